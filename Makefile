@@ -1,0 +1,133 @@
+# aoede: an ATA-over-Ethernet target.  GNU make.
+#
+#   make            the daemon, ./aoede
+#   make demo       export an image in a network namespace and use it
+#   make check      every test (as root; installs the packages it needs)
+#   make bench      aoede beside vblade and a responder that has no disk
+#   make install    prefix=/usr/local and DESTDIR are honoured
+#
+# A variant is built beside the default one by naming another build
+# directory, which then holds its own objects and its own aoede:
+#
+#   make B=obj/asan CC=clang SAN=address,undefined
+
+B	= obj
+CC	= cc
+OPT	= -O2 -g
+WARN	= -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
+CSTD	= -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
+DEFS	=
+SAN	=
+SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+CFLAGS	= $(OPT)
+# musl-gcc looks for headers in musl's own directory only; the kernel's are
+# found behind them.
+KERNELINC = $(if $(findstring musl-gcc,$(CC)),-idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -dumpmachine))
+ALLCFLAGS = $(CSTD) $(WARN) $(CFLAGS) $(SANFLAGS) $(DEFS) -I. $(KERNELINC) -MMD -MP
+LDFLAGS	=
+prefix	= /usr/local
+sbindir	= $(prefix)/sbin
+mandir	= $(prefix)/share/man
+
+PLATFORM = linux
+SRC	= aoe.c ata.c buf.c $(PLATFORM).c
+OBJ	= $(SRC:%.c=$(B)/%.o)
+
+# Programs of the test suite that talk to a target over the wire, by the
+# initiator they share.
+WIREPROGS = aoeio wire
+
+all: $(if $(filter obj,$(B)),aoede,$(B)/aoede)
+
+aoede: obj/aoede
+	cp obj/aoede aoede
+
+$(B)/aoede: $(OBJ)
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $(OBJ)
+
+$(B)/%.o: %.c | $(B)/tests
+	$(CC) $(ALLCFLAGS) -c -o $@ $<
+
+$(B)/tests/%.o: tests/%.c | $(B)/tests
+	$(CC) $(ALLCFLAGS) -c -o $@ $<
+
+$(WIREPROGS:%=$(B)/tests/%): $(B)/tests/%: $(B)/tests/%.o $(B)/tests/initiator.o
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
+
+$(B)/tests/wire: $(patsubst %,$(B)/tests/%.o,wireframe wireata wirebad wirewho)
+
+$(B)/tests/load: $(B)/tests/load.o
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
+
+# The daemon's rings without the daemon.
+$(B)/tests/ceiling: $(B)/tests/ceiling.o $(B)/$(PLATFORM).o
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
+
+# The daemon over an operating system in memory.
+MEMOBJ	= $(B)/tests/aoe-nomain.o $(B)/ata.o $(B)/buf.o $(B)/tests/memos.o
+
+$(B)/tests/aoe-nomain.o: aoe.c | $(B)/tests
+	$(CC) $(ALLCFLAGS) -Dmain=aoede_main -Wno-missing-prototypes -c -o $@ $<
+
+$(B)/tests/unit: $(patsubst %,$(B)/tests/%.o,unit unitata unitbuf unitaoe) $(MEMOBJ)
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
+
+# The fuzzer's inputs, lived through without a fuzzer.
+$(B)/tests/corpus: $(B)/tests/corpus.o $(B)/tests/fuzz_frame.o $(MEMOBJ)
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
+
+$(B)/tests/fuzz_frame: $(B)/tests/fuzz_frame.o $(MEMOBJ)
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^
+
+$(B)/tests:
+	mkdir -p $@
+
+-include $(wildcard $(B)/*.d $(B)/tests/*.d)
+
+demo: aoede $(B)/tests/aoeio
+	@B=$(B) tests/demo.sh
+
+# Part of the table: make bench CASES='read-*-8k-32' ROUNDS=3
+bench: aoede $(B)/tests/load $(B)/tests/ceiling
+	@B=$(B) tests/bench.sh
+
+# Everything that the tests run, in this build directory.
+testprogs: $(B)/aoede $(WIREPROGS:%=$(B)/tests/%) $(B)/tests/unit $(B)/tests/corpus
+
+# The whole suite three times: as it is, with the sanitizers watching, and
+# what concerns the network once more without packet rings.
+check:
+	tests/need prove:perl
+	$(MAKE) aoede testprogs
+	prove tests/*.t
+	$(MAKE) B=obj/asan SAN=address,undefined testprogs
+	B=obj/asan prove tests/*.t
+	$(MAKE) B=obj/norings DEFS=-DPACKET_RINGS=0 testprogs
+	B=obj/norings prove tests/wire.t tests/nic.t
+	$(MAKE) fuzz
+
+install: $(B)/aoede
+	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(mandir)/man8
+	install -m 755 $(B)/aoede AoEded $(DESTDIR)$(sbindir)
+	install -m 644 aoede.8 $(DESTDIR)$(mandir)/man8
+	ln -sf aoede.8 $(DESTDIR)$(mandir)/man8/AoEded.8
+
+uninstall:
+	rm -f $(DESTDIR)$(sbindir)/aoede $(DESTDIR)$(sbindir)/AoEded
+	rm -f $(DESTDIR)$(mandir)/man8/aoede.8 $(DESTDIR)$(mandir)/man8/AoEded.8
+
+clean:
+	rm -rf $(B) aoede
+
+# Fuzz the frames for so many seconds.  What is found on the way goes to a
+# corpus beside the objects, and the input that fails to obj/fuzz/crash-*.
+FUZZTIME = 60
+FUZZFLAGS =
+fuzz:
+	tests/need clang:clang
+	tests/need $$(clang -print-runtime-dir)/libclang_rt.fuzzer-$$(uname -m).a:libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev
+	$(MAKE) B=obj/fuzz CC=clang SAN=address,undefined OPT='-O2 -g -fsanitize=fuzzer-no-link' DEFS=-DLOG_RATE=1 obj/fuzz/tests/fuzz_frame
+	mkdir -p obj/fuzz/found
+	obj/fuzz/tests/fuzz_frame -max_total_time=$(FUZZTIME) -max_len=8192 -print_final_stats=1 -artifact_prefix=obj/fuzz/ $(FUZZFLAGS) obj/fuzz/found tests/corpus/frame
+
+.PHONY: fuzz install uninstall clean all demo bench testprogs check

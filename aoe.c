@@ -1,0 +1,1080 @@
+/*
+ * The AoE target: the command line, the loop, and the protocol between the
+ * Ethernet header and the ATA argument (wire.md 1, 3, 4, 5).
+ *
+ * 1. A frame is judged once, in frame(), before anything looks at what it
+ *    asks: nothing below asks again whether it is ours.
+ * 2. No count or length of a request is believed: each is held against the
+ *    length that was received.
+ * 3. A frame's answer leaves by the interface it came in by.  Answers are
+ *    built in the transmit ring; all their bytes are written.
+ * 4. Whatever an initiator or the network does, the process goes on.
+ *
+ * A turn of the loop takes a batch of frames from each interface, has the
+ * disk do what they ask, sends the answers and gives the frames back.
+ * Nothing here knows of ATA codes, blocks or rings.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/uio.h>
+#include "config.h"
+#include "dat.h"
+#include "fns.h"
+
+typedef struct Req	Req;
+typedef struct Macs	Macs;
+
+enum {
+	/* config: offsets in the frame, and commands */
+	Obufcnt		= 24,	/* buffer count[2] */
+	Ofirmware	= 26,	/* firmware version[2] */
+	Oscnt		= 28,	/* sector count[1] */
+	Occmd		= 29,	/* AoE version, config command[1] */
+	Oconflen	= 30,	/* string length[2] */
+	Oconf		= 32,	/* string */
+	Cread		= 0,
+	Ctest		= 1,
+	Cprefix		= 2,
+	Cset		= 3,
+	Cforce		= 4,
+
+	/* MAC mask list */
+	Omcmd		= 25,	/* command[1] */
+	Omerror		= 26,	/* mask error[1] */
+	Omcount		= 27,	/* directives[1] */
+	Omdir		= 28,	/* directives: reserved[1], directive[1], MAC[6] */
+	Mdirlen		= 8,
+	Mread		= 0,
+	Medit		= 1,
+	Mnone		= 0,
+	Madd		= 1,
+	Mdel		= 2,
+	Mbaddir		= 2,
+	Mfull		= 3,
+
+	/* reserve/release */
+	Orcmd		= 24,	/* command[1] */
+	Orcount		= 25,	/* MACs[1] */
+	Ormac		= 26,	/* MACs, 6 bytes each */
+	Rread		= 0,
+	Rset		= 1,
+	Rforce		= 2,
+
+	/* ATA */
+	Oaflags		= 24,
+	Ofeature	= 25,
+	Ocount		= 26,
+	Oatacmd		= 27,
+	Olba		= 28,
+	Oresv		= 34,
+
+	Firmware	= 0x0100,
+};
+
+/* A list of MACs, each once. */
+struct Macs {
+	Ea	ea[Maxmacs];
+	int	n;
+};
+
+/* An ATA request between its frame and its answer. */
+struct Req {
+	Ata	ata;		/* first, so that an Ata of aoe.c's is a Req */
+	Req	*next;
+	Nic	*nic;
+	uchar	head[Oarg];	/* the request's header */
+	uchar	*reply;		/* the answer's place in the ring, once it has one */
+};
+
+Disk disk;
+Stats stats;
+
+static Conf conf;
+static Nic *nics;
+static int linkfd = -1;
+
+static Macs masks;
+static Macs reserved;
+static uchar constr[Maxconf];
+static uint conlen;
+
+static Req reqs[Queuemax];
+static Req *freereqs;
+
+static volatile sig_atomic_t gotterm, gothup, gotusr;
+static int sigpipe[2];		/* a byte for each signal, so that poll sees it */
+static int again;		/* an interface must be looked at again in a moment */
+
+static const uchar broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+static uint
+get16(uchar *p)
+{
+	return (uint)(p[0] << 8 | p[1]);
+}
+
+static void
+put16(uchar *p, uint v)
+{
+	p[0] = (uchar)(v >> 8);
+	p[1] = (uchar)v;
+}
+
+static int
+findmac(Macs *m, uchar *a)
+{
+	int i;
+
+	for(i = 0; i < m->n; i++)
+		if(memcmp(m->ea[i].a, a, sizeof(Ea)) == 0)
+			return i;
+	return -1;
+}
+
+/* There must be room. */
+static void
+addmac(Macs *m, uchar *a)
+{
+	if(findmac(m, a) < 0)
+		memcpy(m->ea[m->n++].a, a, sizeof(Ea));
+}
+
+static void
+delmac(Macs *m, uchar *a)
+{
+	int i = findmac(m, a);
+
+	if(i < 0)
+		return;
+	m->n--;
+	memmove(m->ea + i, m->ea + i + 1, (size_t)(m->n - i) * sizeof(Ea));
+}
+
+/*
+ * How many records of size bytes behind the byte at a frame of this
+ * interface can carry.
+ */
+static int
+fits(Nic *n, int at, int size)
+{
+	int i = (Etherhdr + n->mtu - at) / size;
+
+	return i < Maxmacs ? i : Maxmacs;
+}
+
+/*
+ * Sectors that a frame of the interface can carry: what initiators are
+ * told (they too take off 36, although 14 of these the MTU doesn't count),
+ * and what is served.
+ */
+static uint
+advertised(Nic *n)
+{
+	int i = (n->mtu - Odata) / Sector;
+
+	return i < 1 ? 1 : i > 255 ? 255 : (uint)i;
+}
+
+static uint
+served(Nic *n)
+{
+	int i = (n->mtu + Etherhdr - Odata) / Sector;
+
+	return i < 0 ? 0 : (uint)i;
+}
+
+/*
+ * Write an answer's header to f, from the request's.
+ */
+static void
+header(Nic *n, uchar *f, uchar *request, int error)
+{
+	memcpy(f + Odst, request + Osrc, sizeof(Ea));
+	memcpy(f + Osrc, n->ea.a, sizeof(Ea));
+	put16(f + Otype, Aoetype);
+	f[Overflag] = Aoever << 4 | Fresp | (error != Eok ? Ferror : 0);
+	f[Oerror] = (uchar)error;
+	put16(f + Omajor, (uint)conf.shelf);
+	f[Ominor] = (uchar)conf.slot;
+	f[Ocmd] = request[Ocmd];
+	memcpy(f + Otag, request + Otag, 4);
+}
+
+static void
+answer(Nic *n, uchar *f, uint len)
+{
+	if(len < Framemin){
+		memset(f + len, 0, Framemin - len);
+		len = Framemin;
+	}
+	nicsend(n, f, len);
+}
+
+/*
+ * An answer that is nothing but an error.
+ */
+static void
+refuse(Nic *n, uchar *request, int error)
+{
+	uchar *f = nicroom(n);
+
+	header(n, f, request, error);
+	answer(n, f, Oarg);
+}
+
+/* Command 0: ATA (wire.md 2). */
+
+static uchar*
+ataroom(Ata *a)
+{
+	Req *r = (Req*)a;
+
+	r->reply = nicroom(r->nic);
+	return r->reply + Odata;
+}
+
+static void
+atadone(Ata *a)
+{
+	Req *r = (Req*)a;
+	uchar *f = r->reply != NULL ? r->reply : nicroom(r->nic);
+
+	header(r->nic, f, r->head, a->aoeerror);
+	f[Oaflags] = a->aflags;
+	f[Ofeature] = a->feature;
+	f[Ocount] = a->count;
+	f[Oatacmd] = a->cmd;
+	memcpy(f + Olba, a->lba, sizeof a->lba);
+	put16(f + Oresv, 0);
+	answer(r->nic, f, Odata + a->nreply);
+	r->next = freereqs;
+	freereqs = r;
+}
+
+static void
+atareq(Nic *n, uchar *f, uint len)
+{
+	Req *r;
+
+	if(freereqs == NULL)
+		bufcommit();	/* each request is done by then */
+	r = freereqs;
+	freereqs = r->next;
+	r->nic = n;
+	r->reply = NULL;
+	memcpy(r->head, f, sizeof r->head);
+	r->ata.aflags = f[Oaflags];
+	r->ata.feature = f[Ofeature];
+	r->ata.count = f[Ocount];
+	r->ata.cmd = f[Oatacmd];
+	memcpy(r->ata.lba, f + Olba, sizeof r->ata.lba);
+	r->ata.payload = f + Odata;
+	r->ata.npayload = len - Odata;
+	r->ata.maxsec = served(n);
+	r->ata.barred = reserved.n > 0 && findmac(&reserved, f + Osrc) < 0;
+	r->ata.room = ataroom;
+	r->ata.done = atadone;
+	ata(&r->ata);
+}
+
+/* Command 1: config (wire.md 3). */
+
+static void
+configreply(Nic *n, uchar *request, uint ccmd, int error)
+{
+	uchar *f = nicroom(n);
+	uint len = (uint)(Etherhdr + n->mtu - Oconf);
+
+	if(len > conlen)
+		len = conlen;
+	header(n, f, request, error);
+	put16(f + Obufcnt, (uint)conf.bufcnt);
+	put16(f + Ofirmware, Firmware);
+	f[Oscnt] = (uchar)advertised(n);
+	f[Occmd] = (uchar)(Aoever << 4 | ccmd);
+	put16(f + Oconflen, len);
+	memcpy(f + Oconf, constr, len);
+	answer(n, f, Oconf + len);
+}
+
+/*
+ * Tell the config string's fate to who asked, or nothing at all when the
+ * string is not the one asked for.
+ */
+static void
+config(Nic *n, uchar *f, uint len)
+{
+	uint ccmd = f[Occmd] & 0xf;
+	uint slen = get16(f + Oconflen);
+	int same, error = Eok;
+
+	if(ccmd == Cread){
+		configreply(n, f, ccmd, Eok);
+		return;
+	}
+	if(ccmd > Cforce || slen > Maxconf || slen > len - Oconf){
+		configreply(n, f, ccmd, Ebadarg);
+		return;
+	}
+	same = slen <= conlen && memcmp(f + Oconf, constr, slen) == 0;
+	switch(ccmd){
+	case Ctest:
+		if(!same || slen != conlen)
+			return;
+		break;
+	case Cprefix:
+		if(!same)
+			return;
+		break;
+	case Cset:
+		if(conlen > 0 && !(same && slen == conlen)){
+			error = Econfset;
+			break;
+		}
+		/* fall through */
+	case Cforce:
+		memcpy(constr, f + Oconf, slen);
+		conlen = slen;
+		break;
+	}
+	configreply(n, f, ccmd, error);
+}
+
+/*
+ * The answer to a question that nobody asked: it tells initiators that the
+ * target is here, and how large a request may be.
+ */
+static void
+advertise(Nic *n)
+{
+	uchar request[Oarg] = { [Ocmd] = Cconfig };
+	int i;
+
+	if(!n->up)
+		return;
+	if(masks.n == 0){
+		memcpy(request + Osrc, broadcast, sizeof broadcast);
+		configreply(n, request, Cread, Eok);
+	}
+	for(i = 0; i < masks.n; i++){
+		memcpy(request + Osrc, masks.ea[i].a, sizeof(Ea));
+		configreply(n, request, Cread, Eok);
+	}
+	nickick(n);
+}
+
+/* Command 2: MAC mask list (wire.md 4). */
+
+static void
+maskreply(Nic *n, uchar *request)
+{
+	uchar *f = nicroom(n);
+	int i, count = fits(n, Omdir, Mdirlen);
+
+	if(count > masks.n)
+		count = masks.n;
+	header(n, f, request, Eok);
+	f[Oarg] = 0;
+	f[Omcmd] = request[Omcmd];
+	f[Omerror] = 0;
+	f[Omcount] = (uchar)count;
+	for(i = 0; i < count; i++){
+		f[Omdir + i * Mdirlen] = 0;
+		f[Omdir + i * Mdirlen + 1] = Mnone;
+		memcpy(f + Omdir + i * Mdirlen + 2, masks.ea[i].a, sizeof(Ea));
+	}
+	answer(n, f, (uint)(Omdir + count * Mdirlen));
+}
+
+/*
+ * The directive with this index could not be carried out; those before it
+ * were.
+ */
+static void
+maskfail(Nic *n, uchar *request, int merror, int index)
+{
+	uchar *f = nicroom(n);
+
+	header(n, f, request, Eok);
+	f[Oarg] = 0;
+	f[Omcmd] = request[Omcmd];
+	f[Omerror] = (uchar)merror;
+	f[Omcount] = (uchar)index;
+	answer(n, f, Omdir);
+}
+
+static void
+maskedit(Nic *n, uchar *f)
+{
+	int i, count = f[Omcount], room = fits(n, Omdir, Mdirlen);
+	uchar *d;
+
+	for(i = 0; i < count; i++){
+		d = f + Omdir + i * Mdirlen;
+		switch(d[1]){
+		case Mnone:
+			break;
+		case Madd:
+			if(findmac(&masks, d + 2) < 0 && masks.n >= room){
+				maskfail(n, f, Mfull, i);
+				return;
+			}
+			addmac(&masks, d + 2);
+			break;
+		case Mdel:
+			delmac(&masks, d + 2);
+			break;
+		default:
+			maskfail(n, f, Mbaddir, i);
+			return;
+		}
+	}
+	maskreply(n, f);
+}
+
+static void
+mask(Nic *n, uchar *f, uint len)
+{
+	uint count = f[Omcount];
+
+	if(f[Omcmd] == Mread)
+		maskreply(n, f);
+	else if(f[Omcmd] == Medit && count * Mdirlen <= len - Omdir)
+		maskedit(n, f);
+	else
+		refuse(n, f, Ebadarg);
+}
+
+/* Command 3: reserve/release (wire.md 5). */
+
+static void
+reservereply(Nic *n, uchar *request, int error)
+{
+	uchar *f = nicroom(n);
+	int i, count = fits(n, Ormac, sizeof(Ea));
+
+	if(count > reserved.n)
+		count = reserved.n;
+	header(n, f, request, error);
+	f[Orcmd] = request[Orcmd];
+	f[Orcount] = (uchar)count;
+	for(i = 0; i < count; i++)
+		memcpy(f + Ormac + i * (int)sizeof(Ea), reserved.ea[i].a, sizeof(Ea));
+	answer(n, f, (uint)(Ormac + count * (int)sizeof(Ea)));
+}
+
+static void
+reserve(Nic *n, uchar *f, uint len)
+{
+	int i, count = f[Orcount];
+
+	if(f[Orcmd] == Rread){
+		reservereply(n, f, Eok);
+		return;
+	}
+	if(f[Orcmd] > Rforce || (uint)count * sizeof(Ea) > len - Ormac || count > fits(n, Ormac, sizeof(Ea))){
+		reservereply(n, f, Ebadarg);
+		return;
+	}
+	if(f[Orcmd] == Rset && reserved.n > 0 && findmac(&reserved, f + Osrc) < 0){
+		reservereply(n, f, Ereserved);
+		return;
+	}
+	reserved.n = 0;
+	for(i = 0; i < count; i++)
+		addmac(&reserved, f + Ormac + i * (int)sizeof(Ea));
+	reservereply(n, f, Eok);
+}
+
+/*
+ * Is this frame for us, and from someone we serve?  A sender can't be a
+ * group, and can't be ourselves.
+ */
+static int
+ours(Nic *n, uchar *f, uint len)
+{
+	uint shelf, slot;
+
+	if(len < Oarg || get16(f + Otype) != Aoetype || f[Overflag] & Fresp)
+		return 0;
+	if(memcmp(f + Odst, n->ea.a, sizeof(Ea)) != 0 && memcmp(f + Odst, broadcast, sizeof broadcast) != 0)
+		return 0;
+	if(f[Osrc] & 1 || memcmp(f + Osrc, n->ea.a, sizeof(Ea)) == 0)
+		return 0;
+	shelf = get16(f + Omajor);
+	slot = f[Ominor];
+	if((shelf != (uint)conf.shelf && shelf != Allshelves) || (slot != (uint)conf.slot && slot != Allslots))
+		return 0;
+	return masks.n == 0 || findmac(&masks, f + Osrc) >= 0;
+}
+
+void
+frame(Nic *n, uchar *f, uint len)
+{
+	if(!ours(n, f, len))
+		return;
+	stats.frames++;
+	if(f[Overflag] >> 4 != Aoever){
+		refuse(n, f, Eversion);
+		return;
+	}
+	switch(f[Ocmd]){
+	case Cata:
+		if(len >= Odata)
+			atareq(n, f, len);
+		break;
+	case Cconfig:
+		if(len >= Oconf)
+			config(n, f, len);
+		break;
+	case Cmask:
+		if(len >= Omdir)
+			mask(n, f, len);
+		break;
+	case Creserve:
+		if(len >= Ormac)
+			reserve(n, f, len);
+		break;
+	default:
+		refuse(n, f, Ebadcmd);
+		break;
+	}
+}
+
+void
+aoeinit(Conf *c)
+{
+	int i;
+
+	conf = *c;
+	masks.n = reserved.n = 0;
+	conlen = 0;
+	for(i = 0; i < conf.nmask; i++)
+		addmac(&masks, conf.mask[i].a);
+	freereqs = NULL;
+	for(i = 0; i < Queuemax; i++){
+		reqs[i].next = freereqs;
+		freereqs = &reqs[i];
+	}
+}
+
+/* The command line (behaviour.md). */
+
+static const char usage[] =
+	"usage: aoede [-b bufcnt] [-d] [-h] [-l length] [-m mac[,mac...]] [-o offset]\n"
+	"             [-r] [-s] [-V] shelf slot netif [netif ...] file\n";
+
+__attribute__((format(printf, 1, 2)))
+static char*
+complaint(const char *fmt, ...)
+{
+	static char buf[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(buf, sizeof buf, fmt, ap);
+	va_end(ap);
+	return buf;
+}
+
+/*
+ * All of s as a decimal number from min to max.
+ */
+static char*
+number(const char *what, char *s, uvlong min, uvlong max, uvlong *v)
+{
+	char *p;
+
+	*v = 0;
+	for(p = s; *p >= '0' && *p <= '9'; p++){
+		if(*v > (ULLONG_MAX - 9) / 10)
+			break;
+		*v = *v * 10 + (uvlong)(*p - '0');
+	}
+	if(p == s || *p != 0 || *v < min || *v > max)
+		return complaint("%s '%s': expected a number from %llu to %llu", what, s, min, max);
+	return NULL;
+}
+
+static int
+hexdigit(int c)
+{
+	if(c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/*
+ * Twelve hexadecimal digits, with a colon between each two or with none.
+ * Returns what follows, or NULL.
+ */
+static char*
+getmac(char *s, Ea *ea)
+{
+	int i, high, low, colons = 0;
+
+	for(i = 0; i < 6; i++){
+		if(i == 1)
+			colons = *s == ':';
+		if(i > 0 && colons && *s++ != ':')
+			return NULL;
+		if((high = hexdigit(s[0])) < 0 || (low = hexdigit(s[1])) < 0)
+			return NULL;
+		ea->a[i] = (uchar)(high << 4 | low);
+		s += 2;
+	}
+	return s;
+}
+
+static char*
+getmasks(Conf *c, char *list)
+{
+	char *s, *end;
+
+	for(s = list; ; s = end + 1){
+		if(c->nmask == Maxmacs)
+			return complaint("-m: expected at most %d MAC addresses", Maxmacs);
+		end = getmac(s, &c->mask[c->nmask]);
+		if(end == NULL || (*end != ',' && *end != 0))
+			return complaint("-m '%.*s': expected a MAC address like 00:11:22:33:44:55 or 001122334455", (int)strcspn(s, ","), s);
+		c->nmask++;
+		if(*end == 0)
+			return NULL;
+	}
+}
+
+static char*
+option(Conf *c, int o)
+{
+	char *e = NULL;
+	uvlong v = 0;
+
+	switch(o){
+	case 'b':
+		e = number("-b", optarg, 2, 65535, &v);
+		c->bufcnt = (int)v;
+		break;
+	case 'd':
+		c->direct = 1;
+		break;
+	case 'h':
+		c->help = 1;
+		break;
+	case 'l':
+		e = number("-l", optarg, 1, LLONG_MAX / Sector, &c->length);
+		break;
+	case 'm':
+		e = getmasks(c, optarg);
+		break;
+	case 'o':
+		e = number("-o", optarg, 0, LLONG_MAX / Sector, &c->offset);
+		break;
+	case 'r':
+		c->readonly = 1;
+		break;
+	case 's':
+		c->sync = 1;
+		break;
+	case 'V':
+		c->version = 1;
+		break;
+	case ':':
+		e = complaint("-%c: expected an argument", optopt);
+		break;
+	default:
+		e = complaint("-%c: no such option (aoede -h lists them)", optopt);
+		break;
+	}
+	return e;
+}
+
+/*
+ * The words that are no options: shelf slot netif [netif ...] file.
+ */
+static char*
+operands(Conf *c, int argc, char **argv)
+{
+	char *e;
+	uvlong v;
+	int i, j;
+
+	if(argc < 4)
+		return complaint("usage: aoede [options] shelf slot netif [netif ...] file (-h lists the options)");
+	if((e = number("shelf", argv[0], 0, 65534, &v)) != NULL)
+		return e;
+	c->shelf = (int)v;
+	if((e = number("slot", argv[1], 0, 254, &v)) != NULL)
+		return e;
+	c->slot = (int)v;
+	c->nic = argv + 2;
+	c->nnic = argc - 3;
+	c->file = argv[argc - 1];
+#ifdef MAX_NICS
+	if(c->nnic > MAX_NICS)
+		return complaint("interface %s: expected at most %d interfaces", c->nic[MAX_NICS], MAX_NICS);
+#endif
+	for(i = 0; i < c->nnic; i++){
+		if(c->nic[i][0] == 0 || strlen(c->nic[i]) >= sizeof nics->name)
+			return complaint("interface '%s': expected a name of 1 to %zu characters", c->nic[i], sizeof nics->name - 1);
+		for(j = 0; j < i; j++)
+			if(strcmp(c->nic[i], c->nic[j]) == 0)
+				return complaint("interface %s: expected each interface once", c->nic[i]);
+	}
+	return NULL;
+}
+
+char*
+getconf(Conf *c, int argc, char **argv)
+{
+	char *e;
+	int o, n = 0;
+
+	memset(c, 0, sizeof *c);
+	c->bufcnt = BUFCNT;
+	opterr = 0;
+	/*
+	 * Some getopts stop at the first operand and some go on behind it.
+	 * With a + all stop; the operand is set aside, in front of what is still
+	 * to be read, and getopt is asked again.
+	 */
+	while(optind < argc){
+		o = getopt(argc, argv, "+:b:dhl:m:o:rsV");
+		if(o != -1){
+			if((e = option(c, o)) != NULL)
+				return e;
+			continue;
+		}
+		if(strcmp(argv[optind - 1], "--") == 0 && optind - 1 > n){
+			while(optind < argc)
+				argv[n++] = argv[optind++];
+		}else
+			argv[n++] = argv[optind++];
+	}
+	if(c->help || c->version)
+		return NULL;
+	return operands(c, n, argv);
+}
+
+/* The loop. */
+
+static void
+tell(Nic *n)
+{
+	uchar *a = n->ea.a;
+
+	printf("%s: %02x:%02x:%02x:%02x:%02x:%02x, MTU %d, %u sectors\n", n->name,
+		a[0], a[1], a[2], a[3], a[4], a[5], n->mtu, advertised(n));
+	fflush(stdout);
+}
+
+/*
+ * See what has become of the interfaces.
+ */
+static void
+checknics(void)
+{
+	Nic *n;
+
+	again = 0;
+	for(n = nics; n < nics + conf.nnic; n++)
+		switch(niccheck(n)){
+		case Nicdown:
+			warnx("%s: down; waiting for its return", n->name);
+			break;
+		case Nicup:
+			tell(n);
+			advertise(n);
+			break;
+		case Nicagain:
+			again = 1;
+			break;
+		}
+}
+
+/*
+ * Export what the command line asks for of the disk's present size.
+ * Returns NULL, or a sentence saying why it can't be.
+ */
+static char*
+export(void)
+{
+	uvlong n = disk.size / Sector;
+
+	if(bufinit(conf.offset, conf.length) == 0)
+		return NULL;
+	if(n == 0)
+		return complaint("%s: %llu bytes: expected at least a sector of %d", conf.file, disk.size, Sector);
+	if(conf.offset >= n)
+		return complaint("-o %llu: expected less than the %llu sectors of %s", conf.offset, n, conf.file);
+	return complaint("-l %llu: expected at most the %llu sectors that -o %llu leaves of %s", conf.length, n - conf.offset, conf.offset, conf.file);
+}
+
+static void
+hangup(void)
+{
+	Nic *n;
+	char *e;
+
+	if(disksize(&disk) < 0)
+		warn("%s: can't learn its size", conf.file);
+	else if((e = export()) != NULL)
+		warnx("%s; the old size stays in force", e);
+	printf("%llu bytes\n", bufsize() * Sector);
+	printf("frames %llu, reads %llu (%llu sectors), writes %llu (%llu sectors), trims %llu, flushes %llu, transfers %llu, disk errors %llu\n",
+		stats.frames, stats.reads, stats.readsec, stats.writes, stats.writesec, stats.trims, stats.flushes, stats.transfers, stats.errors);
+	for(n = nics; n < nics + conf.nnic; n++){
+		printf("%s: %s, %llu frames dropped\n", n->name, n->up ? "up" : "down", n->drops += nicdrops(n));
+		advertise(n);
+	}
+	fflush(stdout);
+}
+
+/*
+ * One turn: take frames, do what they ask, send the answers.  Returns 1
+ * when an interface could not take all of them.
+ */
+static int
+turn(void)
+{
+	Nic *n;
+	uchar *f;
+	uint len;
+	int i, unsent = 0;
+
+	for(n = nics; n < nics + conf.nnic; n++)
+		for(i = 0; i < TURN_FRAMES && (f = nicrecv(n, &len)) != NULL; i++)
+			frame(n, f, len);
+	bufcommit();
+	for(n = nics; n < nics + conf.nnic; n++){
+		unsent |= nickick(n);
+		nicrelease(n);
+	}
+	return unsent;
+}
+
+static void
+onsignal(int sig)
+{
+	int e = errno;
+
+	switch(sig){
+	case SIGTERM:
+	case SIGINT:
+		gotterm = 1;
+		break;
+	case SIGHUP:
+		gothup = 1;
+		break;
+	default:
+		gotusr = 1;
+		break;
+	}
+	/* A pipe that is full wakes the loop as well. */
+	if(write(sigpipe[1], "", 1) < 0)
+		errno = e;
+}
+
+static void
+catch(void)
+{
+	static const int sigs[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 };
+	struct sigaction sa = { .sa_handler = onsignal, .sa_flags = SA_RESTART };
+	uint i;
+
+	if(pipe(sigpipe) < 0)
+		err(1, "pipe");
+	for(i = 0; i < 2; i++)
+		if(fcntl(sigpipe[i], F_SETFL, O_NONBLOCK) < 0 || fcntl(sigpipe[i], F_SETFD, FD_CLOEXEC) < 0)
+			err(1, "pipe");
+	for(i = 0; i < sizeof sigs / sizeof sigs[0]; i++)
+		sigaction(sigs[i], &sa, NULL);
+	sa.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &sa, NULL);
+}
+
+/*
+ * Do what the signals that came ask for, but for the end.
+ */
+static void
+signals(void)
+{
+	char buf[64];
+
+	while(read(sigpipe[0], buf, sizeof buf) == sizeof buf)
+		;
+	if(gothup){
+		gothup = 0;
+		checknics();
+		hangup();
+	}
+	if(gotusr){
+		gotusr = 0;
+		warnx("this version can't freeze: USR1 and USR2 have no effect");
+	}
+}
+
+/*
+ * How long poll may wait, in milliseconds.
+ */
+static int
+patience(int unsent)
+{
+	if(unsent)
+		return 1;
+	if(again)
+		return 20;
+	return linkfd < 0 ? 1000 : -1;
+}
+
+static void
+serve(void)
+{
+	enum { Psignal, Plink, Pnic };
+	struct pollfd *pfd;
+	int i, unsent = 0;
+
+	pfd = calloc((size_t)(Pnic + conf.nnic), sizeof *pfd);
+	if(pfd == NULL)
+		err(1, "poll");
+	pfd[Psignal] = (struct pollfd){ .fd = sigpipe[0], .events = POLLIN };
+	pfd[Plink] = (struct pollfd){ .fd = linkfd, .events = POLLIN };
+	while(!gotterm){
+		for(i = 0; i < conf.nnic; i++)
+			pfd[Pnic + i].fd = nicpoll(&nics[i], &pfd[Pnic + i].events);
+		if(poll(pfd, (nfds_t)(Pnic + conf.nnic), patience(unsent)) < 0)
+			continue;
+		if(pfd[Psignal].revents != 0)
+			signals();
+		if(pfd[Plink].revents != 0){
+			linkread(linkfd);
+			again = 1;
+		}
+		for(i = 0; i < conf.nnic; i++)
+			if(pfd[Pnic + i].revents & (POLLERR|POLLHUP)){
+				nicerror(&nics[i]);
+				again = 1;
+			}
+		if(again || linkfd < 0)
+			checknics();
+		unsent = turn();
+	}
+	free(pfd);
+}
+
+/*
+ * Serial number: which target of which host.
+ */
+static void
+setserial(void)
+{
+	char serial[20 + 1];
+	int n;
+
+	n = snprintf(serial, sizeof serial, "%d.%d:", conf.shelf, conf.slot);
+	gethostname(serial + n, sizeof serial - (size_t)n);
+	serial[sizeof serial - 1] = 0;
+	atainit(serial, conf.readonly, conf.sync);
+}
+
+static void
+announce(void)
+{
+	Nic *n;
+
+	for(n = nics; n < nics + conf.nnic; n++)
+		if(!n->up)
+			warnx("%s: down; waiting for it to come up", n->name);
+	printf("%llu bytes\n", bufsize() * Sector);
+	printf("pid %ld: e%d.%d, %llu sectors %s%s%s\n", (long)getpid(), conf.shelf, conf.slot, bufsize(),
+		conf.readonly ? "O_RDONLY" : "O_RDWR", conf.direct ? " O_DIRECT" : "", conf.sync ? " O_DSYNC" : "");
+	fflush(stdout);
+}
+
+static void
+ignore(Io *io)
+{
+	(void)io;
+}
+
+/*
+ * Descriptors 0 to 2 that were closed by whoever started us would be the
+ * disk's or a NIC's, and messages would be written into it.
+ */
+static void
+standardfiles(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while(fd >= 0 && fd <= 2);
+	if(fd > 2)
+		close(fd);
+}
+
+static void
+opennics(void)
+{
+	char *e;
+	int i;
+
+	nics = calloc((size_t)conf.nnic, sizeof *nics);
+	if(nics == NULL)
+		err(1, "interfaces");
+	for(i = 0; i < conf.nnic; i++){
+		snprintf(nics[i].name, sizeof nics[i].name, "%s", conf.nic[i]);
+		e = nicopen(&nics[i], conf.shelf, conf.slot, conf.bufcnt);
+		if(e != NULL)
+			errx(1, "%s", e);
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	Conf c;
+	Io last = { .op = Oflush, .done = ignore };
+	char *e;
+	int i;
+
+	standardfiles();
+	setvbuf(stderr, NULL, _IOLBF, 0);
+	e = getconf(&c, argc, argv);
+	if(e != NULL)
+		errx(1, "%s", e);
+	if(c.help || c.version){
+		fputs(c.help ? usage : "aoede " VERSION "\n", stdout);
+		return 0;
+	}
+	aoeinit(&c);
+	if(conf.shelf == 4095)
+		warnx("shelf 4095: the Linux driver refuses it");
+	e = diskopen(&disk, conf.file, conf.readonly, conf.direct);
+	if(e != NULL)
+		errx(1, "%s", e);
+	e = export();
+	if(e != NULL)
+		errx(1, "%s", e);
+	opennics();
+	setserial();
+	linkfd = linkopen();
+	lognowait();
+	catch();
+	checknics();
+	announce();
+	serve();
+	for(i = 0; i < TX_SLOTS / TURN_FRAMES; i++)
+		turn();		/* what has come already is answered */
+	bufio(&last);
+	return last.error != 0;
+}

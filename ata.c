@@ -1,0 +1,583 @@
+/*
+ * ATA commands: what they mean, whether they can be done, and how the
+ * answer's registers look (wire.md 2; ACS-3).
+ *
+ * 1. A command is judged whole before anything of it is done: whether the
+ *    initiator may, whether the frame can carry the data, whether it did,
+ *    whether the disk may be written, whether the range is on the disk.
+ * 2. LBA width and direction follow from the command, never from the
+ *    flags that came with it.
+ * 3. a->done is called exactly once for each command.
+ *
+ * Nothing here knows of descriptors, or of what stands in a frame before
+ * the ATA argument.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include "config.h"
+#include "dat.h"
+#include "fns.h"
+
+enum {
+	/* Status register */
+	Sdrdy		= 0x40,
+	Sdf		= 0x20,
+	Serr		= 0x01,
+
+	/* Error register */
+	Eunc		= 0x40,
+	Eidnf		= 0x10,
+	Eabrt		= 0x04,
+
+	/* commands */
+	Dsm		= 0x06,
+	Readsec		= 0x20,
+	Readsec1	= 0x21,
+	Readsecext	= 0x24,
+	Readdmaext	= 0x25,
+	Readmaxext	= 0x27,
+	Writesec	= 0x30,
+	Writesec1	= 0x31,
+	Writesecext	= 0x34,
+	Writedmaext	= 0x35,
+	Writefuaext	= 0x3d,
+	Verify		= 0x40,
+	Verify1		= 0x41,
+	Verifyext	= 0x42,
+	Smart		= 0xb0,
+	Readdma		= 0xc8,
+	Writedma	= 0xca,
+	Standbynow	= 0xe0,
+	Idlenow		= 0xe1,
+	Standby		= 0xe2,
+	Idle		= 0xe3,
+	Checkpower	= 0xe5,
+	Sleep		= 0xe6,
+	Flush		= 0xe7,
+	Flushext	= 0xea,
+	Identify	= 0xec,
+	Setfeatures	= 0xef,
+	Readmax		= 0xf8,
+
+	/* SET FEATURES: the Feature register */
+	Wcacheon	= 0x02,
+	Xfermode	= 0x03,
+	Wcacheoff	= 0x82,
+
+	/* SMART: the Feature register, and what LBA bytes 1 and 2 must say */
+	Smdata		= 0xd0,
+	Smthresh	= 0xd1,
+	Smoffline	= 0xd4,
+	Smlog		= 0xd5,
+	Smenable	= 0xd8,
+	Smdisable	= 0xd9,
+	Smstatus	= 0xda,
+	Smlow		= 0x4f,
+	Smhigh		= 0xc2,
+
+	/* SMART READ LOG: LBA byte 0 */
+	Logdir		= 0x00,
+	Logerror	= 0x01,
+	Logselftest	= 0x06,
+
+	Trimbit		= 0x01,		/* DATA SET MANAGEMENT: the Feature register */
+	Perblock	= Sector / 8,	/* its entries in a sector */
+	Maxtrim		= (MAX_MTU / Sector) * Perblock,
+
+	Lba28		= 0x0fffffff,
+};
+
+static struct {
+	char	serial[20 + 1];
+	int	readonly;
+	int	sync;
+	int	wcache;		/* the write cache is enabled: a write's answer may come before it is stable */
+	int	smart;
+} drive;
+
+void
+atainit(char *serial, int readonly, int sync)
+{
+	snprintf(drive.serial, sizeof drive.serial, "%s", serial);
+	drive.readonly = readonly;
+	drive.sync = sync;
+	drive.wcache = !sync;
+	drive.smart = 1;
+}
+
+static uint
+getle16(uchar *p)
+{
+	return (uint)(p[0] | p[1] << 8);
+}
+
+static uvlong
+getle48(uchar *p)
+{
+	uvlong v = 0;
+	int i;
+
+	for(i = 5; i >= 0; i--)
+		v = v << 8 | p[i];
+	return v;
+}
+
+static void
+putle(uchar *p, uvlong v, int n)
+{
+	for(; n > 0; n--, v >>= 8)
+		*p++ = (uchar)v;
+}
+
+static void
+putword(uchar *p, int word, uint v)
+{
+	putle(p + 2 * word, v, 2);
+}
+
+/*
+ * A string of IDENTIFY: the first character of each word in its high byte,
+ * blanks at the end.
+ */
+static void
+putstring(uchar *p, int word, int nword, char *s)
+{
+	int i;
+
+	for(i = 0; i < 2 * nword; i++)
+		p[2 * word + (i ^ 1)] = (uchar)(*s != 0 ? *s++ : ' ');
+}
+
+/*
+ * Make the bytes from p[0] to p[511] add up to zero, as IDENTIFY and the
+ * SMART pages want.
+ */
+static void
+putsum(uchar *p)
+{
+	uchar sum = 0;
+	int i;
+
+	for(i = 0; i < Sector - 1; i++)
+		sum = (uchar)(sum + p[i]);
+	p[Sector - 1] = (uchar)-sum;
+}
+
+static void
+good(Ata *a)
+{
+	a->cmd = Sdrdy;
+	a->feature = 0;
+	a->count = 0;
+	a->done(a);
+}
+
+static void
+bad(Ata *a, uint status, uint error)
+{
+	a->cmd = (uchar)(Sdrdy | Serr | status);
+	a->feature = (uchar)error;
+	a->done(a);
+}
+
+/*
+ * Not the device failing, but the AoE frame refused.
+ */
+static void
+refuse(Ata *a, int aoeerror)
+{
+	a->aoeerror = aoeerror;
+	a->done(a);
+}
+
+static uchar*
+page(Ata *a)
+{
+	uchar *p = a->room(a);
+
+	memset(p, 0, Sector);
+	a->nreply = Sector;
+	return p;
+}
+
+/*
+ * The place that the disk has on its media, words 106 and 209.
+ */
+static void
+putalign(uchar *p)
+{
+	uint off, size, log = 0;
+
+	bufalign(&off, &size);
+	while(1U << log < size)
+		log++;
+	putword(p, 106, 0x4000 | (log > 0 ? 0x2000 : 0) | log);
+	putword(p, 209, 0x4000 | off);
+}
+
+static void
+identify(Ata *a)
+{
+	uvlong n = bufsize();
+	uint cylinders = n / (16 * 63) < 16383 ? (uint)(n / (16 * 63)) : 16383;
+	uint enabled = 0x0008 | (drive.smart ? 0x0001 : 0) | (drive.wcache ? 0x0020 : 0);
+	uchar *p = page(a);
+
+	putword(p, 0, 0x0040);
+	putword(p, 1, cylinders);
+	putword(p, 3, 16);
+	putword(p, 6, 63);
+	putstring(p, 10, 10, drive.serial);
+	putstring(p, 23, 4, VERSION);
+	putstring(p, 27, 20, "aoede ATA-over-Ethernet target");
+	putword(p, 47, 0x8000);
+	putword(p, 49, 0x0300);		/* LBA, DMA */
+	putword(p, 50, 0x4000);
+	putword(p, 53, 0x0007);		/* words 54-58, 64-70 and 88 hold */
+	putword(p, 54, cylinders);
+	putword(p, 55, 16);
+	putword(p, 56, 63);
+	putle(p + 2 * 57, cylinders * 16 * 63, 4);
+	putle(p + 2 * 60, n < Lba28 ? n : Lba28, 4);
+	putword(p, 63, 0x0007);		/* transfer modes and their times mean nothing here, but tools expect some */
+	putword(p, 64, 0x0003);
+	putword(p, 65, 120);
+	putword(p, 66, 120);
+	putword(p, 67, 120);
+	putword(p, 68, 120);
+	putword(p, 80, 0x07f0);		/* ATA-4 to ACS-3 */
+	putword(p, 82, 0x0029);		/* write cache, power management, SMART */
+	putword(p, 83, 0x7400);		/* flush ext, flush, 48-bit LBA */
+	putword(p, 84, 0x4041);		/* FUA, SMART error log */
+	putword(p, 85, enabled);
+	putword(p, 86, 0x3400);
+	putword(p, 87, 0x4041);
+	putword(p, 88, 0x407f);
+	putword(p, 93, 0x6001);
+	putle(p + 2 * 100, n, 6);
+	if(!drive.readonly){
+		putword(p, 69, 0x4020);		/* trimmed sectors read as zeros */
+		putword(p, 105, 1);		/* sectors of ranges that a frame of any MTU can carry */
+		putword(p, 169, 0x0001);
+	}
+	putalign(p);
+	putword(p, 217, (uint)bufrotation());
+	p[2 * 255] = 0xa5;
+	putsum(p);
+	good(a);
+}
+
+/*
+ * A disk without attributes, errors or self-tests, in good health.  Every
+ * answer carries a sector, as aoeping waits for one.
+ */
+static void
+smart(Ata *a)
+{
+	uint log = a->lba[0];
+	uchar *p = page(a);
+
+	if(a->lba[1] != Smlow || a->lba[2] != Smhigh){
+		bad(a, 0, Eabrt);
+		return;
+	}
+	switch(a->feature){
+	case Smenable:
+	case Smdisable:
+		drive.smart = a->feature == Smenable;
+		break;
+	case Smoffline:
+	case Smstatus:
+		break;
+	case Smdata:
+		putle(p + 368, 0x0003, 2);	/* saves attributes by itself */
+		p[370] = 0x01;			/* has an error log */
+		/* fall through */
+	case Smthresh:
+		putle(p, 0x0010, 2);		/* revision of the structure */
+		putsum(p);
+		break;
+	case Smlog:
+		if(log != Logdir && log != Logerror && log != Logselftest){
+			bad(a, 0, Eabrt);
+			return;
+		}
+		putle(p, 0x0001, 2);		/* revision of the log */
+		if(log == Logdir)
+			p[2 * Logerror] = p[2 * Logselftest] = 1;
+		else
+			putsum(p);
+		break;
+	default:
+		bad(a, 0, Eabrt);
+		return;
+	}
+	good(a);
+}
+
+static void
+flush(Ata *a)
+{
+	a->io.op = Oflush;
+	bufio(&a->io);
+}
+
+static void
+setfeatures(Ata *a)
+{
+	switch(a->feature){
+	case Wcacheon:
+		/* With -s there is none to be switched on. */
+		drive.wcache = !drive.sync;
+		break;
+	case Wcacheoff:
+		drive.wcache = 0;
+		flush(a);
+		return;
+	case Xfermode:
+		break;
+	default:
+		bad(a, 0, Eabrt);
+		return;
+	}
+	good(a);
+}
+
+/*
+ * An LBA of 28 bits leaves the upper half of its last byte alone, which is
+ * the Device register's.
+ */
+static uvlong
+getlba(Ata *a)
+{
+	return a->ext ? getle48(a->lba) : getle48(a->lba) & Lba28;
+}
+
+static void
+putlba(Ata *a, uvlong lba)
+{
+	uchar device = a->lba[3] & 0xf0;
+
+	putle(a->lba, lba, 6);
+	if(!a->ext)
+		a->lba[3] |= device;
+}
+
+static void
+readmax(Ata *a)
+{
+	uvlong n = bufsize();
+
+	putlba(a, (a->ext || n < Lba28 ? n : Lba28) - 1);
+	good(a);
+}
+
+/*
+ * What the disk did, as status and error registers.
+ */
+static void
+iodone(Io *io)
+{
+	Ata *a = (Ata*)io;
+
+	if(io->error == 0){
+		if(io->op == Oread)
+			a->nreply = io->nsec * Sector;
+		good(a);
+	}else if(io->op == Oread || io->op == Overify){
+		putlba(a, io->badlba);
+		bad(a, 0, Eunc);
+	}else
+		bad(a, Sdf, 0);
+}
+
+static uchar*
+ioroom(Io *io)
+{
+	Ata *a = (Ata*)io;
+
+	return a->room(a);
+}
+
+/*
+ * Is there a sector from lba to lba + n - 1 that the disk has not?  Both
+ * are below 2^48, so the sum can't wrap.
+ */
+static int
+outside(uvlong lba, uvlong n)
+{
+	return lba + n > bufsize();
+}
+
+/*
+ * Start a transfer of count sectors, 0 standing for the most.
+ */
+static void
+transfer(Ata *a, int op)
+{
+	uvlong lba = getlba(a);
+	uint n = a->count > 0 ? a->count : a->ext ? 65536 : 256;
+
+	if(op != Overify && n > a->maxsec)
+		bad(a, 0, Eabrt);
+	else if(op == Owrite && a->npayload < n * Sector)
+		refuse(a, Ebadarg);
+	else if(op == Owrite && drive.readonly)
+		bad(a, 0, Eabrt);
+	else if(outside(lba, n))
+		bad(a, 0, Eidnf);
+	else{
+		a->io.op = op;
+		a->io.lba = lba;
+		a->io.nsec = n;
+		a->io.data = a->payload;
+		a->io.stable = a->cmd == Writefuaext || !drive.wcache;
+		bufio(&a->io);
+	}
+}
+
+static int
+byrange(const void *a, const void *b)
+{
+	const Range *r = a, *s = b;
+
+	return r->lba < s->lba ? -1 : r->lba > s->lba;
+}
+
+/*
+ * The ranges in n sectors of 8-byte entries, LBA[6] and length[2], least
+ * significant byte first; a length of 0 is no range.  They are sorted, and
+ * those that touch are joined: initiators cut a large range to fit the
+ * entries, and no initiator shall have a sector trimmed a thousand times
+ * by one frame.  Returns how many there are, or -1 when one is not on the
+ * disk.
+ */
+static int
+getranges(Range *range, uchar *p, uint n)
+{
+	Range *r, *to;
+	uint i;
+	int nrange = 0;
+
+	for(i = 0; i < n * Perblock; i++, p += 8){
+		r = &range[nrange];
+		*r = (Range){ getle48(p), getle16(p + 6) };
+		if(r->nsec == 0)
+			continue;
+		if(outside(r->lba, r->nsec))
+			return -1;
+		nrange++;
+	}
+	if(nrange == 0)
+		return 0;
+	qsort(range, (size_t)nrange, sizeof *range, byrange);
+	to = range;
+	for(r = range + 1; r < range + nrange; r++)
+		if(r->lba > to->lba + to->nsec)
+			*++to = *r;
+		else if(r->lba + r->nsec > to->lba + to->nsec)
+			to->nsec = (uint)(r->lba + r->nsec - to->lba);
+	return (int)(to - range + 1);
+}
+
+static void
+trim(Ata *a)
+{
+	static Range range[Maxtrim];	/* a trim is done before bufio returns */
+	uint n = a->count > 0 ? a->count : 65536;
+	int nrange;
+
+	if(!(a->feature & Trimbit) || n > a->maxsec)
+		bad(a, 0, Eabrt);
+	else if(a->npayload < n * Sector)
+		refuse(a, Ebadarg);
+	else if(drive.readonly)
+		bad(a, 0, Eabrt);
+	else if((nrange = getranges(range, a->payload, n)) < 0)
+		bad(a, 0, Eidnf);
+	else{
+		a->io.op = Otrim;
+		a->io.range = range;
+		a->io.nrange = nrange;
+		a->io.stable = !drive.wcache;
+		bufio(&a->io);
+	}
+}
+
+/*
+ * Always active, which is what a count of 0xff says.
+ */
+static void
+checkpower(Ata *a)
+{
+	a->cmd = Sdrdy;
+	a->feature = 0;
+	a->count = 0xff;
+	a->done(a);
+}
+
+void
+ata(Ata *a)
+{
+	a->aoeerror = Eok;
+	a->nreply = 0;
+	a->io.room = ioroom;
+	a->io.done = iodone;
+	if(a->barred && a->cmd != Identify){
+		refuse(a, Ereserved);
+		return;
+	}
+	a->ext = 0;
+	switch(a->cmd){
+	case Readsecext: case Readdmaext:
+		a->ext = 1;
+		/* fall through */
+	case Readsec: case Readsec1: case Readdma:
+		transfer(a, Oread);
+		break;
+	case Writesecext: case Writedmaext: case Writefuaext:
+		a->ext = 1;
+		/* fall through */
+	case Writesec: case Writesec1: case Writedma:
+		transfer(a, Owrite);
+		break;
+	case Verifyext:
+		a->ext = 1;
+		/* fall through */
+	case Verify: case Verify1:
+		transfer(a, Overify);
+		break;
+	case Readmaxext:
+		a->ext = 1;
+		/* fall through */
+	case Readmax:
+		readmax(a);
+		break;
+	case Dsm:
+		trim(a);
+		break;
+	case Flush: case Flushext:
+		flush(a);
+		break;
+	case Identify:
+		identify(a);
+		break;
+	case Smart:
+		smart(a);
+		break;
+	case Setfeatures:
+		setfeatures(a);
+		break;
+	case Checkpower:
+		checkpower(a);
+		break;
+	case Standbynow: case Idlenow: case Standby: case Idle: case Sleep:
+		good(a);
+		break;
+	default:
+		bad(a, 0, Eabrt);
+		break;
+	}
+}

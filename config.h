@@ -1,0 +1,37 @@
+/*
+ * Feature switches, sizes that follow from tuneup.h, and the checks that
+ * they fit together.  No program types here.
+ *
+ * Switches, each 0 or 1, to be set on make's command line like the
+ * numbers of tuneup.h:
+ *
+ * PACKET_RINGS	frames pass through memory shared with the kernel (Linux
+ *		PACKET_RX_RING and PACKET_TX_RING).  With 0, and wherever
+ *		the kernel refuses the rings, they pass through recvmmsg
+ *		and sendmmsg, at about half the speed.
+ */
+#include "tuneup.h"
+
+#ifndef PACKET_RINGS
+#define PACKET_RINGS 1
+#endif
+
+#define VERSION "1.0"
+
+enum {
+	Sector		= 512,			/* bytes; an AoE sector is always this */
+	Etherhdr	= 14,			/* bytes before what the MTU counts */
+	Frameoff	= Sector - 36,		/* a frame's place in its slot: its data then begins at a sector boundary, as direct I/O demands */
+	Framemax	= Etherhdr + MAX_MTU,
+	Minmtu		= 36 + Sector - Etherhdr,	/* bytes; a frame with a sector of data must fit */
+	Queuemax	= 64,			/* requests that buf.c joins at a time; also the parts of a vectored transfer, which may be 1024 */
+	Slotmax		= (Frameoff + Framemax + Sector - 1) / Sector * Sector,
+};
+
+_Static_assert(BUFCNT >= 2 && BUFCNT <= 65535, "BUFCNT travels in 16 bits, and Linux needs 2");
+_Static_assert(RX_FACTOR >= 1, "the receive ring must hold the buffer count");
+_Static_assert(TURN_FRAMES >= 1 && TURN_FRAMES <= 1024, "TURN_FRAMES must be sensible");
+_Static_assert(TX_SLOTS >= 2 * TURN_FRAMES, "a turn's replies must fit beside those on their way");
+_Static_assert(MAX_MTU >= Minmtu && MAX_MTU <= 65535, "MAX_MTU must carry a sector");
+_Static_assert(RING_BLOCK >= Slotmax && RING_BLOCK % 4096 == 0, "a ring block holds whole slots");
+_Static_assert(LOG_RATE >= 1, "LOG_RATE must let something through");

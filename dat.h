@@ -1,0 +1,176 @@
+/*
+ * Types and wire constants, for every file.  Include libc's headers and
+ * config.h first.
+ */
+typedef unsigned char	uchar;
+typedef unsigned int	uint;
+typedef unsigned long long	uvlong;
+
+typedef struct Ea	Ea;
+typedef struct Conf	Conf;
+typedef struct Nic	Nic;
+typedef struct Port	Port;
+typedef struct Disk	Disk;
+typedef struct Range	Range;
+typedef struct Io	Io;
+typedef struct Ata	Ata;
+typedef struct Stats	Stats;
+
+/* An AoE frame, offsets from the Ethernet header; big-endian (wire.md 1). */
+enum {
+	Odst		= 0,	/* dst[6] */
+	Osrc		= 6,	/* src[6] */
+	Otype		= 12,	/* type[2] */
+	Overflag	= 14,	/* version, flags[1] */
+	Oerror		= 15,	/* error[1] */
+	Omajor		= 16,	/* shelf[2] */
+	Ominor		= 18,	/* slot[1] */
+	Ocmd		= 19,	/* command[1] */
+	Otag		= 20,	/* tag[4] */
+	Oarg		= 24,	/* the command's argument */
+	Odata		= 36,	/* an ATA command's data */
+	Framemin	= 60,	/* least length of a frame sent, without its FCS */
+
+	Aoetype		= 0x88a2,
+	Aoever		= 1,
+	Fresp		= 0x08,
+	Ferror		= 0x04,
+
+	Cata		= 0,	/* commands */
+	Cconfig		= 1,
+	Cmask		= 2,
+	Creserve	= 3,
+
+	Eok		= 0,	/* errors */
+	Ebadcmd		= 1,
+	Ebadarg		= 2,
+	Edevice		= 3,
+	Econfset	= 4,
+	Eversion	= 5,
+	Ereserved	= 6,
+
+	Allshelves	= 0xffff,
+	Allslots	= 0xff,
+	Maxmacs		= 255,	/* of a mask list or a reservation */
+	Maxconf		= 1024,	/* bytes of a config string */
+};
+
+struct Ea {
+	uchar	a[6];
+};
+
+/* What the command line said. */
+struct Conf {
+	int	shelf;
+	int	slot;
+	int	bufcnt;
+	int	direct;		/* -d */
+	int	readonly;	/* -r */
+	int	sync;		/* -s */
+	uvlong	offset;		/* -o, sectors */
+	uvlong	length;		/* -l, sectors; 0: to the end */
+	Ea	mask[Maxmacs];	/* -m */
+	int	nmask;
+	char	**nic;		/* netif ... */
+	int	nnic;
+	char	*file;
+	int	help;		/* -h */
+	int	version;	/* -V */
+};
+
+/* A network interface. */
+struct Nic {
+	char	name[16];
+	Ea	ea;
+	int	mtu;		/* bytes, at most MAX_MTU */
+	int	up;		/* can send and receive now, frames of Minmtu at least */
+	uvlong	drops;		/* frames dropped for want of room */
+	Port	*port;		/* linux.c or freebsd.c only */
+};
+
+/* What niccheck found. */
+enum {
+	Nicsame,
+	Nicdown,		/* it can't be used any more */
+	Nicup,			/* it can be used, and is new, or has another MTU or MAC */
+	Nicagain,		/* look again in a moment: its buffers are still in use */
+};
+
+/* The file or device that is exported. */
+struct Disk {
+	uvlong	size;		/* bytes */
+	uint	physical;	/* bytes of a physical sector */
+	int	rotation;	/* ATA word 217: 1 not rotating, 0 not known */
+};
+extern Disk disk;
+
+/* Sectors that 48 bits can number, less one, as their count must fit too. */
+#define Maxlba ((1ULL << 48) - 1)
+
+struct Range {
+	uvlong	lba;
+	uint	nsec;
+};
+
+/*
+ * Work for buf.c.  Whoever fills it in keeps it until done is called,
+ * which may happen before the call that handed it down returns.
+ */
+enum {
+	Oread,
+	Owrite,
+	Overify,		/* read without a place to read to */
+	Otrim,
+	Oflush,
+};
+struct Io {
+	int	op;
+	int	stable;		/* a write: done only when it is on stable storage */
+	uvlong	lba;
+	uint	nsec;
+	uchar	*data;		/* a write's; lent until done */
+	Range	*range;		/* a trim's; lent until done */
+	int	nrange;
+	uchar	*(*room)(Io*);	/* where a read shall put its data; called just before it is moved, at most once */
+	void	(*done)(Io*);
+
+	int	error;		/* 0, or an errno */
+	uvlong	badlba;		/* the first bad sector, when a read or verify failed */
+};
+
+/* An ATA command on its way through ata.c (wire.md 2). */
+struct Ata {
+	Io	io;		/* first, so that an Io of ata.c's is an Ata */
+
+	/* the registers: as they came, then as they shall be answered */
+	uchar	aflags;
+	uchar	feature;	/* answered: the Error register */
+	uchar	count;		/* answered: sectors not transferred */
+	uchar	cmd;		/* answered: the Status register */
+	uchar	lba[6];		/* least significant byte first */
+
+	uchar	*payload;	/* what came behind the registers; lent until done */
+	uint	npayload;	/* bytes */
+	uint	maxsec;		/* sectors that a frame of this NIC can carry */
+	int	barred;		/* the disk is reserved, and not by this initiator */
+	uchar	*(*room)(Ata*);	/* where the answer's data goes; called at most once */
+	void	(*done)(Ata*);
+
+	int	ext;		/* ata.c only: the LBA has 48 bits */
+	int	aoeerror;	/* Eok, or the command is refused with this AoE error */
+	uint	nreply;		/* bytes of data in the answer */
+};
+
+/* What HUP prints; each file counts its own. */
+struct Stats {
+	uvlong	frames;		/* aoe.c: frames that were ours */
+	uvlong	reads;		/* buf.c: requests and sectors */
+	uvlong	readsec;
+	uvlong	writes;
+	uvlong	writesec;
+	uvlong	trims;
+	uvlong	flushes;
+	uvlong	transfers;	/* buf.c: vectored reads and writes done for them */
+	uvlong	errors;		/* buf.c: requests that the disk failed */
+};
+extern Stats stats;

@@ -1,0 +1,166 @@
+/*
+ * Every function that one file offers another, by the file that has it.
+ * Sectors are of 512 bytes; sizes and offsets are in bytes where the name
+ * or the comment says so.
+ */
+
+/* aoe.c */
+
+/*
+ * Read the command line into c.  Returns NULL, or a sentence that names the
+ * bad argument and what was expected of it (behaviour.md, "Command line").
+ */
+char	*getconf(Conf *c, int argc, char **argv);
+
+/*
+ * Judge and serve one frame of len bytes that came in by n.  The answer, if
+ * there is one, is put into n's transmit ring now or at the next bufcommit.
+ * The frame must stay where it is until then (wire.md, section 1).
+ */
+void	frame(Nic *n, uchar *f, uint len);
+
+/* Serve what c describes from here on; what frame needs and main sets up. */
+void	aoeinit(Conf *c);
+
+/* ata.c */
+
+/*
+ * Name the disk in IDENTIFY DEVICE and set what SET FEATURES may change.
+ * serial has at most 20 characters; readonly and sync as in Conf.
+ */
+void	atainit(char *serial, int readonly, int sync);
+
+/*
+ * Carry out an ATA command: a->done is called, now or later, with the
+ * answer's registers, or with an AoE error (wire.md, section 2; ACS-3).
+ */
+void	ata(Ata *a);
+
+/* buf.c */
+
+/*
+ * Export length sectors of the disk after its first offset sectors, all to
+ * the end when length is 0.  Returns -1 when the disk hasn't that many.
+ * May be called again when the disk's size has changed.
+ */
+int	bufinit(uvlong offset, uvlong length);
+
+/* Sectors exported. */
+uvlong	bufsize(void);
+
+/*
+ * The disk's physical sectors, in sectors: their size, and how far into one
+ * the export begins.
+ */
+void	bufalign(uint *off, uint *size);
+
+/* As in Disk: 1 when the disk does not rotate, 0 when nobody knows. */
+int	bufrotation(void);
+
+/*
+ * Take a request, whose range has been checked.  Reads and writes are
+ * collected until bufcommit; anything else is done at once, after them.
+ */
+void	bufio(Io *io);
+
+/*
+ * Carry out the reads and writes collected, in any order that can't be
+ * told from the one they came in, and call done for each.
+ */
+void	bufcommit(void);
+
+/* linux.c, freebsd.c: the network */
+
+/*
+ * Open the interface n->name and set up its rings for bufcnt requests from
+ * each of a few initiators; only frames for shelf.slot or broadcast will be
+ * received.  Returns NULL, or a sentence saying why it can't be used; an
+ * interface that is down is no error (packet(7), packet_mmap.rst).
+ */
+char	*nicopen(Nic *n, int shelf, int slot, int bufcnt);
+
+/*
+ * Look at the interface's state again and follow it: n->up, n->ea and
+ * n->mtu are brought up to date.  Returns Nicsame, Nicdown, Nicup or
+ * Nicagain.
+ */
+int	niccheck(Nic *n);
+
+/* The descriptor to poll, and the events to poll it for. */
+int	nicpoll(Nic *n, short *events);
+
+/* Take back an error that poll reported for the descriptor. */
+void	nicerror(Nic *n);
+
+/*
+ * The next frame that came in, its length in *len, or NULL when there is
+ * none, or no room for the answer.  It is lent until nicrelease.
+ */
+uchar	*nicrecv(Nic *n, uint *len);
+
+/* Give back all frames that nicrecv lent. */
+void	nicrelease(Nic *n);
+
+/*
+ * Room for a frame of up to the MTU, whose byte Odata lies at a sector
+ * boundary in memory.  It must be given to nicsend within the turn, as
+ * nothing behind it is sent before it.  Never NULL: with the ring full,
+ * the frame will be lost.
+ */
+uchar	*nicroom(Nic *n);
+
+/* Queue the frame f of len bytes, which nicroom gave. */
+void	nicsend(Nic *n, uchar *f, uint len);
+
+/*
+ * Send what is queued.  Returns 1 when another turn is due in a moment
+ * although poll won't call for it: not all could be sent, or there is no
+ * room for further answers.
+ */
+int	nickick(Nic *n);
+
+/* Frames that the interface dropped for want of room since the last call. */
+uvlong	nicdrops(Nic *n);
+
+/*
+ * A descriptor that becomes readable when an interface may have changed,
+ * or -1: then niccheck must be called from time to time (rtnetlink(7)).
+ */
+int	linkopen(void);
+
+/* Make the link descriptor unreadable again. */
+void	linkread(int fd);
+
+/*
+ * From here on a message that standard output or error, being pipes, have
+ * no room for is lost: a log that nobody reads must not stop the disk.
+ */
+void	lognowait(void);
+
+/* linux.c, freebsd.c: the disk */
+
+/*
+ * Open and lock the image and learn its size.  Returns NULL, or a sentence
+ * saying why it can't be exported.
+ */
+char	*diskopen(Disk *d, char *path, int readonly, int direct);
+
+/* Learn the image's size again.  Returns -1 with errno. */
+int	disksize(Disk *d);
+
+/*
+ * Move the bytes that iov describes from or to offset off of the image.
+ * Returns how many were moved: fewer than asked only after an error, which
+ * is in errno (EIO at the end of the file).  iov is used up.
+ */
+size_t	diskread(struct iovec *iov, int niov, uvlong off);
+size_t	diskwrite(struct iovec *iov, int niov, uvlong off);
+
+/* Put all that was written on stable storage.  Returns -1 with errno. */
+int	disksync(void);
+
+/*
+ * Make len bytes at off read back as zeros, giving their space back where
+ * the system can (fallocate(2)).  Returns -1 with errno.
+ */
+int	disktrim(uvlong off, uvlong len);

@@ -1,0 +1,1078 @@
+/*
+ * The operating system, as aoede sees it on Linux: packet sockets with
+ * rings shared with the kernel, link events, and the image.
+ *
+ * A Port is one packet socket, bound to one interface.  Frames travel in
+ * slots of equal size, each a struct tpacket2_hdr and, at Frameoff, the
+ * frame, so that the data of an ATA frame lies at a multiple of 512 in
+ * memory in both directions.  With PACKET_RINGS the slots are the
+ * kernel's packet rings; without, or where the kernel refuses them, the
+ * same slots in our own memory are filled by recvmmsg and emptied by
+ * sendmmsg, and nothing above ringsetup, fill and drain can tell.
+ *
+ * 1. tp_status says who owns a slot.  Reading it needs acquire, so that
+ *    what the other side wrote before handing the slot over is seen;
+ *    writing it needs release, for the same reason in reverse.
+ * 2. Received slots are lent from rx.next - lent to rx.next, and given
+ *    back together and in order.
+ * 3. The kernel sends in ring order and stops at the first slot that is
+ *    not ready.  A slot taken by nicroom is passed to nicsend before the
+ *    next kick that counts, so a gap never lasts.
+ * 4. A frame is received only if the slot that its answer will take is
+ *    free.
+ *
+ * This file knows nothing of requests, blocks or initiators.  Problems at
+ * the start come back as a sentence, later ones as errno.
+ */
+#include <errno.h>
+#include <err.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
+#include <linux/falloc.h>
+#include <linux/filter.h>
+#include <linux/fs.h>
+#include <linux/if_packet.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include "config.h"
+#include "dat.h"
+#include "fns.h"
+
+typedef struct tpacket2_hdr	Slot;
+typedef struct Ring	Ring;
+
+struct Ring {
+	Slot	**slot;
+	uint	n;
+	uint	next;		/* the slot to be looked at next */
+};
+
+struct Port {
+	int	fd;
+	uint	nrx;		/* receive slots wanted */
+	uint	slotsize;	/* bytes; 0 while there are no slots */
+	int	resize;		/* the slots are about to be replaced: receive nothing */
+	int	warned;		/* have said that there is no memory for them */
+	int	canshare;	/* the kernel may be asked for rings */
+	int	shared;		/* the slots are the kernel's rings */
+	uchar	*map;
+	size_t	maplen;
+	Ring	rx;
+	Ring	tx;
+	uint	lent;		/* received slots not yet given back (inv. 2) */
+	uint	txbase;		/* tx.next when the first of them was lent (inv. 4) */
+	uint	txhead;		/* oldest slot not sent; sendmmsg only */
+	int	queued;		/* something was queued since the last kick */
+	Slot	*spare;		/* taken when the transmit ring is full; never sent */
+};
+
+/*
+ * A sentence for an error at the start; one at a time is enough.
+ */
+__attribute__((format(printf, 1, 2)))
+static char*
+sentence(const char *fmt, ...)
+{
+	static char buf[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(buf, sizeof buf, fmt, ap);
+	va_end(ap);
+	return buf;
+}
+
+static uint
+status(Slot *s)
+{
+	return __atomic_load_n(&s->tp_status, __ATOMIC_ACQUIRE);	/* inv. 1 */
+}
+
+static void
+setstatus(Slot *s, uint v)
+{
+	__atomic_store_n(&s->tp_status, v, __ATOMIC_RELEASE);	/* inv. 1 */
+}
+
+/*
+ * Has the kernel done with this transmit slot?  It may leave a bit that
+ * says how it took the time of sending.
+ */
+static int
+isfree(Slot *s)
+{
+	return (status(s) & (TP_STATUS_SEND_REQUEST|TP_STATUS_SENDING|TP_STATUS_WRONG_FORMAT)) == 0;
+}
+
+static uint
+after(Ring *r, uint i)
+{
+	return i + 1 < r->n ? i + 1 : 0;
+}
+
+static uint
+before(Ring *r, uint i)
+{
+	return i > 0 ? i - 1 : r->n - 1;
+}
+
+static uchar*
+frameof(Slot *s)
+{
+	return (uchar*)s + Frameoff;
+}
+
+/*
+ * Only frames for us: to this host or to all, without a VLAN, a request,
+ * and for our shelf and slot or every one.  Offsets below zero ask the
+ * kernel for what it knows of a frame (filter.rst).
+ */
+static int
+setfilter(int fd, int shelf, int slot)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD|BPF_W|BPF_ABS, (uint)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
+		BPF_JUMP(BPF_JMP|BPF_JGT|BPF_K, PACKET_BROADCAST, 13, 0),
+		BPF_STMT(BPF_LD|BPF_W|BPF_ABS, (uint)(SKF_AD_OFF + SKF_AD_VLAN_TAG)),
+		BPF_JUMP(BPF_JMP|BPF_JSET|BPF_K, 0xfff, 11, 0),
+		BPF_STMT(BPF_LD|BPF_H|BPF_ABS, Otype),
+		BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, Aoetype, 0, 9),
+		BPF_STMT(BPF_LD|BPF_B|BPF_ABS, Overflag),
+		BPF_JUMP(BPF_JMP|BPF_JSET|BPF_K, Fresp, 7, 0),
+		BPF_STMT(BPF_LD|BPF_H|BPF_ABS, Omajor),
+		BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, Allshelves, 1, 0),
+		BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, (uint)shelf, 0, 4),
+		BPF_STMT(BPF_LD|BPF_B|BPF_ABS, Ominor),
+		BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, Allslots, 1, 0),
+		BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, (uint)slot, 0, 1),
+		BPF_STMT(BPF_RET|BPF_K, UINT_MAX),
+		BPF_STMT(BPF_RET|BPF_K, 0),
+	};
+	struct sock_fprog prog = { .len = sizeof code / sizeof code[0], .filter = code };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof prog);
+}
+
+static int
+setint(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof value);
+}
+
+/*
+ * The options that must be set before a ring is.  The reserve moves a
+ * received frame to Frameoff: the kernel puts the byte behind the Ethernet
+ * header at its own header, rounded up, plus the reserve (af_packet.c,
+ * tpacket_rcv).
+ */
+static int
+setrings(int fd)
+{
+	int least = (sizeof(Slot) + sizeof(struct sockaddr_ll) + 16 + TPACKET_ALIGNMENT - 1) / TPACKET_ALIGNMENT * TPACKET_ALIGNMENT;
+
+	if(setint(fd, SOL_PACKET, PACKET_VERSION, TPACKET_V2) < 0
+	|| setint(fd, SOL_PACKET, PACKET_RESERVE, Frameoff + Etherhdr - least) < 0
+	|| setint(fd, SOL_PACKET, PACKET_TX_HAS_OFF, 1) < 0
+	/* A frame that can't go out (the MTU shrank) is passed over, not waited on. */
+	|| setint(fd, SOL_PACKET, PACKET_LOSS, 1) < 0)
+		return -1;
+	/* Not to be had on an old kernel; then frames go by the queueing discipline. */
+	setint(fd, SOL_PACKET, PACKET_QDISC_BYPASS, 1);
+	return 0;
+}
+
+static int
+setring(Port *p, int which, uint nblock)
+{
+	struct tpacket_req req = {
+		.tp_block_size = RING_BLOCK,
+		.tp_block_nr = nblock,
+		.tp_frame_size = p->slotsize,
+		.tp_frame_nr = nblock * (RING_BLOCK / p->slotsize),
+	};
+
+	return setsockopt(p->fd, SOL_PACKET, which, &req, sizeof req);
+}
+
+/*
+ * Point the ring at n slots of the map, from its byte at on.
+ */
+static int
+setslots(Port *p, Ring *r, uint n, size_t at)
+{
+	uint i, per = RING_BLOCK / p->slotsize;
+
+	r->slot = calloc(n, sizeof *r->slot);
+	if(r->slot == NULL)
+		return -1;
+	for(i = 0; i < n; i++)
+		r->slot[i] = (Slot*)(void*)(p->map + at + (size_t)(i / per) * RING_BLOCK + (size_t)(i % per) * p->slotsize);
+	r->n = n;
+	r->next = 0;
+	return 0;
+}
+
+/*
+ * Give all slots back.  Until the next ringsetup nothing is received, and
+ * what is sent is lost.  Returns -1 when the kernel won't have its rings
+ * back yet; then all must stay so, and be tried again.
+ */
+static int
+ringclose(Port *p)
+{
+	struct tpacket_req none = { 0 };
+
+	if(p->map != NULL)
+		munmap(p->map, p->maplen);
+	p->map = NULL;
+	free(p->rx.slot);
+	free(p->tx.slot);
+	p->rx = (Ring){ 0 };
+	p->tx = (Ring){ 0 };
+	p->lent = p->txhead = 0;
+	p->queued = 0;
+	p->slotsize = 0;
+	if(p->shared
+	&& (setsockopt(p->fd, SOL_PACKET, PACKET_TX_RING, &none, sizeof none) < 0
+	|| setsockopt(p->fd, SOL_PACKET, PACKET_RX_RING, &none, sizeof none) < 0))
+		return -1;
+	p->shared = 0;
+	return 0;
+}
+
+/*
+ * Map nrx and ntx slots, the kernel's or our own.  A ring is of whole
+ * blocks, so it may get a few slots more.
+ */
+static int
+ringmap(Port *p, uint nrx, uint ntx, int shared)
+{
+	uint per = RING_BLOCK / p->slotsize;
+	uint rxblocks = (nrx + per - 1) / per;
+	uint txblocks = (ntx + per - 1) / per;
+	void *m;
+
+	p->shared = shared;
+	if(shared && (setring(p, PACKET_RX_RING, rxblocks) < 0 || setring(p, PACKET_TX_RING, txblocks) < 0))
+		return -1;
+	p->maplen = (size_t)(rxblocks + txblocks) * RING_BLOCK;
+	m = mmap(NULL, p->maplen, PROT_READ|PROT_WRITE, shared ? MAP_SHARED : MAP_PRIVATE|MAP_ANONYMOUS, shared ? p->fd : -1, 0);
+	if(m == MAP_FAILED)
+		return -1;
+	p->map = m;
+	if(setslots(p, &p->rx, rxblocks * per, 0) < 0
+	|| setslots(p, &p->tx, txblocks * per, (size_t)rxblocks * RING_BLOCK) < 0)
+		return -1;
+	return 0;
+}
+
+/*
+ * Find room for slots of p->slotsize: for as many as wanted, or else as
+ * there is memory for.  Without the kernel's rings the socket's own queue
+ * holds what a turn does not take.
+ */
+static int
+ringfind(Port *p, uint size, const char *name)
+{
+	uint n;
+
+	for(n = p->nrx; p->canshare && n >= TURN_FRAMES; n /= 2){
+		p->slotsize = size;
+		if(ringmap(p, n, TX_SLOTS, 1) == 0){
+			if(n < p->nrx)
+				warnx("%s: memory for a receive ring of %u frames only", name, n);
+			return 0;
+		}
+		if(errno != ENOMEM)
+			break;
+		if(ringclose(p) < 0)
+			return -1;
+	}
+	if(p->canshare)
+		warnx("%s: no packet rings (%s): using recvmmsg and sendmmsg", name, strerror(errno));
+	if(ringclose(p) < 0)
+		return -1;
+	p->slotsize = size;
+	if(ringmap(p, TURN_FRAMES, 2 * TURN_FRAMES, 0) < 0)
+		return -1;
+	setint(p->fd, SOL_SOCKET, SO_RCVBUFFORCE, p->nrx < INT_MAX / 2 / size ? (int)(p->nrx * size) : INT_MAX / 2);
+	return 0;
+}
+
+/*
+ * Have slots for frames of this MTU, making new ones when those there are
+ * too small.  Returns -1 when that must be tried again: a frame is still
+ * on its way out of the old ones, or there is no memory.
+ */
+static int
+ringsetup(Port *p, int mtu, const char *name)
+{
+	uint i, size = (Frameoff + Etherhdr + (uint)mtu + Sector - 1) / Sector * Sector;
+
+	if(size <= p->slotsize)
+		return 0;
+	p->resize = 1;
+	for(i = 0; i < p->tx.n; i++)
+		if(!isfree(p->tx.slot[i]))
+			return -1;
+	if(ringclose(p) < 0 || ringfind(p, size, name) < 0){
+		if(!p->warned)
+			warnx("%s: no memory for its frames (%s); will go on trying", name, strerror(errno));
+		p->warned = 1;
+		ringclose(p);
+		return -1;
+	}
+	p->resize = p->warned = 0;
+	for(i = 0; i < p->tx.n; i++)
+		p->tx.slot[i]->tp_mac = Frameoff;
+	/* The kernel holds what is being sent against the socket's buffer. */
+	setint(p->fd, SOL_SOCKET, SO_SNDBUFFORCE, (int)(TX_SLOTS * size));
+	return 0;
+}
+
+/*
+ * Without packet rings: fill free receive slots from the socket.
+ */
+static void
+fill(Port *p)
+{
+	struct mmsghdr msg[TURN_FRAMES];
+	struct iovec iov[TURN_FRAMES];
+	Slot *s;
+	uint i, at;
+	int n;
+
+	memset(msg, 0, sizeof msg);
+	for(i = 0, at = p->rx.next; i < TURN_FRAMES && i < p->rx.n; i++, at = after(&p->rx, at)){
+		iov[i].iov_base = frameof(p->rx.slot[at]);
+		iov[i].iov_len = p->slotsize - Frameoff;
+		msg[i].msg_hdr.msg_iov = &iov[i];
+		msg[i].msg_hdr.msg_iovlen = 1;
+	}
+	n = recvmmsg(p->fd, msg, i, MSG_DONTWAIT|MSG_TRUNC, NULL);
+	for(i = 0, at = p->rx.next; (int)i < n; i++, at = after(&p->rx, at)){
+		s = p->rx.slot[at];
+		s->tp_mac = Frameoff;
+		s->tp_len = msg[i].msg_len;
+		s->tp_snaplen = msg[i].msg_len < iov[i].iov_len ? msg[i].msg_len : (uint)iov[i].iov_len;
+		setstatus(s, TP_STATUS_USER);
+	}
+}
+
+/*
+ * Without packet rings: send the queued slots.  A frame that the interface
+ * will never take (the MTU shrank) is passed over.
+ */
+static void
+drain(Port *p)
+{
+	struct mmsghdr msg[TURN_FRAMES];
+	struct iovec iov[TURN_FRAMES];
+	Slot *s;
+	uint i, at;
+	int n;
+
+	for(;;){
+		memset(msg, 0, sizeof msg);
+		for(i = 0, at = p->txhead; i < TURN_FRAMES; i++, at = after(&p->tx, at)){
+			s = p->tx.slot[at];
+			if(status(s) != TP_STATUS_SEND_REQUEST)
+				break;
+			iov[i].iov_base = frameof(s);
+			iov[i].iov_len = s->tp_len;
+			msg[i].msg_hdr.msg_iov = &iov[i];
+			msg[i].msg_hdr.msg_iovlen = 1;
+		}
+		if(i == 0)
+			return;
+		n = sendmmsg(p->fd, msg, i, MSG_DONTWAIT);
+		if(n < 0 && errno == EINTR)
+			continue;
+		if(n < 0 && errno == EMSGSIZE)
+			n = 1;
+		if(n <= 0)
+			return;
+		for(; n > 0; n--, p->txhead = after(&p->tx, p->txhead))
+			setstatus(p->tx.slot[p->txhead], TP_STATUS_AVAILABLE);
+	}
+}
+
+/*
+ * Take back what is queued: an answer that has waited for a cable would
+ * arrive long after its initiator asked again.
+ */
+static void
+purge(Port *p)
+{
+	uint i;
+
+	while(p->tx.n > 0){
+		i = before(&p->tx, p->tx.next);
+		if(status(p->tx.slot[i]) != TP_STATUS_SEND_REQUEST)
+			break;
+		setstatus(p->tx.slot[i], TP_STATUS_AVAILABLE);
+		p->tx.next = i;
+	}
+	p->queued = 0;
+}
+
+/*
+ * ioctl(2), whose second argument is an int in some C libraries and an
+ * unsigned long in others.
+ */
+static int
+control(int fd, unsigned long what, void *arg)
+{
+	return (int)syscall(SYS_ioctl, fd, what, arg);
+}
+
+static int
+ifquery(Port *p, struct ifreq *ifr, const char *name, unsigned long what)
+{
+	memset(ifr, 0, sizeof *ifr);
+	snprintf(ifr->ifr_name, sizeof ifr->ifr_name, "%s", name);
+	return control(p->fd, what, ifr);
+}
+
+/*
+ * The index of the interface that the port listens on, or nothing above 0:
+ * none as yet, or one that is gone for good, even when another has its
+ * index now.
+ */
+static int
+bound(Port *p)
+{
+	struct sockaddr_ll sa;
+	socklen_t len = sizeof sa;
+
+	if(getsockname(p->fd, (struct sockaddr*)&sa, &len) < 0)
+		return 0;
+	return sa.sll_ifindex;
+}
+
+static int
+listenon(Port *p, int index)
+{
+	struct sockaddr_ll sa = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(Aoetype),
+		.sll_ifindex = index,
+	};
+
+	return bind(p->fd, (struct sockaddr*)&sa, sizeof sa);
+}
+
+/*
+ * Find the interface that the port listens on, under whatever name it has
+ * now, or else the one that has come up with the name we were given.
+ * Returns its index, or 0, and its name.
+ */
+static int
+follow(Nic *n, char *name, size_t size)
+{
+	struct ifreq ifr = { 0 };
+	Port *p = n->port;
+
+	ifr.ifr_ifindex = bound(p);
+	if(ifr.ifr_ifindex > 0 && control(p->fd, SIOCGIFNAME, &ifr) == 0){
+		snprintf(name, size, "%s", ifr.ifr_name);
+		return ifr.ifr_ifindex;
+	}
+	snprintf(name, size, "%s", n->name);
+	if(ifquery(p, &ifr, n->name, SIOCGIFINDEX) < 0)
+		return 0;
+	return ifr.ifr_ifindex;
+}
+
+/*
+ * Can frames go through an interface in this state?
+ */
+static int
+usable(struct ifreq *flags, struct ifreq *mtu)
+{
+	return (flags->ifr_flags & IFF_UP) && (flags->ifr_flags & IFF_RUNNING) && mtu->ifr_mtu >= Minmtu;
+}
+
+int
+niccheck(Nic *n)
+{
+	struct ifreq mtu, addr, flags;
+	char name[IFNAMSIZ];
+	Port *p = n->port;
+	int same, index;
+
+	index = follow(n, name, sizeof name);
+	if(index == 0
+	|| ifquery(p, &flags, name, SIOCGIFFLAGS) < 0
+	|| ifquery(p, &mtu, name, SIOCGIFMTU) < 0
+	|| ifquery(p, &addr, name, SIOCGIFHWADDR) < 0
+	|| !usable(&flags, &mtu)){
+		same = !n->up;
+		n->up = 0;
+		purge(p);
+		return same ? Nicsame : Nicdown;
+	}
+	if(mtu.ifr_mtu > MAX_MTU)
+		mtu.ifr_mtu = MAX_MTU;
+	if(ringsetup(p, mtu.ifr_mtu, n->name) < 0)
+		return Nicagain;
+	same = n->up && n->mtu == mtu.ifr_mtu && memcmp(n->ea.a, addr.ifr_hwaddr.sa_data, sizeof n->ea.a) == 0;
+	if(bound(p) != index){
+		if(listenon(p, index) < 0)
+			return Nicagain;
+		same = 0;
+	}
+	memcpy(n->ea.a, addr.ifr_hwaddr.sa_data, sizeof n->ea.a);
+	n->mtu = mtu.ifr_mtu;
+	n->up = 1;
+	return same ? Nicsame : Nicup;
+}
+
+char*
+nicopen(Nic *n, int shelf, int slot, int bufcnt)
+{
+	struct ifreq ifr;
+	Port *p;
+
+	p = calloc(1, sizeof *p);
+	if(p == NULL || (p->spare = aligned_alloc(Sector, Slotmax)) == NULL)
+		return sentence("%s: %s", n->name, strerror(errno));
+	n->port = p;
+	p->nrx = (uint)bufcnt * RX_FACTOR;
+	if(p->nrx < TURN_FRAMES)
+		p->nrx = TURN_FRAMES;
+	/* Without a protocol nothing is received before listenon. */
+	p->fd = socket(AF_PACKET, SOCK_RAW|SOCK_CLOEXEC|SOCK_NONBLOCK, 0);
+	if(p->fd < 0)
+		return sentence("%s: can't open a raw socket: %s%s", n->name, strerror(errno), errno == EPERM ? " (root or CAP_NET_RAW is needed)" : "");
+	if(ifquery(p, &ifr, n->name, SIOCGIFHWADDR) < 0)
+		return sentence("%s: %s: expected a network interface", n->name, strerror(errno));
+	if(ifr.ifr_hwaddr.sa_family != ARPHRD_ETHER)
+		return sentence("%s: not an Ethernet interface", n->name);
+	if(setfilter(p->fd, shelf, slot) < 0)
+		return sentence("%s: can't set a packet filter: %s", n->name, strerror(errno));
+	p->canshare = PACKET_RINGS;
+	if(PACKET_RINGS && setrings(p->fd) < 0){
+		warnx("%s: no packet rings (%s): using recvmmsg and sendmmsg", n->name, strerror(errno));
+		p->canshare = 0;
+	}
+	return NULL;
+}
+
+/*
+ * Is there no room for an answer?
+ */
+static int
+full(Port *p)
+{
+	return p->tx.n > 0 && !isfree(p->tx.slot[p->tx.next]);
+}
+
+int
+nicpoll(Nic *n, short *events)
+{
+	Port *p = n->port;
+
+	/*
+	 * Frames are no news while they can't be taken.  Nor would poll tell
+	 * when the ring has room again: nickick does.
+	 */
+	*events = p->rx.n == 0 || p->resize || full(p) ? 0 : POLLIN;
+	return p->fd;
+}
+
+void
+nicerror(Nic *n)
+{
+	int e;
+	socklen_t len = sizeof e;
+
+	getsockopt(n->port->fd, SOL_SOCKET, SO_ERROR, &e, &len);
+}
+
+uchar*
+nicrecv(Nic *n, uint *len)
+{
+	Port *p = n->port;
+	Slot *s;
+
+	if(p->lent == 0)
+		p->txbase = p->tx.next;
+	while(p->lent < p->rx.n && !p->resize){
+		s = p->rx.slot[p->rx.next];
+		if(!p->shared && p->lent == 0 && !(status(s) & TP_STATUS_USER))
+			fill(p);
+		if(!(status(s) & TP_STATUS_USER)
+		|| !isfree(p->tx.slot[(p->txbase + p->lent) % p->tx.n]))	/* inv. 4 */
+			break;
+		p->rx.next = after(&p->rx, p->rx.next);
+		p->lent++;
+		__builtin_prefetch(p->rx.slot[p->rx.next]);
+		__builtin_prefetch(frameof(p->rx.slot[p->rx.next]));
+		if(s->tp_snaplen == s->tp_len){
+			*len = s->tp_len;
+			return (uchar*)s + s->tp_mac;
+		}
+	}
+	return NULL;
+}
+
+void
+nicrelease(Nic *n)
+{
+	Port *p = n->port;
+	uint i;
+
+	for(i = p->rx.next + p->rx.n - p->lent; p->lent > 0; i++, p->lent--)
+		setstatus(p->rx.slot[i % p->rx.n], TP_STATUS_KERNEL);
+}
+
+uchar*
+nicroom(Nic *n)
+{
+	Port *p = n->port;
+	Slot *s;
+	int tries;
+
+	for(tries = 0; p->tx.n > 0 && tries < 2; tries++){
+		s = p->tx.slot[p->tx.next];
+		if(isfree(s)){
+			p->tx.next = after(&p->tx, p->tx.next);
+			return frameof(s);
+		}
+		nickick(n);
+	}
+	return frameof(p->spare);
+}
+
+void
+nicsend(Nic *n, uchar *f, uint len)
+{
+	Slot *s = (Slot*)(void*)(f - Frameoff);
+
+	if(s == n->port->spare)
+		return;
+	s->tp_len = len;
+	setstatus(s, TP_STATUS_SEND_REQUEST);
+	n->port->queued = 1;
+}
+
+int
+nickick(Nic *n)
+{
+	Port *p = n->port;
+
+	if(p->tx.n == 0)
+		return 0;
+	if(!n->up)
+		purge(p);
+	if(p->queued && p->shared)
+		while(sendto(p->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 && errno == EINTR)
+			;
+	else if(p->queued)
+		drain(p);
+	p->queued = status(p->tx.slot[before(&p->tx, p->tx.next)]) == TP_STATUS_SEND_REQUEST;
+	/* Frames that fill() has taken from the socket wait unseen by poll. */
+	return p->queued || full(p) || (!p->shared && (status(p->rx.slot[p->rx.next]) & TP_STATUS_USER));
+}
+
+void
+lognowait(void)
+{
+	char name[32];
+	struct stat st;
+	int fd, std;
+
+	for(std = 1; std <= 2; std++){
+		if(fstat(std, &st) < 0 || !S_ISFIFO(st.st_mode))
+			continue;
+		/* Opened anew, so that nobody else's use of the pipe changes. */
+		snprintf(name, sizeof name, "/proc/self/fd/%d", std);
+		fd = open(name, O_WRONLY|O_NONBLOCK|O_CLOEXEC);
+		if(fd < 0)
+			continue;
+		dup2(fd, std);
+		close(fd);
+	}
+}
+
+uvlong
+nicdrops(Nic *n)
+{
+	struct tpacket_stats st = { 0 };
+	socklen_t len = sizeof st;
+
+	if(getsockopt(n->port->fd, SOL_PACKET, PACKET_STATISTICS, &st, &len) < 0)
+		return 0;
+	return st.tp_drops;
+}
+
+int
+linkopen(void)
+{
+	struct sockaddr_nl sa = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
+	int fd;
+
+	fd = socket(AF_NETLINK, SOCK_RAW|SOCK_CLOEXEC|SOCK_NONBLOCK, NETLINK_ROUTE);
+	if(fd < 0)
+		return -1;
+	if(bind(fd, (struct sockaddr*)&sa, sizeof sa) < 0){
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+void
+linkread(int fd)
+{
+	char buf[8192];
+	int i;
+
+	/*
+	 * What the messages say does not matter, as niccheck looks for itself;
+	 * so one that was lost (ENOBUFS) does not either.
+	 */
+	for(i = 0; i < 64; i++)
+		if(recv(fd, buf, sizeof buf, MSG_DONTWAIT) < 0 && errno != ENOBUFS && errno != EINTR)
+			break;
+}
+
+/*
+ * The image.  With -d, fd bypasses the page cache and takes only whole
+ * blocks of the device; cached is a second descriptor for the rest, and
+ * the kernel keeps the two coherent.  Without -d they are the same.
+ */
+static struct {
+	int	fd;
+	int	cached;
+	int	isdev;
+	uint	dio;		/* bytes of a block for direct I/O; 0 without -d */
+} image;
+
+/*
+ * Bytes that a direct transfer must be a multiple of, found by trying.
+ */
+static uint
+dioblock(int fd)
+{
+	uint size;
+	char *buf;
+	ssize_t n;
+
+	buf = aligned_alloc(4096, 2 * 4096);
+	if(buf == NULL)
+		return 4096;
+	n = pread(fd, buf + Sector, Sector, Sector);
+	size = n < 0 && errno == EINVAL ? 4096 : Sector;
+	free(buf);
+	return size;
+}
+
+/*
+ * 1 when the disk below says that it does not rotate, else 0: nobody tells
+ * the true rate.  A partition's queue is its disk's.
+ */
+static int
+rotation(dev_t dev)
+{
+	char name[80];
+	FILE *f;
+	int c;
+
+	snprintf(name, sizeof name, "/sys/dev/block/%u:%u/queue/rotational", major(dev), minor(dev));
+	f = fopen(name, "re");
+	if(f == NULL){
+		snprintf(name, sizeof name, "/sys/dev/block/%u:%u/../queue/rotational", major(dev), minor(dev));
+		f = fopen(name, "re");
+	}
+	if(f == NULL)
+		return 0;
+	c = getc(f);
+	fclose(f);
+	return c == '0';
+}
+
+static uint
+physical(struct stat *st)
+{
+	uint size;
+
+	if(!image.isdev || control(image.fd, BLKPBSZGET, &size) < 0)
+		size = st->st_blksize < 4096 ? (uint)st->st_blksize : 4096;
+	return size >= Sector && (size & (size - 1)) == 0 ? size : Sector;
+}
+
+int
+disksize(Disk *d)
+{
+	struct stat st;
+	uint64_t size;
+
+	if(image.isdev){
+		if(control(image.fd, BLKGETSIZE64, &size) < 0)
+			return -1;
+		d->size = size;
+		return 0;
+	}
+	if(fstat(image.fd, &st) < 0)
+		return -1;
+	d->size = (uvlong)st.st_size;
+	return 0;
+}
+
+/*
+ * Open the image.  A block device's own lock is O_EXCL, which mounted file
+ * systems and other users of the device hold too.  A reader must not hold
+ * it, as readers may share, so it only looks whether somebody does.
+ */
+static int
+imageopen(char *path, int flags, int readonly)
+{
+	int fd;
+
+	if(!image.isdev)
+		return open(path, flags);
+	fd = open(path, flags|O_EXCL);
+	if(fd < 0 || !readonly)
+		return fd;
+	close(fd);
+	return open(path, flags);
+}
+
+/*
+ * Lock the image.  udev holds a shared lock while it looks at a device, so
+ * one that is in the way gets a second to go.
+ */
+static int
+lock(int fd, int how)
+{
+	struct timespec tenth = { 0, 100000000 };
+	int i, r;
+
+	for(i = 0; (r = flock(fd, how|LOCK_NB)) < 0 && errno == EWOULDBLOCK && i < 10; i++)
+		nanosleep(&tenth, NULL);
+	return r;
+}
+
+static char*
+openerror(char *path, int readonly, int direct)
+{
+	int e = errno;
+
+	if(e == EBUSY)
+		return sentence("%s: mounted, or held by another program", path);
+	if(e == EINVAL && direct)
+		return sentence("%s: no direct I/O (-d) on its file system", path);
+	if(!readonly && (e == EACCES || e == EROFS || e == EPERM))
+		return sentence("%s: %s: expected to write to it (-r serves it read-only)", path, strerror(e));
+	return sentence("%s: %s: expected a file or a block device", path, strerror(e));
+}
+
+char*
+diskopen(Disk *d, char *path, int readonly, int direct)
+{
+	struct stat st;
+	int flags = (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC;
+
+	if(stat(path, &st) < 0)
+		return openerror(path, readonly, direct);
+	if(!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return sentence("%s: expected a file or a block device", path);
+	image.isdev = S_ISBLK(st.st_mode);
+	image.fd = imageopen(path, flags | (direct ? O_DIRECT : 0), readonly);
+	if(image.fd < 0)
+		return openerror(path, readonly, direct);
+	if(lock(image.fd, readonly ? LOCK_SH : LOCK_EX) < 0){
+		if(errno == EWOULDBLOCK)
+			return sentence("%s: locked by another program, most likely another aoede", path);
+		return sentence("%s: can't be locked: %s", path, strerror(errno));
+	}
+	image.cached = image.fd;
+	if(direct){
+		image.dio = dioblock(image.fd);
+		image.cached = open(path, flags);
+		if(image.cached < 0)
+			return openerror(path, readonly, direct);
+	}
+	if(fstat(image.fd, &st) < 0 || disksize(d) < 0)
+		return sentence("%s: can't learn its size: %s", path, strerror(errno));
+	/* Refused to who doesn't own the file; it only saves time. */
+	fcntl(image.cached, F_SETFL, fcntl(image.cached, F_GETFL) | O_NOATIME);
+	d->physical = physical(&st);
+	d->rotation = rotation(image.isdev ? st.st_rdev : st.st_dev);
+	return NULL;
+}
+
+/*
+ * The descriptor for a transfer: the direct one when all of it is whole
+ * blocks and aligned in memory.
+ */
+static int
+choose(struct iovec *iov, int niov, uvlong off)
+{
+	size_t len = 0;
+	int i;
+
+	if(image.dio == 0 || off % image.dio != 0)
+		return image.cached;
+	for(i = 0; i < niov; i++){
+		if((uintptr_t)iov[i].iov_base % Sector != 0)
+			return image.cached;
+		len += iov[i].iov_len;
+	}
+	return len % image.dio == 0 ? image.fd : image.cached;
+}
+
+/*
+ * Move all of iov, in as many calls as it takes.
+ */
+static size_t
+move(int writing, int fd, struct iovec *iov, int niov, uvlong off)
+{
+	size_t total = 0;
+	ssize_t n;
+
+	while(niov > 0){
+		n = writing ? pwritev(fd, iov, niov, (off_t)off) : preadv(fd, iov, niov, (off_t)off);
+		if(n < 0 && errno == EINTR)
+			continue;
+		if(n == 0)
+			errno = EIO;
+		if(n <= 0)
+			break;
+		total += (size_t)n;
+		off += (uvlong)n;
+		for(; niov > 0 && (size_t)n >= iov->iov_len; iov++, niov--)
+			n -= (ssize_t)iov->iov_len;
+		if(niov > 0){
+			iov->iov_base = (char*)iov->iov_base + n;
+			iov->iov_len -= (size_t)n;
+		}
+	}
+	return total;
+}
+
+size_t
+diskread(struct iovec *iov, int niov, uvlong off)
+{
+	int fd = choose(iov, niov, off);
+	size_t n;
+
+	n = move(0, fd, iov, niov, off);
+	/* Some devices want memory, or each part, aligned to more than a sector. */
+	if(n == 0 && errno == EINVAL && fd != image.cached)
+		n = move(0, image.cached, iov, niov, off);
+	return n;
+}
+
+/*
+ * What -d had to put in the page cache must reach the device all the same.
+ */
+static int
+writeout(uvlong off, size_t len)
+{
+	return sync_file_range(image.cached, (off_t)off, (off_t)len,
+		SYNC_FILE_RANGE_WAIT_BEFORE|SYNC_FILE_RANGE_WRITE|SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
+size_t
+diskwrite(struct iovec *iov, int niov, uvlong off)
+{
+	int fd = choose(iov, niov, off);
+	size_t n;
+
+	n = move(1, fd, iov, niov, off);
+	if(n == 0 && errno == EINVAL && fd != image.cached){
+		fd = image.cached;
+		n = move(1, fd, iov, niov, off);
+	}
+	if(n > 0 && image.dio != 0 && fd == image.cached && writeout(off, n) < 0)
+		return 0;
+	return n;
+}
+
+int
+disksync(void)
+{
+	int r;
+
+	do
+		r = fdatasync(image.fd);
+	while(r < 0 && errno == EINTR);
+	return r;
+}
+
+static int
+punch(int mode, uvlong off, uvlong len)
+{
+	int r;
+
+	do
+		r = fallocate(image.fd, mode|FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len);
+	while(r < 0 && errno == EINTR);
+	return r;
+}
+
+static int
+writezeros(uvlong off, uvlong len)
+{
+	static _Alignas(4096) char zeros[64 * 1024];
+	struct iovec iov;
+	size_t n;
+
+	for(; len > 0; off += n, len -= n){
+		n = len < sizeof zeros ? (size_t)len : sizeof zeros;
+		iov = (struct iovec){ zeros, n };
+		if(diskwrite(&iov, 1, off) != n)
+			return -1;
+	}
+	return 0;
+}
+
+int
+disktrim(uvlong off, uvlong len)
+{
+	uvlong block = 4096, head = 0, tail = 0;
+
+	/*
+	 * A device takes only whole blocks of its own, and we needn't know
+	 * their size: 4096 is a multiple of all that Linux has.
+	 */
+	if(image.isdev){
+		head = (block - off % block) % block;
+		if(head > len)
+			head = len;
+		tail = (len - head) % block;
+	}
+	if(writezeros(off, head) < 0 || writezeros(off + len - tail, tail) < 0)
+		return -1;
+	off += head;
+	len -= head + tail;
+	if(len > 0
+	&& punch(FALLOC_FL_PUNCH_HOLE, off, len) < 0
+	&& punch(FALLOC_FL_ZERO_RANGE, off, len) < 0
+	&& writezeros(off, len) < 0)
+		return -1;
+	return 0;
+}

@@ -1,0 +1,159 @@
+# Sourced by every test script: TAP output, two hosts made of network
+# namespaces, a target that is started and stopped, and one cleanup that
+# undoes all of it however the script ends.
+#
+# Set by this file:
+#   TMP    a directory of the script's own, removed at the end
+#   TNS    the target's namespace; its interface is t0
+#   INS    the initiator's namespace; its interface is i0
+#   TPID   pid of the target that start_target started last
+# Taken from the environment:
+#   AOEDE  the daemon under test      (default obj/aoede)
+#   B      the build directory        (default obj)
+
+# shellcheck shell=sh disable=SC2034 # variables are for the sourcing script
+B=${B:-obj}
+AOEDE=${AOEDE:-$B/aoede}
+TNS=aoede-t-$$
+INS=aoede-i-$$
+TMP=$(mktemp -d /var/tmp/aoede-test.XXXXXX) || exit 1
+TPID=
+PIDS=
+UNDO=
+tests=0
+failed=0
+
+cleanup() {
+	status=$?
+	trap - EXIT INT TERM HUP
+	for p in $PIDS; do kill "$p" 2>/dev/null; done
+	for p in $PIDS
+	do
+		# A process that ignores TERM gets two seconds.
+		n=0
+		while kill -0 "$p" 2>/dev/null && [ $n -lt 20 ]; do sleep 0.1; n=$((n + 1)); done
+		kill -9 "$p" 2>/dev/null
+		wait "$p" 2>/dev/null
+	done
+	eval "$UNDO"
+	ip netns del "$TNS" 2>/dev/null
+	ip netns del "$INS" 2>/dev/null
+	if [ -n "$KEEP" ]; then echo "# kept: $TMP"; else rm -rf "$TMP"; fi
+	exit $status
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM HUP
+
+# undo COMMAND: have the cleanup run this, after the processes have ended and
+# before what was registered earlier (a mount before its loop device, say).
+undo() {
+	UNDO="$*
+$UNDO"
+}
+
+# ok NAME COMMAND...: one test; it passes when the command succeeds.
+ok() {
+	name=$1
+	shift
+	tests=$((tests + 1))
+	if "$@" >"$TMP/ok.out" 2>&1
+	then
+		echo "ok $tests - $name"
+	else
+		failed=$((failed + 1))
+		echo "not ok $tests - $name"
+		sed 's/^/#   /' "$TMP/ok.out" | head -n 40
+	fi
+}
+
+# nok NAME COMMAND...: one test; it passes when the command fails (by an
+# exit status, not by a signal).
+fails() { "$@"; s=$?; [ $s -gt 0 ] && [ $s -lt 128 ]; }
+nok() { name=$1; shift; ok "$name" fails "$@"; }
+
+# The last line of a script.
+done_testing() {
+	echo "1..$tests"
+	[ $failed -eq 0 ]
+	exit
+}
+
+note() { echo "# $*"; }
+
+# until_true SECONDS COMMAND...: try the command each 50 ms.
+until_true() {
+	n=$(($1 * 20))
+	shift
+	while ! "$@" >/dev/null 2>&1
+	do
+		n=$((n - 1))
+		[ $n -gt 0 ] || return 1
+		sleep 0.05
+	done
+}
+
+# mknet [MTU]: two hosts joined by a cable, t0 at the target's end and i0
+# at the initiator's.
+mknet() {
+	if ! ip netns add "$TNS" || ! ip netns add "$INS"; then echo "Bail out! no network namespaces"; exit 1; fi
+	for ns in "$TNS" "$INS"
+	do
+		ip netns exec "$ns" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6; echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6' 2>/dev/null
+		ip -n "$ns" link set lo up
+	done
+	ip -n "$TNS" link add t0 mtu "${1:-9000}" type veth peer name i0 mtu "${1:-9000}" netns "$INS"
+	ip -n "$TNS" link set t0 up
+	ip -n "$INS" link set i0 up
+	until_true 5 carrier "$TNS" t0 && until_true 5 carrier "$INS" i0
+}
+carrier() { ip -n "$1" link show "$2" | grep -q 'state UP'; }
+
+# Run a command on one of the two hosts.
+on_target() { ip netns exec "$TNS" "$@"; }
+on_initiator() { ip netns exec "$INS" "$@"; }
+
+# start_target ARGUMENTS...: start aoede on the target's host and wait until
+# it serves.  Its output is in $TMP/out and $TMP/err; fails, with the
+# messages on stderr, when it ends instead.
+start_target() {
+	# Not left to the background process, lest the last target's words be
+	# taken for this one's.
+	: >"$TMP/out"
+	: >"$TMP/err"
+	ip netns exec "$TNS" "$AOEDE" "$@" >"$TMP/out" 2>"$TMP/err" &
+	TPID=$!
+	PIDS="$PIDS $TPID"
+	until_true 10 started || return 1
+	grep -q '^pid ' "$TMP/out" && return 0
+	cat "$TMP/err" >&2
+	return 1
+}
+started() { grep -q '^pid ' "$TMP/out" 2>/dev/null || ! kill -0 "$TPID"; }
+
+# reap PID: wait for a process that was told to end, ten seconds at most, and
+# return its exit status.
+reap() {
+	tries=0
+	while case $(cut -d' ' -f3 "/proc/$1/stat" 2>/dev/null) in Z | '') false ;; esac
+	do
+		tries=$((tries + 1))
+		[ $tries -lt 500 ] || kill -9 "$1"
+		sleep 0.02
+	done
+	wait "$1" 2>/dev/null
+}
+
+# stop_target [SIGNAL]: end the target and return its exit status.
+stop_target() {
+	kill "-${1:-TERM}" "$TPID" 2>/dev/null
+	# One that hangs is ended after ten seconds, lest the suite hang too.
+	turns=200
+	while kill -0 "$TPID" 2>/dev/null && [ $turns -gt 0 ]; do sleep 0.05; turns=$((turns - 1)); done
+	[ $turns -gt 0 ] || kill -9 "$TPID" 2>/dev/null
+	reap "$TPID"
+	s=$?
+	PIDS=$(echo "$PIDS" | sed "s/ $TPID\b//")
+	TPID=
+	return $s
+}
+alive() { kill -0 "$TPID"; }
