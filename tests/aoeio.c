@@ -1,0 +1,813 @@
+/*
+ * aoeio: an AoE initiator as a command, for test scripts and for a first
+ * look at a target.  It finds the target by a broadcast config query and
+ * then talks to it by its own MAC; config queries stay broadcast, since a
+ * target may be asked without having been found.
+ *
+ * Exit status: 0 answered with success, 1 answered with an error (or data
+ * that differ), 2 not answered, 3 used wrongly.
+ */
+#include <err.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "initiator.h"
+
+enum {
+	Xerror	= 1,
+	Xsilent	= 2,
+	Xusage	= 3,
+
+	Chunk	= 16384,	/* sectors read or written between two looks at the standard files */
+	Modelsize = 131072,	/* sectors that verify works on: 64 MiB */
+	Maxrandom = 64,		/* most sectors of one of its requests */
+	Demosize = 131072,
+	Demorandom = 20000,	/* random requests of the demo, each way */
+};
+
+typedef struct Cmd Cmd;
+
+struct Cmd {
+	const char *name;
+	int (*fn)(int, char**);
+	int min;		/* arguments */
+	int max;
+	const char *usage;
+};
+
+static Net net;
+static Target target = { .shelf = 9 };
+static int timeout = 3000;
+
+static uint64_t
+number(const char *s, uint64_t max)
+{
+	unsigned long long v;
+	char *e;
+
+	errno = 0;
+	v = strtoull(s, &e, 0);
+	if(errno != 0 || e == s || *e != '\0' || *s == '-' || v > max)
+		errx(Xusage, "%s: expected a number up to %" PRIu64, s, max);
+	return v;
+}
+
+static void
+find(void)
+{
+	if(!findtarget(&net, &target, timeout))
+		errx(Xsilent, "e%d.%d does not answer", target.shelf, target.slot);
+}
+
+static void *
+alloc(uint64_t n)
+{
+	void *p;
+
+	p = calloc(1, n);
+	if(p == NULL)
+		err(Xusage, "memory");
+	return p;
+}
+
+/* Print the answer's error, if there is one, and return the exit status. */
+static int
+verdict(const Frame *f)
+{
+	if(f->b[Over] & Ferror){
+		fprintf(stderr, "aoe error %d\n", f->b[Oerr]);
+		return Xerror;
+	}
+	if(f->b[Ocmd] == Cata && f->b[Oatacmd] & Sbad){
+		fprintf(stderr, "ata status 0x%02x error 0x%02x\n", f->b[Oatacmd], f->b[Ofeature]);
+		return Xerror;
+	}
+	return 0;
+}
+
+static int
+windowerror(const Win *w)
+{
+	if(w->err[0] == '\0'){
+		warnx("no answer");
+		return Xsilent;
+	}
+	fprintf(stderr, "%s\n", w->err);
+	return Xerror;
+}
+
+static void
+out(const void *p, size_t n)
+{
+	if(fwrite(p, 1, n, stdout) != n || fflush(stdout) != 0)
+		err(Xerror, "standard output");
+}
+
+static void
+printstring(const uint8_t *s, size_t n)
+{
+	size_t i;
+
+	putchar('"');
+	for(i = 0; i < n; i++)
+		if(s[i] < ' ' || s[i] > '~' || s[i] == '"' || s[i] == '\\')
+			printf("\\x%02x", s[i]);
+		else
+			putchar(s[i]);
+	putchar('"');
+}
+
+/* The length of the config string, as far as it was received. */
+static size_t
+slen(const Frame *f)
+{
+	size_t n;
+
+	n = get16(f->b + Oslen);
+	return n < f->n - Ostring ? n : f->n - Ostring;
+}
+
+static void
+printconfig(const Frame *f)
+{
+	printf("e%u.%d %s bufcnt %u sectors %d version %d ", get16(f->b + Oshelf), f->b[Oslot], macstr(f->b + Osrc),
+		get16(f->b + Obufcnt), f->b[Oscnt], f->b[Occmd] >> 4);
+	printstring(f->b + Ostring, slen(f));
+	putchar('\n');
+}
+
+/* Print the responses of the next ms milliseconds, or those to one tag. */
+static int
+printall(int ms, const uint32_t *tag)
+{
+	int64_t end, left;
+	Frame f;
+	int n;
+
+	n = 0;
+	for(end = nowms() + ms; (left = end - nowms()) > 0; ){
+		if(!netrecv(&net, &f, (int)left) || f.n < Oarg || !(f.b[Over] & Fresp))
+			continue;
+		if(tag != NULL && get32(f.b + Otag) != *tag)
+			continue;
+		n++;
+		if(f.b[Ocmd] == Cconfig && f.n >= Ostring)
+			printconfig(&f);
+		else
+			printf("e%u.%d %s command %d\n", get16(f.b + Oshelf), f.b[Oslot], macstr(f.b + Osrc), f.b[Ocmd]);
+		fflush(stdout);
+	}
+	return n > 0 ? 0 : Xsilent;
+}
+
+static int
+discover(int argc, char **argv)
+{
+	Target all;
+	Frame q;
+
+	(void)argc, (void)argv;
+	memset(&all, 0, sizeof all);
+	all.shelf = Allshelves;
+	all.slot = Allslots;
+	memcpy(all.mac, broadcast, 6);
+	mkconfig(&q, &net, &all, Qread, NULL, 0, net.tag);
+	netsend(&net, &q);
+	return printall(500, &net.tag);
+}
+
+static int
+listenfor(int argc, char **argv)
+{
+	(void)argc;
+	return printall((int)number(argv[0], 3600) * 1000, NULL);
+}
+
+static int
+readsectors(int argc, char **argv)
+{
+	uint64_t lba, n, k;
+	uint8_t *p;
+	Win w;
+
+	(void)argc;
+	lba = number(argv[0], UINT64_MAX);
+	n = number(argv[1], UINT64_MAX);
+	find();
+	wininit(&w, &net, &target, timeout);
+	p = alloc(Chunk * Secsize);
+	for(; n > 0; n -= k, lba += k){
+		k = n < Chunk ? n : Chunk;
+		if(transfer(&w, 0, lba, p, k) == -1)
+			return windowerror(&w);
+		out(p, k * Secsize);
+	}
+	free(p);
+	return 0;
+}
+
+static int
+writesectors(int argc, char **argv)
+{
+	uint64_t lba, k;
+	uint8_t *p;
+	size_t n;
+	Win w;
+
+	(void)argc;
+	lba = number(argv[0], UINT64_MAX);
+	find();
+	wininit(&w, &net, &target, timeout);
+	p = alloc(Chunk * Secsize);
+	while((n = fread(p, 1, Chunk * Secsize, stdin)) > 0){
+		k = (n + Secsize - 1) / Secsize;
+		memset(p + n, 0, k * Secsize - n);
+		if(transfer(&w, 1, lba, p, k) == -1)
+			return windowerror(&w);
+		lba += k;
+	}
+	free(p);
+	return 0;
+}
+
+/* Do a command that returns n bytes of data, or fail. */
+static int
+simple(Ata *a, Frame *f, size_t n)
+{
+	int status;
+
+	find();
+	if(!atacmd(&net, &target, a, f, timeout)){
+		warnx("no answer");
+		return Xsilent;
+	}
+	status = verdict(f);
+	if(status == 0 && f->n < Odata + n){
+		warnx("%zu bytes of data, expected %zu", f->n - Odata, n);
+		status = Xerror;
+	}
+	return status;
+}
+
+static int
+identify(int argc, char **argv)
+{
+	Ata a = { .cmd = 0xEC, .count = 1 };
+	Frame f;
+	int status;
+
+	(void)argc, (void)argv;
+	status = simple(&a, &f, Secsize);
+	if(status == 0)
+		out(f.b + Odata, Secsize);
+	return status;
+}
+
+/* The capacity from IDENTIFY, words 100 to 103. */
+static int
+getsize(uint64_t *size)
+{
+	Ata a = { .cmd = 0xEC, .count = 1 };
+	Frame f;
+	int i, status;
+
+	status = simple(&a, &f, Secsize);
+	*size = 0;
+	if(status == 0)
+		for(i = 7; i >= 0; i--)
+			*size = *size << 8 | f.b[Odata + 200 + i];
+	return status;
+}
+
+static int
+size(int argc, char **argv)
+{
+	uint64_t n;
+	int status;
+
+	(void)argc, (void)argv;
+	status = getsize(&n);
+	if(status == 0)
+		printf("%" PRIu64 "\n", n);
+	return status;
+}
+
+static int
+flush(int argc, char **argv)
+{
+	Ata a = { .cmd = 0xEA, .aflags = Aext };
+	Frame f;
+
+	(void)argc, (void)argv;
+	return simple(&a, &f, 0);
+}
+
+/* An entry of DATA SET MANAGEMENT holds 16 bits of length. */
+static int
+trim(int argc, char **argv)
+{
+	uint8_t list[Secsize];
+	uint64_t lba, n, k;
+	Ata a;
+	Frame f;
+	int i, status;
+
+	(void)argc;
+	lba = number(argv[0], UINT64_MAX);
+	n = number(argv[1], UINT64_MAX);
+	do{
+		memset(list, 0, sizeof list);
+		for(i = 0; i < Secsize && n > 0; i += 8, lba += k, n -= k){
+			k = n < 0xFFFF ? n : 0xFFFF;
+			putlba(list + i, lba);
+			list[i + 6] = (uint8_t)k;
+			list[i + 7] = (uint8_t)(k >> 8);
+		}
+		memset(&a, 0, sizeof a);
+		a.cmd = 0x06;
+		a.feature = 0x01;
+		a.count = 1;
+		a.aflags = Aext | Awrite;
+		a.data = list;
+		a.ndata = sizeof list;
+		status = simple(&a, &f, 0);
+	}while(status == 0 && n > 0);
+	return status;
+}
+
+static int
+extended(unsigned cmd)
+{
+	static const uint8_t ext[] = { 0x06, 0x24, 0x25, 0x27, 0x34, 0x35, 0x3D, 0x42, 0xEA };
+
+	return memchr(ext, (int)cmd, sizeof ext) != NULL;
+}
+
+static int
+ata(int argc, char **argv)
+{
+	static uint8_t data[Ethermax - Odata];
+	Ata a;
+	Frame f;
+	FILE *file;
+	int status;
+
+	memset(&a, 0, sizeof a);
+	a.cmd = (uint8_t)number(argv[0], 255);
+	a.feature = (uint8_t)number(argv[1], 255);
+	a.count = (uint8_t)number(argv[2], 255);
+	a.lba = number(argv[3], ((uint64_t)1 << 48) - 1);
+	a.aflags = extended(a.cmd) ? Aext : 0;
+	if(argc == 5){
+		file = fopen(argv[4], "r");
+		if(file == NULL)
+			err(Xusage, "%s", argv[4]);
+		a.ndata = fread(data, 1, sizeof data, file);
+		a.data = data;
+		a.aflags |= Awrite;
+		fclose(file);
+	}
+	status = simple(&a, &f, 0);
+	if(status != Xsilent)
+		printf("status 0x%02x error 0x%02x count %d lba %" PRIu64 " datalen %zu\n", a.cmd, a.feature, a.count, a.lba,
+			f.n > Ethermin ? f.n - Odata : 0);
+	return status;
+}
+
+static int
+config(int argc, char **argv)
+{
+	static const char *name[] = { "read", "test", "prefix", "set", "force" };
+	const char *s;
+	Frame q, f;
+	int i, status;
+
+	for(i = 0; i < 5 && strcmp(argv[0], name[i]) != 0; i++)
+		;
+	if(i == 5 || argc != (i == 0 ? 1 : 2))
+		return Xusage;
+	s = i == 0 ? "" : argv[1];
+	memcpy(target.mac, broadcast, 6);
+	mkconfig(&q, &net, &target, i, s, strlen(s), net.tag++);
+	if(!netask(&net, &q, &f, timeout) || f.n < Ostring){
+		warnx("no answer");
+		return Xsilent;
+	}
+	status = verdict(&f);
+	if(status == 0){
+		out(f.b + Ostring, slen(&f));
+		out("\n", 1);
+	}
+	return status;
+}
+
+static void
+needmac(const char *s, uint8_t *mac)
+{
+	if(parsemac(s, mac) == -1)
+		errx(Xusage, "%s: expected a MAC", s);
+}
+
+static int
+mask(int argc, char **argv)
+{
+	uint8_t mac[6];
+	Frame q, f;
+	int i, dir, status;
+
+	dir = strcmp(argv[0], "add") == 0 ? Madd : strcmp(argv[0], "del") == 0 ? Mdel : Mnone;
+	if(dir == Mnone ? strcmp(argv[0], "read") != 0 || argc != 1 : argc < 2)
+		return Xusage;
+	find();
+	mkmask(&q, &net, &target, dir == Mnone ? Mread : Medit, net.tag++);
+	for(i = 1; i < argc; i++){
+		needmac(argv[i], mac);
+		adddirective(&q, dir, mac);
+	}
+	if(!netask(&net, &q, &f, timeout) || f.n < Omdir){
+		warnx("no answer");
+		return Xsilent;
+	}
+	status = verdict(&f);
+	if(status == 0 && f.b[Omerr] != 0){
+		fprintf(stderr, "mask error %d at directive %d\n", f.b[Omerr], f.b[Omcount]);
+		status = Xerror;
+	}
+	for(i = 0; status == 0 && i < f.b[Omcount] && (size_t)(Omdir + i * 8 + 8) <= f.n; i++)
+		puts(macstr(f.b + Omdir + i * 8 + 2));
+	return status;
+}
+
+static int
+reserve(int argc, char **argv)
+{
+	static uint8_t mac[255][6];
+	Frame q, f;
+	int i, cmd, status;
+
+	cmd = strcmp(argv[0], "set") == 0 ? Rset : strcmp(argv[0], "force") == 0 ? Rforce : Rread;
+	if(cmd == Rread && (strcmp(argv[0], "read") != 0 || argc != 1))
+		return Xusage;
+	for(i = 1; i < argc; i++)
+		needmac(argv[i], mac[i - 1]);
+	find();
+	mkreserve(&q, &net, &target, cmd, mac, argc - 1, net.tag++);
+	if(!netask(&net, &q, &f, timeout) || f.n < Ormac){
+		warnx("no answer");
+		return Xsilent;
+	}
+	status = verdict(&f);
+	for(i = 0; i < f.b[Orcount] && (size_t)(Ormac + i * 6 + 6) <= f.n; i++)
+		puts(macstr(f.b + Ormac + i * 6));
+	return status;
+}
+
+/*
+ * Random requests.
+ */
+
+static uint64_t seed = 1;
+
+static uint64_t
+rnd(uint64_t n)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (seed * 0x2545F4914F6CDD1D >> 11) % n;
+}
+
+static void
+fill(uint8_t *p, size_t n)
+{
+	uint64_t v;
+	size_t i;
+
+	for(i = 0; i < n; i += 8){
+		v = rnd(UINT64_MAX);
+		memcpy(p + i, &v, 8);
+	}
+}
+
+/*
+ * The model of verify: what the first sectors of the disk must hold.  Two
+ * requests under way never overlap when one of them is a write, since a
+ * retransmission would make their order a matter of chance.
+ */
+typedef struct Model Model;
+struct Model {
+	uint8_t *disk;
+	uint64_t n;
+	uint8_t *buf;		/* Maxrandom sectors for each request of the window */
+	long nread;
+	long nwrite;
+	uint64_t sectors;
+	Win w;
+};
+
+static int
+overlaps(const Win *w, const Req *q)
+{
+	const Req *r;
+
+	for(r = w->r; r < w->r + w->size; r++)
+		if(r->busy && (r->write || q->write)
+		&& r->lba < q->lba + (uint64_t)q->n && q->lba < r->lba + (uint64_t)r->n)
+			return 1;
+	return 0;
+}
+
+static void
+start(Model *m, Req *r)
+{
+	uint64_t most;
+
+	most = m->w.t->scnt < Maxrandom ? (uint64_t)m->w.t->scnt : Maxrandom;
+	if(most > m->n)
+		most = m->n;
+	do{
+		r->n = (int)rnd(most) + 1;
+		r->lba = rnd(m->n - (uint64_t)r->n + 1);
+		r->write = (int)rnd(2);
+	}while(overlaps(&m->w, r));
+	r->buf = m->buf + (r - m->w.r) * Maxrandom * Secsize;
+	if(r->write)
+		fill(r->buf, (size_t)r->n * Secsize);
+	winsend(&m->w, r);
+}
+
+/* The first sector of n that differs, or -1. */
+static int64_t
+differs(const uint8_t *a, const uint8_t *b, uint64_t n)
+{
+	uint64_t i;
+
+	for(i = 0; i < n; i++)
+		if(memcmp(a + i * Secsize, b + i * Secsize, Secsize) != 0)
+			return (int64_t)i;
+	return -1;
+}
+
+/* Enter a write into the model, compare a read with it. */
+static int
+check(Model *m, const Req *r)
+{
+	int64_t bad;
+
+	m->sectors += (uint64_t)r->n;
+	if(r->write){
+		m->nwrite++;
+		memcpy(m->disk + r->lba * Secsize, r->buf, (size_t)r->n * Secsize);
+		return 0;
+	}
+	m->nread++;
+	bad = differs(m->disk + r->lba * Secsize, r->buf, (uint64_t)r->n);
+	if(bad == -1)
+		return 0;
+	fprintf(stderr, "mismatch at LBA %" PRIu64 "\n", r->lba + (uint64_t)bad);
+	return Xerror;
+}
+
+static int
+work(Model *m, int64_t end)
+{
+	int status;
+	Req *r;
+
+	while(nowms() < end || m->w.busy > 0){
+		while(nowms() < end && (r = winslot(&m->w)) != NULL)
+			start(m, r);
+		if(m->w.busy == 0)
+			continue;
+		r = winwait(&m->w);
+		if(r == NULL)
+			return windowerror(&m->w);
+		if((status = check(m, r)) != 0)
+			return status;
+	}
+	return 0;
+}
+
+/* Compare the whole area with the model once more. */
+static int
+checkall(Model *m)
+{
+	int64_t bad;
+	uint8_t *p;
+
+	p = alloc(m->n * Secsize);
+	if(transfer(&m->w, 0, 0, p, m->n) == -1)
+		return windowerror(&m->w);
+	bad = differs(m->disk, p, m->n);
+	free(p);
+	if(bad == -1)
+		return 0;
+	fprintf(stderr, "mismatch at LBA %" PRId64 "\n", bad);
+	return Xerror;
+}
+
+static int
+verify(int argc, char **argv)
+{
+	static Model m;
+	int64_t ms, begin;
+	int status;
+
+	ms = (int64_t)number(argv[0], 86400) * 1000;
+	if(argc == 2)
+		seed = number(argv[1], UINT64_MAX) * 2 + 1;
+	if((status = getsize(&m.n)) != 0)
+		return status;
+	if(m.n > Modelsize)
+		m.n = Modelsize;
+	wininit(&m.w, &net, &target, 30000);
+	/* A small disk has no room for many requests that don't overlap. */
+	while(m.w.size > 1 && (uint64_t)m.w.size * Maxrandom * 4 > m.n)
+		m.w.size /= 2;
+	m.disk = alloc(m.n * Secsize);
+	m.buf = alloc((uint64_t)m.w.size * Maxrandom * Secsize);
+	if(transfer(&m.w, 0, 0, m.disk, m.n) == -1)
+		return windowerror(&m.w);
+	begin = nowms();
+	status = work(&m, begin + ms);
+	ms = nowms() - begin;
+	if(status == 0)
+		status = checkall(&m);
+	printf("%ld writes, %ld reads, %ld retransmits, %.1f MB/s\n", m.nwrite, m.nread, m.w.resent,
+		(double)m.sectors * Secsize / 1e3 / (double)(ms > 0 ? ms : 1));
+	return status;
+}
+
+/*
+ * The demo.
+ */
+
+static void
+speed(const char *what, uint64_t bytes, int64_t ms)
+{
+	if(ms < 1)
+		ms = 1;
+	printf("%-20s %4" PRIu64 " MiB  %8.1f MB/s\n", what, bytes >> 20, (double)bytes / 1e3 / (double)ms);
+	fflush(stdout);
+}
+
+static int
+sequential(Win *w, int write, uint8_t *p, uint64_t n)
+{
+	int64_t begin;
+
+	begin = nowms();
+	if(transfer(w, write, 0, p, n) == -1)
+		return windowerror(w);
+	speed(write ? "sequential write" : "sequential read", n * Secsize, nowms() - begin);
+	return 0;
+}
+
+/*
+ * Random requests at multiples of their size; reads are compared with the
+ * model, writes change it.  A write that meets one under way waits.
+ */
+static int
+randomly(Model *m, int write)
+{
+	int64_t begin;
+	long todo;
+	Req *r;
+
+	begin = nowms();
+	m->sectors = 0;
+	for(todo = Demorandom; todo > 0 || m->w.busy > 0; ){
+		while(todo > 0 && (r = winslot(&m->w)) != NULL){
+			r->write = write;
+			r->n = m->w.t->scnt < 8 ? m->w.t->scnt : 8;
+			do
+				r->lba = rnd(m->n / (uint64_t)r->n) * (uint64_t)r->n;
+			while(overlaps(&m->w, r));
+			r->buf = m->buf + (r - m->w.r) * Maxrandom * Secsize;
+			if(write)
+				fill(r->buf, (size_t)r->n * Secsize);
+			winsend(&m->w, r);
+			todo--;
+		}
+		r = winwait(&m->w);
+		if(r == NULL)
+			return windowerror(&m->w);
+		if(check(m, r) != 0)
+			return Xerror;
+	}
+	speed(write ? "random write" : "random read", m->sectors * Secsize, nowms() - begin);
+	return 0;
+}
+
+static int
+exercise(int argc, char **argv)
+{
+	static Model m;
+	uint64_t all;
+	uint8_t *p;
+
+	(void)argc, (void)argv;
+	find();
+	printf("e%d.%d at %s, %d requests outstanding, %d sectors each\n", target.shelf, target.slot, macstr(target.mac),
+		target.bufcnt, target.scnt);
+	if(getsize(&all) != 0)
+		return Xerror;
+	printf("%" PRIu64 " sectors, %" PRIu64 " MiB\n", all, all >> 11);
+	m.n = all < Demosize ? all : Demosize;
+	m.disk = alloc(m.n * Secsize);
+	p = alloc(m.n * Secsize);
+	wininit(&m.w, &net, &target, timeout);
+	m.buf = alloc((uint64_t)m.w.size * Maxrandom * Secsize);
+	fill(m.disk, m.n * Secsize);
+	if(sequential(&m.w, 1, m.disk, m.n) != 0 || sequential(&m.w, 0, p, m.n) != 0)
+		return Xerror;
+	if(differs(m.disk, p, m.n) != -1){
+		fprintf(stderr, "mismatch at LBA %" PRId64 "\n", differs(m.disk, p, m.n));
+		return Xerror;
+	}
+	if(randomly(&m, 1) != 0 || randomly(&m, 0) != 0 || checkall(&m) != 0)
+		return Xerror;
+	if(m.w.resent > 0)
+		printf("%ld requests were sent again\n", m.w.resent);
+	puts("all data read back as written");
+	free(p);
+	return 0;
+}
+
+static const Cmd cmds[] = {
+	{ "discover", discover, 0, 0, "discover" },
+	{ "read", readsectors, 2, 2, "read LBA COUNT" },
+	{ "write", writesectors, 1, 1, "write LBA" },
+	{ "identify", identify, 0, 0, "identify" },
+	{ "size", size, 0, 0, "size" },
+	{ "flush", flush, 0, 0, "flush" },
+	{ "trim", trim, 2, 2, "trim LBA COUNT" },
+	{ "ata", ata, 4, 5, "ata CMD FEATURE COUNT LBA [DATAFILE]" },
+	{ "config", config, 1, 2, "config read|test S|prefix S|set S|force S" },
+	{ "mask", mask, 1, 256, "mask read|add MAC..|del MAC.." },
+	{ "reserve", reserve, 1, 256, "reserve read|set MAC..|force MAC.." },
+	{ "listen", listenfor, 1, 1, "listen SECONDS" },
+	{ "verify", verify, 1, 2, "verify SECONDS [SEED]" },
+	{ "exercise", exercise, 0, 0, "exercise" },
+};
+
+static int
+usage(void)
+{
+	size_t i;
+
+	fprintf(stderr, "usage: aoeio [-i IF] [-s SHELF] [-n SLOT] [-t MS] COMMAND ...\n");
+	for(i = 0; i < sizeof cmds / sizeof cmds[0]; i++)
+		fprintf(stderr, "\t%s\n", cmds[i].usage);
+	return Xusage;
+}
+
+static int
+run(int argc, char **argv)
+{
+	const Cmd *c;
+	int status;
+
+	for(c = cmds; c < cmds + sizeof cmds / sizeof cmds[0]; c++)
+		if(strcmp(argv[0], c->name) == 0){
+			if(argc - 1 < c->min || argc - 1 > c->max)
+				break;
+			status = c->fn(argc - 1, argv + 1);
+			return status == Xusage ? usage() : status;
+		}
+	return usage();
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *ifname;
+	int c;
+
+	ifname = "i0";
+	while((c = getopt(argc, argv, "+i:s:n:t:")) != -1)
+		switch(c){
+		case 'i':
+			ifname = optarg;
+			break;
+		case 's':
+			target.shelf = (int)number(optarg, Allshelves);
+			break;
+		case 'n':
+			target.slot = (int)number(optarg, Allslots);
+			break;
+		case 't':
+			timeout = (int)number(optarg, 3600000);
+			break;
+		default:
+			return usage();
+		}
+	if(optind == argc)
+		return usage();
+	if(netopen(&net, ifname) == -1)
+		err(Xusage, "%s", ifname);
+	return run(argc - optind, argv + optind);
+}
