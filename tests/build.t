@@ -1,0 +1,101 @@
+#!/bin/sh
+# The build: compilers, warnings, installation, and what the tree may hold.
+# All of it happens in a copy.
+
+# shellcheck disable=SC2012,SC2016,SC2086,SC2317 # ok calls the functions and expands what is quoted
+
+tests/need ip:iproute2 gcc:gcc clang:clang make:make musl-gcc:musl-tools readelf:binutils || exit 1
+. tests/lib.sh
+
+# What the make that runs this was told is not for the ones here.
+unset MAKEFLAGS MFLAGS MAKELEVEL
+
+top=$(pwd)
+src=$TMP/src
+mkdir "$src"
+cp -R Makefile ./*.c ./*.h tests AoEded aoede.8 "$src" || exit 1
+cd "$src" || exit 1
+
+# builds NAME COMPILER [VARIABLE...]: it compiles, and there is nothing to
+# say about it; the same again, with nothing left to do.
+builds() {
+	dir=obj/$1 cc=$2
+	shift 2
+	make -s B="$dir" CC="$cc" CFLAGS='-O2 -g -Werror' "$@" "$dir/aoede" >"$TMP/make.out" 2>&1
+	r=$?
+	cat "$TMP/make.out"
+	[ $r = 0 ] && [ ! -s "$TMP/make.out" ] && [ -x "$dir/aoede" ] && make -q B="$dir" CC="$cc" CFLAGS='-O2 -g -Werror' "$@" "$dir/aoede"
+}
+test_programs() { # the tests' C files, but for their linking
+	for f in tests/*.c
+	do
+		make -s B="obj/$1" CC="$1" CFLAGS='-O2 -g -Werror' "obj/$1/${f%.c}.o" || return 1
+	done >"$TMP/make.out" 2>&1
+	r=$?
+	cat "$TMP/make.out"
+	[ $r = 0 ] && [ ! -s "$TMP/make.out" ]
+}
+needed() { readelf -d "$1" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | tr '\n' ' '; }
+
+for cc in gcc clang musl-gcc
+do
+	ok "$cc builds it without a warning" builds $cc $cc
+done
+for cc in gcc clang
+do
+	ok "$cc compiles the tests without a warning" test_programs $cc
+done
+ok "gcc builds it without a warning at -O0" builds gcc0 gcc CFLAGS='-O0 -Werror'
+ok "gcc builds it without a warning at -O3" builds gcc3 gcc CFLAGS='-O3 -Werror'
+ok "it builds without the packet rings" builds norings gcc DEFS=-DPACKET_RINGS=0
+ok "with gcc it needs libc only" [ "$(needed obj/gcc/aoede)" = 'libc.so.6 ' ]
+ok "with musl it needs libc only" [ "$(needed obj/musl-gcc/aoede)" = 'libc.so ' ]
+unlimited() {
+	sed -i '/define[[:space:]]*MAX_NICS/d' "$src/tuneup.h" && builds unlimited gcc
+	r=$?
+	cp "$top/tuneup.h" "$src/tuneup.h"
+	return $r
+}
+ok "MAX_NICS may be left undefined" unlimited
+header() { touch dat.h && fails make -q B=obj/gcc CC=gcc CFLAGS='-O2 -g -Werror' obj/gcc/aoede; }
+ok "a changed header means a build" header
+plain() { env -i PATH="$PATH" make >"$TMP/make.out" 2>&1 && [ -x ./aoede ]; }
+ok "make alone makes ./aoede" plain
+
+# installed PREFIX ARGUMENTS...: the three files and no other.
+installed() {
+	prefix=$1
+	shift
+	rm -rf "$TMP/dest"
+	make -s install DESTDIR="$TMP/dest" "$@" || return 1
+	(cd "$TMP/dest" && find . -type f -printf '%m %p\n' | sort) >"$TMP/list"
+	cat "$TMP/list"
+	printf '%s\n' "644 .$prefix/share/man/man8/aoede.8" "755 .$prefix/sbin/AoEded" "755 .$prefix/sbin/aoede" | cmp - "$TMP/list"
+}
+ok "make install honours DESTDIR and prefix" installed /usr prefix=/usr
+ok "without a prefix it is /usr/local" installed /usr/local
+
+# The tree.  Another build's output may be anywhere under obj.
+cd "$top" || exit 1
+belongs=' Makefile README LICENSE config.h tuneup.h aoe.c ata.c buf.c linux.c freebsd.c freeze.c crc.c tags.c dat.h fns.h aoede.8 AoEded tests .ci .git .gitignore .clang-format .editorconfig obj aoede '
+strangers() { ls -A | while read -r f; do case $belongs in *" $f "*) ;; *) echo "$f" ;; esac; done; }
+ok "the top level holds nothing that doesn't belong there" eval 'x=$(strangers); echo "$x"; [ -z "$x" ]'
+missing() { for f in Makefile README LICENSE config.h tuneup.h aoe.c ata.c buf.c linux.c dat.h fns.h aoede.8 AoEded .ci .gitignore; do [ -e $f ] || echo $f; done; }
+ok "and everything that does" eval 'x=$(missing); echo "$x"; [ -z "$x" ]'
+neutral() { for f in ./*.c ./*.h; do case $f in ./linux.c | ./freebsd.c | ./config.h) ;; *) echo "$f" ;; esac; done; }
+ok "platforms are told apart in linux.c, freebsd.c and config.h only" \
+	eval 'fails grep -nE "^[[:space:]]*#[[:space:]]*(el)?if.*(linux|BSD|GLIBC|APPLE|sun|unix)" $(neutral)'
+ok "so are their headers" \
+	eval 'fails grep -nE "#[[:space:]]*include[[:space:]]*<(linux|net|netinet|netpacket|asm|sys/(epoll|ioctl|prctl|event|disk))" $(neutral)'
+
+# The musl build once more through the tests of the command line, so that
+# both libcs are known to parse it alike.
+musl() {
+	AOEDE=$src/obj/musl-gcc/aoede tests/cli.t >"$TMP/cli.out" 2>&1
+	r=$?
+	grep -v '^ok' "$TMP/cli.out"
+	return $r
+}
+ok "the musl build passes the tests of the command line" musl
+
+done_testing
