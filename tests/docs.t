@@ -1,0 +1,118 @@
+#!/bin/sh
+# The texts: the manual page, the README and the shell scripts are sound and
+# agree with the program.
+tests/need ip:iproute2 mandoc:mandoc shellcheck:shellcheck || exit 1
+. tests/lib.sh
+
+# What mandoc says of the page, but for what depends on the manual pages
+# that this machine happens to have.
+lint() {
+	mandoc -T lint -W style aoede.8 2>&1 | grep -v 'mandoc.db' >"$TMP/lint"
+	cat "$TMP/lint"
+	[ ! -s "$TMP/lint" ]
+}
+ok "mandoc has nothing to say about aoede.8" lint
+
+# The tests call most of their functions by way of ok, which shellcheck
+# can't see.
+for f in AoEded tests/need tests/*.sh tests/*.t
+do
+	[ "$(head -c 9 "$f")" = "#!/bin/sh" ] || [ "$f" = tests/lib.sh ] || continue
+	ok "shellcheck has nothing to say about $f" shellcheck -x -e SC2317 "$f"
+done
+
+# One letter a line.
+"$AOEDE" -h >"$TMP/usage"
+grep -o '\[-[A-Za-z]' "$TMP/usage" | sed 's/\[-//' | sort >"$TMP/letters"
+sed -n '/^\.Ss Options/,/^\.El/s/^\.It Fl //p' aoede.8 >"$TMP/items"
+cut -c 1 "$TMP/items" | sort >"$TMP/described"
+sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESC/s/^\.Op Fl \([A-Za-z]*\).*/\1/p' aoede.8 |
+	fold -w 1 | sort >"$TMP/listed"
+ok "aoede -h lists options" [ -s "$TMP/letters" ]
+ok "aoede.8 describes each option of aoede -h and no other" diff "$TMP/letters" "$TMP/described"
+ok "so does its synopsis" diff "$TMP/letters" "$TMP/listed"
+
+# The same option takes an argument here and there.
+sed 's/\] /]\n/g' "$TMP/usage" | sed -n 's/.*\[-\([A-Za-z]\) .*/\1/p' | sort >"$TMP/valued"
+sed -n 's/ Ar .*//p' "$TMP/items" | sort >"$TMP/described"
+ok "and they take an argument in both" diff "$TMP/valued" "$TMP/described"
+
+named() {
+	grep -oE '(\./)?[A-Za-z0-9_/-]+\.(c|h|8|t|sh)\b|\b(LICENSE|Makefile|AoEded|tests/[a-z]+)\b' README | sort -u >"$TMP/names"
+	[ -s "$TMP/names" ] || return 1
+	absent=
+	while read -r f
+	do
+		[ -e "$f" ] || absent="$absent $f"
+	done <"$TMP/names"
+	echo "absent:$absent"
+	[ -z "$absent" ]
+}
+ok "every file that README names is there" named
+
+# README says which numbers can be changed.
+numbers() {
+	for n in $(sed -n '/^Build options/,/^Licence/s/-D//; /^Build options/,/^Licence/p' README | grep -oE '\b[A-Z]+_[A-Z]+\b' | sort -u) BUFCNT
+	do
+		grep -qE "^#define $n\b" tuneup.h config.h || { echo "$n"; return 1; }
+	done
+}
+ok "every number of tuneup.h and config.h that README names is there" numbers
+
+# make's targets that README names.
+targets() {
+	grep -oE '\bmake [a-z]+\b' README | sort -u >"$TMP/made"
+	[ -s "$TMP/made" ] || return 1
+	while read -r _ t
+	do
+		grep -qE "^$t:" Makefile || { echo "$t"; return 1; }
+	done <"$TMP/made"
+}
+ok "every target of make that README names is there" targets
+
+# The first export of README, on a host whose interface is eth0, in a
+# directory with the programs.  aoede keeps the foreground, so it is put
+# behind and ended before AoEded has its turn.
+export AOEDE_RUN="$TMP/run" AOEDE_LOGGER=cat
+mkdir "$TMP/tree" && cp "$AOEDE" "$TMP/tree/aoede" && cp AoEded "$TMP/tree"
+sed -n '/^A first export/,/^Using it/s/^    //p' README >"$TMP/commands"
+there() { (cd "$TMP/tree" && on_target env -u AOEDE sh -ec "$1"); }
+first() {
+	grep -q '^\./aoede ' "$TMP/commands" || return 1
+	there "$(sed -n '1,/^\.\/aoede /s/^\.\/aoede .*/& >out 2>err \& echo $! >pid/; 1,/^\.\/aoede /p' "$TMP/commands")" || return 1
+	pid=$(cat "$TMP/tree/pid")
+	PIDS="$PIDS $pid"
+	until_true 10 grep -q "^pid $pid: e9.0" "$TMP/tree/out" || { cat "$TMP/tree/err"; return 1; }
+	plain <"$TMP/tree/out" >"$TMP/is"
+	sed -n '/^A first export/,/^Using it/s/^> //p' README | plain | diff - "$TMP/is"
+}
+plain() { sed 's/pid [0-9]*/pid N/; s/..:..:..:..:..:../MAC/'; }
+background() {
+	kill "$pid" && until_true 10 gone "$pid" || return 1
+	sed '1,/^\.\/aoede /d' "$TMP/commands" >"$TMP/rest"
+	[ "$(grep -c AoEded "$TMP/rest")" -eq 3 ] && there "$(cat "$TMP/rest")"
+}
+gone() { ! kill -0 "$1" 2>/dev/null; }
+
+mknet 1500
+ip -n "$TNS" link set t0 down
+ip -n "$TNS" link set t0 name eth0
+ip -n "$TNS" link set eth0 up
+until_true 5 carrier "$TNS" eth0
+ok "README's first export works as written, and prints what it says" first
+ok "so do its commands for the background" background
+
+# make install and uninstall.
+installed() {
+	(cd "$TMP/root" && find . ! -type d | sort) >"$TMP/files"
+	printf './opt/%s\n' sbin/AoEded sbin/aoede share/man/man8/AoEded.8 share/man/man8/aoede.8 | diff - "$TMP/files"
+}
+# A make under make check must not share its job server.
+mk() { MAKEFLAGS='' make -s B="$B" DESTDIR="$TMP/root" prefix=/opt "$@"; }
+ok "make install works below DESTDIR and prefix" mk install
+ok "it installs the two programs and the manual page, no more" installed
+ok "the installed AoEded finds the installed aoede" \
+	[ "$(env -u AOEDE "$TMP/root/opt/sbin/AoEded" -V)" = "$("$AOEDE" -V)" ]
+ok "make uninstall removes them" mk uninstall
+ok "all of them" [ -z "$(find "$TMP/root" ! -type d)" ]
+done_testing
