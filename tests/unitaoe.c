@@ -1,0 +1,712 @@
+/*
+ * Unit tests of aoe.c: which frames are ours, config strings, mask lists,
+ * reservations (wire.md 1, 3, 4, 5), and the loop.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/uio.h>
+#include "config.h"
+#include "dat.h"
+#include "fns.h"
+#include "memos.h"
+#include "unit.h"
+
+int	aoede_main(int, char**);
+
+static uchar f[Framemax + 600];
+
+static int
+silent(uint len)
+{
+	uint alen;
+
+	return ask(f, len, &alen) == NULL;
+}
+
+/* Config. */
+
+static uint
+configframe(int from, uint ccmd, const void *s, uint slen)
+{
+	request(f, Cconfig, from);
+	f[24] = 0xff;		/* of a request, none of these matters */
+	f[28] = 0xff;
+	f[29] = (uchar)ccmd;
+	f[30] = (uchar)(slen >> 8);
+	f[31] = (uchar)slen;
+	memcpy(f + 32, s, slen);
+	return 32 + slen;
+}
+
+/* The answer says this error and this string. */
+static int
+configis(uint len, uint error, const void *s, uint slen)
+{
+	uint alen, want = 32 + slen < Framemin ? Framemin : 32 + slen;
+	uchar *a = ask(f, len, &alen);
+
+	return isheader(a, f, error) && alen == want && a[24] == 0 && a[25] == BUFCNT && a[28] == (nic.mtu - 36) / Sector
+		&& a[29] == (0x10 | (f[29] & 0xf)) && a[30] == slen >> 8 && a[31] == (slen & 0xff) && memcmp(a + 32, s, slen) == 0 && zeros(a + 32 + slen, want - 32 - slen);
+}
+
+static int
+config(uint ccmd, const char *s, uint error, const char *now)
+{
+	return configis(configframe(1, ccmd, s, (uint)strlen(s)), error, now, (uint)strlen(now));
+}
+
+static int
+configsilent(uint ccmd, const char *s)
+{
+	return silent(configframe(1, ccmd, s, (uint)strlen(s)));
+}
+
+static void
+configs(void)
+{
+	static uchar big[1100];
+	uint i;
+
+	target("", Bufsec, 1500);
+	test(config(0, "", 0, ""), "the config string is empty at first");
+	test(config(1, "", 0, "") && configsilent(1, "x") && config(2, "", 0, "") && configsilent(2, "x"), "test and prefix know the empty string");
+	test(config(3, "one", 0, "one") && config(0, "", 0, "one"), "set sets an empty string");
+	test(config(3, "two", 4, "one") && config(3, "on", 4, "one") && config(3, "oneone", 4, "one") && config(3, "", 4, "one"), "set refuses another, with error 4");
+	test(config(3, "one", 0, "one"), "and takes the same");
+	test(config(1, "one", 0, "one") && configsilent(1, "on") && configsilent(1, "ones") && configsilent(1, "") && configsilent(1, "onf"), "test answers the string only");
+	test(config(2, "one", 0, "one") && config(2, "on", 0, "one") && config(2, "", 0, "one") && configsilent(2, "ones") && configsilent(2, "n"), "prefix answers each beginning of it");
+	test(config(4, "other", 0, "other") && config(4, "", 0, "") && config(3, "third", 0, "third"), "force set always sets, also nothing");
+	for(i = 5; i < 16; i++)
+		if(!config(i, "x", 2, "third"))
+			break;
+	test(i == 16, "every other config command is refused with error 2");
+	for(i = 0; i < sizeof big; i++)
+		big[i] = (uchar)(i * 7);
+	test(configis(configframe(1, 4, big, 1024), 0, big, 1024) && configis(configframe(1, 1, big, 1024), 0, big, 1024), "a string of 1024 bytes, zeros among them");
+	test(configis(configframe(1, 4, big, 1025), 2, big, 1024) && configis(configframe(1, 3, big, 0xffff % 1100), 4, big, 1024), "one of 1025 is refused with error 2");
+	configframe(1, 4, "abcdef", 6);
+	test(configis(37, 2, big, 1024) && configis(32, 2, big, 1024), "so is one longer than the frame");
+	configframe(1, 4, "abcdef", 6);
+	test(configis(60, 0, "abcdef", 6), "and not one that padding follows");
+	configframe(1, 0, big, 1024);
+	f[30] = f[31] = 0xff;
+	test(configis(32, 0, "abcdef", 6) && configis(1056, 0, "abcdef", 6), "read ignores length and string");
+	test(configis(configframe(1, 4, big, 1024), 0, big, 1024), "a string is set");
+	nic.mtu = 576;
+	test(configis(configframe(1, 0, "", 0), 0, big, 576 + 14 - 32), "and answered as far as a frame goes");
+	nic.mtu = 1500;
+}
+
+static void
+sectorcounts(void)
+{
+	static const int mtu[][2] = { { Minmtu, 1 }, { 576, 1 }, { 1059, 1 }, { 1060, 2 }, { 1500, 2 }, { 1571, 2 }, { 1572, 3 }, { 4200, 8 }, { 9000, 17 }, { 9216, 17 } };
+	uint i, alen;
+	uchar *a;
+
+	target("", Bufsec, 1500);
+	for(i = 0; i < sizeof mtu / sizeof mtu[0]; i++){
+		nic.mtu = mtu[i][0];
+		a = ask(f, configframe(1, 0, "", 0), &alen);
+		test(a != NULL && a[28] == mtu[i][1], "at MTU %d the sector count is %d", mtu[i][0], mtu[i][1]);
+	}
+	target("-b 513", Bufsec, 1500);
+	a = ask(f, configframe(1, 0, "", 0), &alen);
+	test(a != NULL && a[24] == 2 && a[25] == 1, "the buffer count is -b's");
+}
+
+/* Mask lists. */
+
+static uint
+maskframe(int from, uint mcmd, uint count)
+{
+	uint n = request(f, Cmask, from);
+
+	f[25] = (uchar)mcmd;
+	f[26] = 0;
+	f[27] = (uchar)count;
+	memset(f + 28, 0, 8 * 256);
+	return n > 28 + 8 * count ? n : 28 + 8 * count;
+}
+
+static void
+directive(uint i, uint d, int mac)
+{
+	uchar *p = f + 28 + 8 * i;
+
+	p[0] = 0xcc;		/* reserved */
+	p[1] = (uchar)d;
+	memset(p + 2, 0, 6);
+	p[2] = 2;
+	p[6] = (uchar)(mac >> 8);
+	p[7] = (uchar)mac;
+}
+
+/* The answer lists n MACs from first on, but for the one named. */
+static int
+masklist(uint len, int first, int n, int without)
+{
+	uint alen, want = (uint)(28 + 8 * n) < Framemin ? Framemin : (uint)(28 + 8 * n);
+	uchar *a = ask(f, len, &alen), *p;
+	int i, mac = first;
+
+	if(!isheader(a, f, 0) || alen != want || a[24] != 0 || a[25] != f[25] || a[26] != 0 || a[27] != n)
+		return 0;
+	for(i = 0, p = a + 28; i < n; i++, mac++, p += 8){
+		mac += mac == without;
+		if(p[0] != 0 || p[1] != 0 || p[2] != 2 || !zeros(p + 3, 3) || (p[6] << 8 | p[7]) != mac)
+			return 0;
+	}
+	return zeros(p, (uint)(a + want - p));
+}
+
+static int
+maskfails(uint len, uint merror, uint index)
+{
+	uint alen;
+	uchar *a = ask(f, len, &alen);
+
+	return isheader(a, f, 0) && alen == Framemin && a[24] == 0 && a[25] == f[25] && a[26] == merror && a[27] == index && zeros(a + 28, Framemin - 28);
+}
+
+static int
+maskrefused(uint len)
+{
+	uint alen;
+	uchar *a = ask(f, len, &alen);
+
+	return isrefusal(a, alen, f, 2) && zeros(a + 24, Framemin - 24);
+}
+
+static void
+addmany(int first, uint count)
+{
+	uint i;
+
+	for(i = 0; i < count; i++)
+		directive(i, 1, first + (int)i);
+}
+
+static void
+masks(void)
+{
+	uint n, alen, i, c;
+
+	target("", Bufsec, 1500);
+	test(masklist(maskframe(1, 0, 0), 0, 0, -1), "the mask list is empty at first");
+	n = maskframe(1, 1, 0);
+	test(masklist(n, 0, 0, -1), "an edit without directives changes nothing");
+	n = maskframe(1, 1, 3);
+	addmany(1, 3);
+	test(masklist(n, 1, 3, -1) && masklist(maskframe(2, 0, 0), 1, 3, -1), "MACs are added");
+	test((maskframe(4, 0, 0), silent(36)) && (configframe(4, 0, "", 0), silent(36)) && (request(f, 0x77, 4), silent(60)), "others are not answered, whatever they ask");
+	n = maskframe(1, 1, 3);
+	directive(0, 1, 2);
+	directive(1, 0, 99);
+	directive(2, 2, 98);
+	test(masklist(n, 1, 3, -1), "adding one that is there, deleting one that is not, and none change nothing");
+	n = maskframe(1, 1, 1);
+	directive(0, 2, 2);
+	test(masklist(n, 1, 2, 2), "one is deleted from the middle");
+	test((maskframe(2, 0, 0), silent(36)), "and not answered any more");
+	n = maskframe(1, 1, 4);
+	directive(0, 1, 4);
+	directive(1, 3, 5);
+	directive(2, 1, 6);
+	test(maskfails(n, 2, 1), "a bad directive is answered with its index");
+	for(i = 0, c = 0; i < 256; i++)
+		if(i > 2){
+			n = maskframe(1, 1, 1);
+			directive(0, i, 5);
+			c += (uint)maskfails(n, 2, 0);
+		}
+	test(c == 253, "every directive but 0, 1 and 2 is bad");
+	test((configframe(4, 0, "", 0), ask(f, 36, &alen) != NULL), "those before it were carried out");
+	n = maskframe(1, 1, 1);
+	test(maskrefused(n - 1) && (f[27] = 255, maskrefused(n)), "a count beyond the frame is refused with error 2");
+	for(i = 2, c = 0; i < 256; i++)
+		c += (uint)maskrefused(maskframe(1, i, 0));
+	test(c == 254, "so is every other mask command");
+	n = maskframe(1, 1, 3);
+	directive(0, 2, 1);
+	directive(1, 2, 3);
+	directive(2, 2, 4);
+	test(masklist(n, 0, 0, -1) && (configframe(77, 0, "", 0), ask(f, 36, &alen) != NULL), "with the last MAC gone everyone is served");
+
+	target("", Bufsec, 1500);
+	n = maskframe(1, 1, 185);
+	addmany(1, 185);
+	test(masklist(n, 1, 185, -1), "185 MACs fit at MTU 1500");
+	n = maskframe(1, 1, 2);
+	directive(0, 1, 7);
+	directive(1, 1, 186);
+	test(maskfails(n, 3, 1) && masklist(maskframe(1, 0, 0), 1, 185, -1), "one more does not: the list is full");
+	n = maskframe(1, 1, 2);
+	directive(0, 2, 185);
+	directive(1, 1, 185);
+	test(masklist(n, 1, 185, -1), "one in place of another does");
+	target("", Bufsec, 9000);
+	n = maskframe(1, 1, 255);
+	addmany(1, 255);
+	test(masklist(n, 1, 255, -1), "255 fit in a jumbo frame");
+	n = maskframe(1, 1, 1);
+	directive(0, 1, 256);
+	test(maskfails(n, 3, 0), "256 never do");
+	nic.mtu = 1500;
+	test(masklist(maskframe(1, 0, 0), 1, 185, -1), "a list too long for the frame is answered as far as it fits");
+	n = maskframe(1, 1, 1);
+	directive(0, 2, 200);
+	test(masklist(n, 1, 185, -1), "and can be made shorter");
+	target("-m 020000000001,020000000001,020000000002", Bufsec, 1500);
+	test(masklist(maskframe(1, 0, 0), 1, 2, -1) && (maskframe(3, 0, 0), silent(36)), "-m's list is in force, each MAC once");
+}
+
+/* Reservations. */
+
+static uint
+reserveframe(int from, uint rcmd, uint count, int first)
+{
+	uint i;
+
+	request(f, Creserve, from);
+	f[24] = (uchar)rcmd;
+	f[25] = (uchar)count;
+	for(i = 0; i < count; i++){
+		memset(f + 26 + 6 * i, 0, 6);
+		f[26 + 6 * i] = 2;
+		f[26 + 6 * i + 4] = (uchar)(((uint)first + i) >> 8);
+		f[26 + 6 * i + 5] = (uchar)((uint)first + i);
+	}
+	return 26 + 6 * count;
+}
+
+/* The answer: this error, and n MACs from first on. */
+static int
+reserved(uint len, uint error, uint n, int first)
+{
+	uint alen, i, want = 26 + 6 * n < Framemin ? Framemin : 26 + 6 * n;
+	uchar *a = ask(f, len, &alen);
+
+	if(!isheader(a, f, error) || alen != want || a[24] != f[24] || a[25] != n)
+		return 0;
+	for(i = 0; i < n; i++)
+		if(a[26 + 6 * i] != 2 || (uint)(a[30 + 6 * i] << 8 | a[31 + 6 * i]) != (uint)first + i)
+			return 0;
+	return zeros(a + 26 + 6 * n, want - 26 - 6 * n);
+}
+
+/* Does the initiator get error 6 for an ATA command? */
+static int
+barred(int from, uint cmd)
+{
+	uint alen;
+	uchar *a;
+
+	atarequest(f, cmd, 0, 1, 0);
+	f[Osrc + 5] = (uchar)from;
+	a = ask(f, Odata + Sector, &alen);
+	return isrefusal(a, alen, f, 6);
+}
+
+static void
+reserves(void)
+{
+	uint i, n;
+
+	target("", Bufsec, 1500);
+	test(reserved(reserveframe(1, 0, 0, 0), 0, 0, 0), "nobody holds a reservation at first");
+	test(reserved(reserveframe(1, 1, 2, 3), 0, 2, 3) && reserved(reserveframe(1, 0, 9, 1), 0, 2, 3), "a reservation, also by one that is not in it; read ignores the count");
+	test(!barred(3, 0x24) && !barred(4, 0x24) && barred(1, 0x24), "others get error 6");
+	test(!barred(1, 0xec), "but for IDENTIFY DEVICE");
+	for(i = n = 0; i < 256; i++)
+		n += (uint)barred(1, i);
+	test(n == 255, "for every other command");
+	test(zeros(mem.image, Bufsec * Sector), "and nothing is written");
+	test(reserved(reserveframe(1, 1, 1, 1), 6, 2, 3), "someone outside can't set another");
+	test(reserved(reserveframe(1, 1, 0, 0), 6, 2, 3), "nor release it");
+	test(reserved(reserveframe(4, 1, 1, 4), 0, 1, 4) && barred(3, 0x24), "someone inside can");
+	test(reserved(reserveframe(1, 2, 1, 1), 0, 1, 1) && barred(4, 0x24) && !barred(1, 0x24), "force set works for all");
+	test(reserved(reserveframe(1, 1, 0, 0), 0, 0, 0) && !barred(7, 0x24), "an empty set releases");
+	for(i = 3, n = 0; i < 256; i++)
+		n += (uint)reserved(reserveframe(1, i, 0, 0), 2, 0, 0);
+	test(n == 253, "every other reserve command is refused with error 2");
+	n = reserveframe(1, 1, 3, 1);
+	test(reserved(n - 1, 2, 0, 0) && reserved(26, 2, 0, 0), "so is a count beyond the frame");
+	test(reserved(reserveframe(1, 1, 248, 1), 0, 248, 1) && reserved(reserveframe(1, 1, 249, 2), 2, 248, 1), "248 MACs fit at MTU 1500, and no more");
+	f[25] = 250;
+	target("", Bufsec, 9000);
+	test(reserved(reserveframe(1, 1, 255, 1), 0, 255, 1), "255 fit in a jumbo frame");
+	nic.mtu = 1500;
+	test(reserved(reserveframe(1, 0, 0, 0), 0, 248, 1), "a list too long for the frame is answered as far as it fits");
+	target("", Bufsec, 1500);
+	n = reserveframe(1, 1, 3, 5);
+	memcpy(f + 32, f + 26, 6);
+	memcpy(f + 38, f + 26, 6);
+	test(reserved(n, 0, 1, 5), "each MAC counts once");
+}
+
+/* Which frames are ours. */
+
+static int
+identified(void)
+{
+	uint alen;
+	uchar *a = ask(f, Odata, &alen);
+
+	return isheader(a, f, 0) && alen == Odata + Sector;
+}
+
+static void
+frames(void)
+{
+	uint i, n, alen;
+
+	target("", Bufsec, 1500);
+#define WITH(x) (atarequest(f, 0xec, 0, 1, 0), (x), identified())
+#define SILENT(x) (atarequest(f, 0xec, 0, 1, 0), (x), silent(Odata))
+	test(WITH(memset(f, 0xff, 6)), "a broadcast is answered");
+	test(WITH((f[16] = f[17] = 0xff)) && WITH((f[18] = 0xff)) && WITH((f[16] = f[17] = f[18] = 0xff)), "shelf and slot may be wildcards, singly too");
+	test(SILENT(f[17] = Shelf + 1) && SILENT(f[16] = 1) && SILENT(f[16] = 0xff) && SILENT(f[18] = Slot + 1), "another shelf or slot is not");
+	test(SILENT(f[5] ^= 0x80) && SILENT(f[0] ^= 1) && SILENT(memset(f, 0xff, 5)), "another's frame is not");
+	test(SILENT(f[6] |= 1) && SILENT(memset(f + 6, 0xff, 6)) && SILENT(memcpy(f + 6, nic.ea.a, 6)), "a group, or we ourselves, can't have sent it");
+	test(SILENT(f[12] = 0) && SILENT(f[13] = 0xa3) && SILENT((f[12] = 0xa2, f[13] = 0x88)), "another Ethernet type is not");
+	for(i = 0, n = 0; i < 256; i++){
+		atarequest(f, 0xec, 0, 1, 0);
+		f[14] = (uchar)i;
+		if(i & 8)
+			n += (uint)silent(Odata);
+		else if(i >> 4 == 1)
+			n += (uint)identified();
+		else{
+			uchar *a = ask(f, Odata, &alen);
+			n += (uint)(isrefusal(a, alen, f, 5) && zeros(a + 24, Framemin - 24));
+		}
+	}
+	test(n == 256, "a response is not answered, another version is with error 5, and the other flags don't matter");
+	for(i = 4, n = 0; i < 256; i++){
+		uchar *a;
+		request(f, (int)i, 1);
+		a = ask(f, 24, &alen);
+		n += (uint)(isrefusal(a, alen, f, 1) && zeros(a + 24, Framemin - 24));
+	}
+	test(n == 252, "every other command is refused with error 1");
+	test(stats.frames > 0, "frames are counted");
+}
+
+/*
+ * Frames of every length up to the longest, with arguments of zeros, ones,
+ * and the right ones.  The right ones come from one who would lose nothing.
+ */
+static void
+lengths(void)
+{
+	static const uint least[] = { Odata, 32, 28, 26, 24, 24 };
+	uint cmd, len, fill, right = 0, total = 0, alen;
+	int answered;
+
+	for(fill = 0; fill < 3; fill++)
+		for(cmd = 0; cmd < 6; cmd++){
+			target("", Bufsec, 1500);
+			mempattern(0, Bufsec, 1);
+			for(len = 0; len <= 1514; len++){
+				memset(f, fill == 1 ? 0xff : 0, sizeof f);
+				atarequest(f, 0x24, 0, 1, 0);
+				f[19] = (uchar)cmd;
+				if(fill < 2)
+					memset(f + 24, fill == 1 ? 0xff : 0, 1514 - 24);
+				answered = ask(f, len, &alen) != NULL;
+				total++;
+				right += answered == (len >= least[cmd]) && (!answered || (alen >= Framemin && alen <= 1514));
+			}
+		}
+	test(right == total, "%u frames of every length are answered as far as they are long enough", total);
+}
+
+/*
+ * More in one turn than buf.c collects and aoe.c has requests for.
+ */
+static void
+manyatonce(void)
+{
+	uint alen, n = 0, i;
+	uchar *a;
+
+	target("", Bufsec, 1500);
+	mempattern(0, Bufsec, 1);
+	for(i = 0; i < 3 * Queuemax + 7; i++){
+		atarequest(f, 0x24, 0, 1, i % Bufsec);
+		f[20] = f[21] = f[22] = 0;
+		f[23] = (uchar)i;
+		memput(&nic, f, Odata);
+	}
+	mem.txslots = 4 * Queuemax;
+	memturn(&nic);
+	for(i = 0; (a = memget(&nic, &alen)) != NULL; i++)
+		n += memcmp(a + Odata, mem.image + a[23] % Bufsec * Sector, Sector) == 0;
+	mem.txslots = TX_SLOTS;
+	test(i == 3 * Queuemax + 7 && n == i, "%u reads in one turn are all answered", i);
+}
+
+static void
+ringfull(void)
+{
+	uint alen, n = 0, i;
+
+	target("", Bufsec, 1500);
+	mem.txslots = 64;
+	mem.stuck = 1;
+	for(i = 0; i < 200; i++){
+		atarequest(f, i & 1 ? 0x24 : 0xec, 0, 1, i % Bufsec);
+		memput(&nic, f, Odata);
+	}
+	for(i = 0; i < 10; i++)
+		memturn(&nic);
+	test(memwaiting(&nic) > 0 && mem.lost == 0, "with the transmit ring full frames wait");
+	mem.stuck = 0;
+	for(i = 0; i < 10; i++)
+		memturn(&nic);
+	while(memget(&nic, &alen) != NULL)
+		n++;
+	test(n == 200 && memwaiting(&nic) == 0 && mem.lost == 0, "and are answered later, each one");
+	mem.txslots = TX_SLOTS;
+}
+
+void
+aoetests(void)
+{
+	frames();
+	configs();
+	sectorcounts();
+	masks();
+	reserves();
+	lengths();
+	ringfull();
+	manyatonce();
+}
+
+/*
+ * The loop: aoede_main in a child, whose disk and interfaces are memos'.
+ * Each time it is about to wait, the story goes on by a step; what it gets
+ * wrong is the child's exit status.
+ */
+static int step, wronged;
+static int (*story)(int);
+
+static void
+telling(void)
+{
+	if(step > 200)
+		_exit(99);
+	if(!story(step) && wronged == 0)
+		wronged = step + 1;
+	step++;
+}
+
+static int
+tell(int (*fn)(int), const char *words)
+{
+	static char line[300];
+	char *argv[20];
+	int argc = 1, status;
+	char *s;
+
+	step = wronged = 0;
+	story = fn;
+	mem.idle = telling;
+	memnonics();
+	memdisk(Bufsec * Sector);
+	snprintf(line, sizeof line, "%s", words);
+	argv[0] = "aoede";
+	for(s = strtok(line, " "); s != NULL; s = strtok(NULL, " "))
+		argv[argc++] = s;
+	argv[argc] = NULL;
+	optind = 0;
+	if(freopen("/dev/null", "w", stdout) == NULL || freopen("/dev/null", "w", stderr) == NULL)
+		return 98;
+	status = aoede_main(argc, argv);
+	return wronged ? wronged : status ? 90 + status : 0;
+}
+
+/* An advertisement, to everyone or to one initiator. */
+static int
+advert(Nic *n, int to)
+{
+	static const uchar all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, one[6] = { 2, 0, 0, 0, 0, 0 };
+	uint len;
+	uchar *a = memget(n, &len), want[6];
+
+	memcpy(want, to < 0 ? all : one, 6);
+	if(to >= 0)
+		want[5] = (uchar)to;
+	return a != NULL && len == Framemin && memcmp(a, want, 6) == 0 && memcmp(a + 6, n->ea.a, 6) == 0 && a[14] == 0x18 && a[15] == 0
+		&& a[16] == 0 && a[17] == Shelf && a[18] == Slot && a[19] == Cconfig && zeros(a + 20, 4) && a[28] == (n->mtu - 36) / Sector && a[29] == 0x10;
+}
+
+static int
+quiet(Nic *n)
+{
+	uint len;
+
+	return memget(n, &len) == NULL;
+}
+
+/* The request of an initiator to this interface. */
+static void
+send(Nic *n, uint cmd, uvlong lba)
+{
+	atarequest(f, cmd, 0, 1, lba);
+	memcpy(f, n->ea.a, 6);
+	memput(n, f, Odata + (cmd == 0x34 ? Sector : 0));
+}
+
+static int
+answers(Nic *n)
+{
+	uint len;
+	int i = 0;
+	uchar *a;
+
+	while((a = memget(n, &len)) != NULL)
+		i += a[27] == 0x40 && memcmp(a + 6, n->ea.a, 6) == 0 && !zeros(a + 20, 4);
+	return i;
+}
+
+static int
+twonics(int s)
+{
+	Nic *a = mem.nic[0], *b = mem.nic[1];
+	int i;
+
+	switch(s){
+	case 0:
+		if(!(mem.nnic == 2 && advert(a, -1) && quiet(a) && advert(b, -1) && quiet(b)))
+			return 0;
+		for(i = 0; i < 100; i++)
+			send(i & 1 ? a : b, i & 2 ? 0x24 : 0x34, (uvlong)(i % Bufsec));
+		return 1;
+	case 3:
+		i = answers(a);
+		memlink(b, 0, 1500, 0);
+		return i == 50 && answers(b) == 50 && memwaiting(a) == 0;
+	case 5:
+		send(a, 0x24, 1);
+		return !b->up && quiet(a);
+	case 7:
+		memlink(b, 1, 9000, 2);
+		return answers(a) == 1;
+	case 8:
+		return quiet(b);	/* Nicagain */
+	case 12:
+		memlink(a, 1, 9000, 0);
+		return b->up && advert(b, -1) && quiet(b) && quiet(a);
+	case 14:
+		mem.size *= 2;
+		mem.eof = mem.hi = mem.size;
+		kill(getpid(), SIGHUP);
+		return advert(a, -1) && quiet(a) && quiet(b);
+	case 16:
+		kill(getpid(), SIGUSR1);
+		kill(getpid(), SIGUSR2);
+		return disk.size == mem.size && bufsize() == disk.size / Sector && advert(a, -1) && quiet(a) && advert(b, -1) && quiet(b);
+	case 18:
+		mem.eof = 0;		/* the size can't be learnt */
+		kill(getpid(), SIGHUP);
+		return quiet(a) && quiet(b);
+	case 20:
+		mem.eof = mem.size;
+		send(a, 0x34, 5);
+		return advert(a, -1) && quiet(a) && advert(b, -1) && bufsize() == disk.size / Sector;
+	case 22:
+		i = answers(a) == 1 && mem.unstable > 0;
+		kill(getpid(), SIGTERM);
+		return i;
+	}
+	return s < 24;
+}
+
+static int
+stablelast(void)
+{
+	int r = tell(twonics, "9 4 t0 t1 image");
+
+	return r != 0 ? r : mem.unstable == 0 ? 0 : 97;
+}
+
+static int
+masked(int s)
+{
+	Nic *n = mem.nic[0];
+
+	if(s == 0){
+		kill(getpid(), SIGINT);
+		return advert(n, 1) && advert(n, 2) && quiet(n);
+	}
+	return s < 2;
+}
+
+static int
+maskedlast(void)
+{
+	return tell(masked, "-m 020000000001,020000000002 9 4 t0 image");
+}
+
+static int
+lastfault(int s)
+{
+	if(s == 0){
+		memfault(Msync, 0, 1, EIO, 0);
+		kill(getpid(), SIGTERM);
+	}
+	return s < 2;
+}
+
+static int
+faultlast(void)
+{
+	return tell(lastfault, "9 4 t0 image") == 91 ? 0 : 1;
+}
+
+static int
+window(int s)
+{
+	if(s == 0){
+		mem.size = 3 * Sector;
+		kill(getpid(), SIGHUP);
+		return bufsize() == 7;
+	}
+	if(s == 2){
+		kill(getpid(), SIGTERM);
+		return bufsize() == 7;
+	}
+	return s < 4;
+}
+
+static int
+windowlast(void)
+{
+	return tell(window, "-o 3 -l 7 9 4 t0 image");
+}
+
+static int nothing(int s) { (void)s; return 0; }
+static int badnic(void) { return tell(nothing, "9 4 t0 missing image"); }
+static int badfile(void) { return tell(nothing, "9 4 t0 missing"); }
+static int badoffset(void) { return tell(nothing, "-o 64 9 4 t0 image"); }
+static int badlength(void) { return tell(nothing, "-o 60 -l 5 9 4 t0 image"); }
+static int badoption(void) { return tell(nothing, "-q 9 4 t0 image"); }
+static int help(void) { return tell(nothing, "-h"); }
+static int version(void) { return tell(nothing, "-V"); }
+
+void
+looptests(void)
+{
+	test(apart(stablelast) == 0, "the loop: adverts, answers, links that go and come, HUP, and a last flush");
+	test(apart(maskedlast) == 0, "with a mask list each MAC gets the advert");
+	test(apart(windowlast) == 0, "a file that has become too small for -o and -l keeps its size in force");
+	test(apart(faultlast) == 0, "a last flush that fails gives exit status 1");
+	test(apart(badnic) == 1 && apart(badfile) == 1 && apart(badoffset) == 1 && apart(badlength) == 1 && apart(badoption) == 1, "what can't be served gives exit status 1");
+	test(apart(help) == 0 && apart(version) == 0, "-h and -V give 0");
+}

@@ -1,0 +1,590 @@
+/*
+ * Unit tests of buf.c: joining, order, faults, syncs.  The random tests
+ * give it thousands of requests and compare with an array.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include "config.h"
+#include "dat.h"
+#include "fns.h"
+#include "memos.h"
+#include "unit.h"
+
+typedef struct Job Job;
+
+enum {
+	First	= 5,			/* -o */
+	Sectors	= 200,
+	Maxsec	= 17,			/* of a request */
+	Njob	= 3 * Queuemax,
+};
+
+/* A request, and what the array says of it. */
+struct Job {
+	Io	io;			/* first, so that an Io of ours is a Job */
+	int	ndone;
+	int	nroom;
+	Range	range[3];
+	uchar	*data;			/* as long as the request, for AddressSanitizer */
+	uchar	*want;			/* a read's */
+	uchar	sure[Maxsec];		/* of these sectors */
+};
+
+static Job jobs[Njob];
+static int njob;
+static uchar model[Sectors * Sector];
+static uchar sure[Sectors];		/* the array knows this sector: no write to it has failed */
+
+static uchar*
+room(Io *io)
+{
+	Job *j = (Job*)io;
+
+	j->nroom++;
+	return j->data;
+}
+
+static void
+done(Io *io)
+{
+	((Job*)io)->ndone++;
+}
+
+static Job*
+newjob(int op, uvlong lba, uint nsec)
+{
+	Job *j = &jobs[njob++];
+
+	memset(j, 0, sizeof *j);
+	j->io.op = op;
+	j->io.lba = lba;
+	j->io.nsec = nsec;
+	j->io.room = room;
+	j->io.done = done;
+	j->data = malloc((size_t)nsec * Sector);
+	j->want = malloc((size_t)nsec * Sector);
+	if(j->data == NULL || j->want == NULL)
+		abort();
+	if(op == Owrite)
+		j->io.data = j->data;
+	return j;
+}
+
+static void
+freejobs(void)
+{
+	while(njob > 0){
+		njob--;
+		free(jobs[njob].data);
+		free(jobs[njob].want);
+	}
+}
+
+static Job*
+job(int op, uvlong lba, uint nsec)
+{
+	Job *j = newjob(op, lba, nsec);
+
+	if(op == Owrite)
+		memset(j->data, (int)(lba + 1), nsec * Sector);
+	bufio(&j->io);
+	return j;
+}
+
+static void
+setup(void)
+{
+	freejobs();
+	target("-o 5 -l 200", First + Sectors + 3, 9000);
+	mempattern(0, First + Sectors + 3, 1);
+	memcpy(model, mem.image + First * Sector, sizeof model);
+	memset(sure, 1, sizeof sure);
+}
+
+static int
+good(void)
+{
+	int i;
+
+	for(i = 0; i < njob; i++)
+		if(jobs[i].ndone != 1 || jobs[i].io.error != 0)
+			return 0;
+	return 1;
+}
+
+static void
+joining(void)
+{
+	int i;
+
+	setup();
+	for(i = 0; i < 8; i++)
+		job(Oread, 10 + 17 * (uvlong)i % 136, 17);
+	bufcommit();
+	test(good() && stats.transfers == 1 && mem.ncall == 1 && mem.call[0].niov == 8 && mem.call[0].off == (First + 10) * Sector && mem.call[0].len == 8 * 17 * Sector,
+		"reads that follow each other are one transfer");
+	test(stats.reads == 8 && stats.readsec == 8 * 17, "and counted one by one");
+	setup();
+	for(i = 7; i >= 0; i--)
+		job(Owrite, 10 + 2 * (uvlong)i, 2);
+	bufcommit();
+	test(good() && stats.transfers == 1 && mem.call[0].len == 16 * Sector, "so are writes, in whatever order they came");
+	test(stats.writes == 8 && stats.writesec == 16, "and counted one by one");
+	for(i = 0; i < 8; i++)
+		test(mem.image[(First + 10 + 2 * i) * Sector] == 11 + 2 * i && mem.image[(First + 12 + 2 * i) * Sector - 1] == 11 + 2 * i, "write %d is where it belongs", i);
+	setup();
+	for(i = 0; i < 8; i++)
+		job(i & 1 ? Oread : Owrite, (i & 1 ? 100 : 10) + (uvlong)i, 1);
+	for(i = 0; i < 8; i++)
+		job(i & 1 ? Owrite : Oread, (i & 1 ? 10 : 100) + (uvlong)i, 1);
+	bufcommit();
+	test(good() && stats.transfers == 2, "reads and writes in turn, of different places, are one of each");
+	setup();
+	job(Oread, 0, 1);
+	job(Oread, 2, 1);
+	job(Owrite, 4, 1);
+	job(Owrite, 6, 1);
+	bufcommit();
+	test(good() && stats.transfers == 4, "requests with a gap between them are not joined");
+	setup();
+	for(i = 0; i < Queuemax; i++)
+		job(Oread, (uvlong)i, 1);
+	test(mem.ncall == 0, "nothing is done before the batch is complete");
+	job(Oread, Queuemax, 1);
+	test(mem.ncall == 1, "or full");
+	bufcommit();
+	test(good() && mem.ncall == 2, "and the rest after it");
+	bufcommit();
+	test(mem.ncall == 2, "an empty batch does nothing");
+	setup();
+	job(Oread, Sectors - 1, 1);
+	job(Oread, 0, 1);
+	bufcommit();
+	test(good() && memcmp(jobs[0].data, model + (Sectors - 1) * Sector, Sector) == 0 && memcmp(jobs[1].data, model, Sector) == 0, "the first and the last sector");
+}
+
+static void
+fences(void)
+{
+	setup();
+	job(Owrite, 5, 3);
+	job(Oread, 7, 2);
+	job(Owrite, 6, 3);
+	job(Oread, 5, 4);
+	bufcommit();
+	test(good() && jobs[1].data[0] == 6 && memcmp(jobs[1].data + Sector, model + 8 * Sector, Sector) == 0
+		&& jobs[3].data[0] == 6 && jobs[3].data[Sector] == 7 && jobs[3].data[3 * Sector] == 7, "overlapping reads and writes take effect in order");
+	setup();
+	job(Oread, 5, 3);
+	job(Owrite, 5, 3);
+	bufcommit();
+	test(good() && memcmp(jobs[0].data, model + 5 * Sector, 3 * Sector) == 0, "a read before a write sees what was there");
+	setup();
+	job(Owrite, 5, 3);
+	job(Overify, 5, 3);
+	test(mem.ncall == 2 && mem.call[0].op == Mwrite && mem.call[1].op == Mread && good(), "a verify comes after the writes before it");
+	job(Owrite, 8, 3);
+	job(Oflush, 0, 1);
+	test(mem.ncall == 4 && mem.call[2].op == Mwrite && mem.call[3].op == Msync && good() && mem.unstable == 0, "so does a flush");
+	test(stats.flushes == 1, "and it is counted");
+	setup();
+	job(Oread, 5, 3);
+	job(Oread, 6, 3);
+	job(Oread, 5, 3);
+	bufcommit();
+	test(good() && memcmp(jobs[1].data, model + 6 * Sector, 3 * Sector) == 0 && memcmp(jobs[2].data, model + 5 * Sector, 3 * Sector) == 0, "overlapping reads");
+}
+
+static void
+isolation(void)
+{
+	int i, right, op;
+
+	for(op = Oread; op <= Owrite; op++){
+		setup();
+		memfault(op == Oread ? Mread : Mwrite, First + 20, 1, EIO, 0);
+		memfault(op == Oread ? Mread : Mwrite, First + 31, 2, EIO, 0);
+		for(i = 0; i < 10; i++)
+			job(op, (uvlong)(4 * i), 4);
+		bufcommit();
+		for(i = right = 0; i < 10; i++)
+			right += jobs[i].ndone == 1 && (jobs[i].io.error != 0) == (i == 5 || i == 7 || i == 8)
+				&& (op == Owrite || jobs[i].io.error || memcmp(jobs[i].data, model + 4 * i * Sector, 4 * Sector) == 0)
+				&& (op == Oread || jobs[i].io.error || mem.image[(First + 4 * i) * Sector] == 4 * i + 1);
+		test(right == 10, "of ten %s that were joined those fail that touch a bad sector", op == Oread ? "reads" : "writes");
+		test(op == Owrite || (jobs[5].io.badlba == 20 && jobs[7].io.badlba == 31 && jobs[8].io.badlba == 32), "each with its first bad sector");
+		test(stats.errors == 3, "and each is counted");
+	}
+	setup();
+	memfault(Mread, First + 20, 1, EIO, 1);
+	memfault(Mwrite, First + 100, 1, EIO, 1);
+	for(i = 0; i < 10; i++)
+		job(Oread, (uvlong)(4 * i), 4);
+	for(i = 0; i < 10; i++)
+		job(Owrite, (uvlong)(80 + 4 * i), 4);
+	bufcommit();
+	test(good() && memcmp(jobs[5].data, model + 20 * Sector, 4 * Sector) == 0 && mem.image[(First + 100) * Sector] == 101, "a fault that has gone when it is tried again is none");
+	setup();
+	mem.grain = 4096;
+	memfault(Mread, First + 20, 1, EIO, 0);
+	for(i = 0; i < 40; i++)
+		job(Oread, (uvlong)i, 1);
+	bufcommit();
+	for(i = right = 0; i < 40; i++)
+		right += (jobs[i].io.error != 0) == (i == 20);
+	test(right == 40, "also when the system stops at a page");
+	setup();
+	mem.eof = (First + 10) * Sector + 7;
+	for(i = 0; i < 20; i++)
+		job(Oread, (uvlong)i, 1);
+	bufcommit();
+	for(i = right = 0; i < 20; i++)
+		right += (jobs[i].io.error != 0) == (i >= 10);
+	test(right == 20, "a file that ends early fails what lies beyond");
+}
+
+static void
+verifies(void)
+{
+	uint i, right = 0;
+
+	setup();
+	memfault(Mread, First + 150, 1, EIO, 0);
+	for(i = 0; i < 20; i++){
+		job(Overify, i, 150 - i + 1);
+		job(Overify, i, 150 - i);
+		right += jobs[2*i].io.error == EIO && jobs[2*i].io.badlba == 150 && jobs[2*i+1].io.error == 0;
+	}
+	job(Overify, 151, 49);
+	test(right == 20 && jobs[40].io.error == 0 && jobs[40].ndone == 1, "verify finds the bad sector, and none where there is none");
+}
+
+static void
+trimranges(void)
+{
+	Job *j;
+	uint i, wrong = 0;
+
+	setup();
+	j = newjob(Otrim, 0, 1);
+	j->range[0] = (Range){ 3, 4 };
+	j->range[1] = (Range){ 199, 1 };
+	j->range[2] = (Range){ 0, 1 };
+	j->io.range = j->range;
+	j->io.nrange = 3;
+	bufio(&j->io);
+	for(i = 0; i < Sectors; i++)
+		wrong += ((i >= 3 && i < 7) || i == 199 || i == 0) != zeros(mem.image + (First + i) * Sector, Sector);
+	test(wrong == 0 && good() && mem.count[Mtrim] == 3 && stats.trims == 1, "trim clears its ranges and nothing else");
+	setup();
+	memfault(Mtrim, First + 5, 1, ENOSPC, 0);
+	j = newjob(Otrim, 0, 1);
+	j->range[0] = (Range){ 3, 4 };
+	j->io.range = j->range;
+	j->io.nrange = 1;
+	bufio(&j->io);
+	test(j->ndone == 1 && j->io.error == ENOSPC, "a trim that fails says so");
+	setup();
+	j = newjob(Otrim, 0, 1);
+	j->io.range = j->range;
+	bufio(&j->io);
+	test(good() && mem.ncall == 0, "a trim of no range does nothing");
+}
+
+static Job*
+stable(uvlong lba)
+{
+	Job *j = newjob(Owrite, lba, 1);
+
+	j->io.stable = 1;
+	bufio(&j->io);
+	return j;
+}
+
+/*
+ * After a sync that failed nothing is known of what was written before it:
+ * no write and no flush may succeed again, though reads do.
+ */
+static int
+sticky(Job *first)
+{
+	int i, n = njob;
+
+	if(first->ndone != 1 || first->io.error == 0)
+		return 1;
+	memheal();
+	job(Oflush, 0, 1);
+	job(Owrite, 20, 1);
+	stable(21);
+	bufcommit();
+	for(i = n; i < njob; i++)
+		if(jobs[i].ndone != 1 || jobs[i].io.error == 0)
+			return 2;
+	job(Oread, 20, 1);
+	bufcommit();
+	return jobs[njob-1].io.error == 0 && memcmp(jobs[njob-1].data, model + 20 * Sector, Sector) == 0 ? 0 : 3;
+}
+
+static int
+brokenflush(void)
+{
+	setup();
+	job(Owrite, 1, 1);
+	memfault(Msync, 0, 1, EIO, 1);
+	return sticky(job(Oflush, 0, 1));
+}
+
+static int
+brokenwrite(void)
+{
+	Job *j;
+
+	setup();
+	job(Owrite, 1, 1);
+	memfault(Msync, 0, 1, EIO, 1);
+	j = stable(2);
+	bufcommit();
+	return sticky(j);
+}
+
+static int
+brokentrim(void)
+{
+	Job *j;
+
+	setup();
+	memfault(Msync, 0, 1, EIO, 1);
+	j = newjob(Otrim, 0, 1);
+	j->range[0] = (Range){ 3, 4 };
+	j->io.range = j->range;
+	j->io.nrange = 1;
+	j->io.stable = 1;
+	bufio(&j->io);
+	return sticky(j);
+}
+
+/* The others of the batch that was not to be stable were answered before. */
+static int
+brokenbatch(void)
+{
+	int i;
+
+	setup();
+	memfault(Msync, 0, 1, EIO, 1);
+	for(i = 0; i < 5; i++){
+		stable((uvlong)i);
+		job(Owrite, (uvlong)(100 + i), 1);
+	}
+	bufcommit();
+	for(i = 0; i < 10; i++)
+		if(jobs[i].ndone != 1 || (jobs[i].io.error == 0) != (i & 1))
+			return 1;
+	return 0;
+}
+
+static void
+syncs(void)
+{
+	int i;
+
+	setup();
+	for(i = 0; i < 6; i++)
+		stable((uvlong)(10 * i));
+	job(Oread, 100, 1);
+	test(mem.count[Msync] == 0, "stable writes wait for their batch");
+	bufcommit();
+	test(good() && mem.count[Msync] == 1 && mem.unstable == 0, "and share a sync");
+	setup();
+	memfault(Mwrite, First + 10, 1, EIO, 0);
+	for(i = 0; i < 4; i++)
+		stable((uvlong)(9 + i));
+	bufcommit();
+	test(jobs[0].io.error == 0 && jobs[1].io.error == EIO && jobs[2].io.error == 0 && jobs[3].io.error == 0 && mem.unstable == 0, "one that fails does not fail the others");
+	test(apart(brokenflush) == 0, "after a flush that failed no write and no flush succeeds");
+	test(apart(brokenwrite) == 0, "nor after a stable write whose sync failed");
+	test(apart(brokentrim) == 0, "nor after a stable trim whose sync failed");
+	test(apart(brokenbatch) == 0, "a sync that fails fails the stable writes of its batch");
+}
+
+/* Random requests beside the array. */
+
+static int faulty;
+
+static int
+hits(int op, uvlong lba, uint n, uvlong *bad)
+{
+	static const uvlong badread[] = { 17, 60, 61, 130 }, badwrite[] = { 25, 90, 131 };
+	const uvlong *p = op == Oread ? badread : badwrite;
+	uint i, np = op == Oread ? 4 : 3;
+
+	for(i = 0; faulty && i < np; i++)
+		if(p[i] >= lba && p[i] < lba + n){
+			*bad = p[i];
+			return 1;
+		}
+	return 0;
+}
+
+static void
+setfaults(void)
+{
+	static const uvlong badread[] = { 17, 60, 130 }, badwrite[] = { 25, 90, 131 };
+	uint i;
+
+	for(i = 0; i < 3; i++){
+		memfault(Mread, First + badread[i], badread[i] == 60 ? 2 : 1, EIO, 0);
+		memfault(Mwrite, First + badwrite[i], 1, ENOSPC, 0);
+	}
+}
+
+/* Requests cluster in a few places, so that they often touch. */
+static uvlong
+place(uint n)
+{
+	uvlong lba = rnd(3) > 0 ? rnd(40) : rnd(Sectors);
+
+	return lba + n <= Sectors ? lba : Sectors - n;
+}
+
+static void
+randomread(void)
+{
+	uint n = 1 + rnd(rnd(2) ? 4 : Maxsec);
+	Job *j = newjob(Oread, place(n), n);
+
+	memcpy(j->want, model + j->io.lba * Sector, n * Sector);
+	memcpy(j->sure, sure + j->io.lba, n);
+	bufio(&j->io);
+}
+
+static void
+randomwrite(void)
+{
+	uint i, n = 1 + rnd(rnd(2) ? 4 : Maxsec);
+	Job *j = newjob(Owrite, place(n), n);
+	uvlong bad;
+
+	for(i = 0; i < n * Sector; i += 4){
+		uint v = rnd(0x7fffffff);
+		memcpy(j->data + i, &v, 4);
+	}
+	memcpy(j->want, j->data, n * Sector);
+	memcpy(model + j->io.lba * Sector, j->data, n * Sector);
+	memset(sure + j->io.lba, !hits(Owrite, j->io.lba, n, &bad), n);
+	j->io.stable = rnd(8) == 0;
+	bufio(&j->io);
+}
+
+static void
+randomtrim(void)
+{
+	Job *j = newjob(Otrim, 0, 1);
+	int i;
+
+	j->io.range = j->range;
+	j->io.nrange = 1 + (int)rnd(3);
+	for(i = 0; i < j->io.nrange; i++){
+		j->range[i].nsec = 1 + rnd(5);
+		j->range[i].lba = place(j->range[i].nsec);
+		memset(model + j->range[i].lba * Sector, 0, j->range[i].nsec * Sector);
+		memset(sure + j->range[i].lba, 1, j->range[i].nsec);
+	}
+	bufio(&j->io);
+}
+
+static int
+judge(Job *j)
+{
+	uvlong bad = 0;
+	uint i;
+	int op = j->io.op, failed;
+
+	if(j->ndone != 1)
+		return 0;
+	failed = op == Oread || op == Overify ? hits(Oread, j->io.lba, j->io.nsec, &bad)
+		: op == Owrite ? hits(Owrite, j->io.lba, j->io.nsec, &bad) : 0;
+	if((j->io.error != 0) != failed)
+		return 0;
+	if(failed)
+		return op == Owrite || j->io.badlba == bad;
+	if(op == Owrite)
+		return memcmp(j->data, j->want, j->io.nsec * Sector) == 0;
+	if(op != Oread)
+		return 1;
+	for(i = 0; i < j->io.nsec; i++)
+		if(j->sure[i] && memcmp(j->data + i * Sector, j->want + i * Sector, Sector) != 0)
+			return 0;
+	return j->nroom == 1;
+}
+
+/* One batch; returns what is wrong with it. */
+static const char*
+batch(void)
+{
+	uint i, n = 1 + rnd(Njob), x;
+	uvlong lba;
+
+	for(i = 0; i < n; i++){
+		x = rnd(100);
+		if(x < 50)
+			randomread();
+		else if(x < 97)
+			randomwrite();
+		else if(x == 97)
+			randomtrim();
+		else if(x == 98){
+			lba = rnd(Sectors);
+			job(Overify, lba, 1 + rnd(Sectors - (uint)lba));
+		}else
+			job(Oflush, 0, 1);
+	}
+	bufcommit();
+	for(i = 0; i < n; i++)
+		if(!judge(&jobs[i]))
+			return "a request went wrong";
+	for(i = 0; i < Sectors; i++)
+		if(!sure[i]){
+			memcpy(model + i * Sector, mem.image + (First + i) * Sector, Sector);
+			sure[i] = 1;
+		}
+	return memcmp(model, mem.image + First * Sector, sizeof model) != 0 ? "the disk differs" : NULL;
+}
+
+static void
+randomly(const char *what, int withfaults)
+{
+	const char *wrong = NULL;
+	int i, total = 0;
+
+	setup();
+	faulty = withfaults;
+	if(faulty)
+		setfaults();
+	for(i = 0; wrong == NULL && i < 100; i++){
+		mem.grain = withfaults && rnd(2) ? 4096 : Sector;
+		wrong = batch();
+		total += njob;
+		freejobs();
+	}
+	faulty = 0;
+	if(wrong != NULL)
+		printf("# batch %d, seed %llu: %s\n", i, seed, wrong);
+	test(wrong == NULL, "%d random requests agree with an array%s", total, what);
+}
+
+void
+buftests(void)
+{
+	joining();
+	fences();
+	isolation();
+	verifies();
+	trimranges();
+	randomly("", 0);
+	randomly(", on a disk with bad sectors", 1);
+	syncs();
+	freejobs();
+}
