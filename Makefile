@@ -3,7 +3,7 @@
 #   make            the daemon, ./aoede
 #   make demo       export an image in a network namespace and use it
 #   make check      every test (as root; installs the packages it needs)
-#   make bench      aoede beside vblade and a responder that has no disk
+#   make bench      aoede beside vblade and the most that is possible
 #   make install    prefix=/usr/local and DESTDIR are honoured
 #
 # A variant is built beside the default one by naming another build
@@ -24,7 +24,7 @@ CFLAGS	= $(OPT)
 # found behind them.
 KERNELINC = $(if $(findstring musl-gcc,$(CC)),-idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -dumpmachine))
 ALLCFLAGS = $(CSTD) $(WARN) $(CFLAGS) $(SANFLAGS) $(DEFS) -I. $(KERNELINC) -MMD -MP
-LDFLAGS	=
+LDFLAGS	= -pthread
 prefix	= /usr/local
 sbindir	= $(prefix)/sbin
 mandir	= $(prefix)/share/man
@@ -59,6 +59,9 @@ $(B)/tests/wire: $(patsubst %,$(B)/tests/%.o,wireframe wireata wirebad wirewho)
 $(B)/tests/load: $(B)/tests/load.o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
 
+$(B)/tests/slowdisk: $(B)/tests/slowdisk.o
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
+
 # The daemon's rings without the daemon.
 $(B)/tests/ceiling: $(B)/tests/ceiling.o $(B)/$(PLATFORM).o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
@@ -69,15 +72,21 @@ MEMOBJ	= $(B)/tests/aoe-nomain.o $(B)/ata.o $(B)/buf.o $(B)/tests/memos.o
 $(B)/tests/aoe-nomain.o: aoe.c | $(B)/tests
 	$(CC) $(ALLCFLAGS) -Dmain=aoede_main -Wno-missing-prototypes -c -o $@ $<
 
+# It has a clock and a log of its own.
+MEMLDFLAGS = $(LDFLAGS) -Wl,--wrap=clock_gettime,--wrap=warnx
+
 $(B)/tests/unit: $(patsubst %,$(B)/tests/%.o,unit unitata unitbuf unitaoe) $(MEMOBJ)
-	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
+	$(CC) $(ALLCFLAGS) $(MEMLDFLAGS) -o $@ $^
+
+$(B)/tests/model: $(B)/tests/model.o $(MEMOBJ)
+	$(CC) $(ALLCFLAGS) $(MEMLDFLAGS) -o $@ $^
 
 # The fuzzer's inputs, lived through without a fuzzer.
 $(B)/tests/corpus: $(B)/tests/corpus.o $(B)/tests/fuzz_frame.o $(MEMOBJ)
-	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
+	$(CC) $(ALLCFLAGS) $(MEMLDFLAGS) -o $@ $^
 
 $(B)/tests/fuzz_frame: $(B)/tests/fuzz_frame.o $(MEMOBJ)
-	$(CC) $(ALLCFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^
+	$(CC) $(ALLCFLAGS) $(MEMLDFLAGS) -fsanitize=fuzzer -o $@ $^
 
 $(B)/tests:
 	mkdir -p $@
@@ -87,25 +96,44 @@ $(B)/tests:
 demo: aoede $(B)/tests/aoeio
 	@B=$(B) tests/demo.sh
 
-# Part of the table: make bench CASES='read-*-8k-32' ROUNDS=3
+# Part of the table: make bench CASES='read-*-8k-32 direct-*' ROUNDS=3; or only
+# what has a figure to reach, in few rounds: make bench QUICK=1
 bench: aoede $(B)/tests/load $(B)/tests/ceiling
 	@B=$(B) tests/bench.sh
 
-# Everything that the tests run, in this build directory.
-testprogs: $(B)/aoede $(WIREPROGS:%=$(B)/tests/%) $(B)/tests/unit $(B)/tests/corpus
+# The daemon as it is where the system lacks something: each a variant in a
+# directory of its own.
+VARIANTS = aio threads nowindow norings
+DEFS_aio = -DENGINE=2
+DEFS_threads = -DENGINE=3
+DEFS_nowindow = -DWINDOW=0
+DEFS_norings = -DPACKET_RINGS=0
+$(VARIANTS:%=$(B)/%/aoede): $(B)/%/aoede: $(SRC) $(wildcard *.h)
+	$(MAKE) B=$(B)/$* DEFS='$(DEFS) $(DEFS_$*)' $@
 
-# The whole suite three times: as it is, with the sanitizers watching, and
-# what concerns the network once more without packet rings.  The scripts
-# mostly wait, so that three at a time get on well.
+# Everything that the tests run, in this build directory.
+testprogs: $(B)/aoede $(B)/threads/aoede $(WIREPROGS:%=$(B)/tests/%) $(B)/tests/unit $(B)/tests/model $(B)/tests/corpus $(B)/tests/slowdisk
+
+# The whole suite twice: as it is, and with the sanitizers watching.  Then
+# what concerns the disk or the network once more with each variant.  Most
+# scripts mostly wait, so that three at a time get on well; engine.t measures
+# waiting, and runs alone.
 PROVE = prove --timer -j3
+ALONE = prove --timer
+TOGETHER = $(filter-out tests/engine.t,$(wildcard tests/*.t))
 check:
 	tests/need prove:perl
-	$(MAKE) aoede testprogs
-	B=obj $(PROVE) tests/*.t
+	$(MAKE) aoede testprogs $(VARIANTS:%=obj/%/aoede)
+	B=obj $(PROVE) $(TOGETHER)
+	B=obj $(ALONE) tests/engine.t
+	B=obj AOEDE=obj/aio/aoede $(ALONE) tests/engine.t
+	B=obj AOEDE=obj/threads/aoede $(ALONE) tests/engine.t
+	B=obj AOEDE=obj/aio/aoede $(PROVE) tests/disk.t
+	B=obj AOEDE=obj/threads/aoede $(PROVE) tests/disk.t tests/wire.t
+	B=obj AOEDE=obj/nowindow/aoede $(PROVE) tests/disk.t tests/wire.t
+	B=obj AOEDE=obj/norings/aoede $(PROVE) tests/wire.t tests/nic.t
 	$(MAKE) B=obj/asan SAN=address,undefined testprogs
-	B=obj/asan $(PROVE) $(filter-out tests/build.t tests/docs.t,$(wildcard tests/*.t))
-	$(MAKE) B=obj/norings DEFS=-DPACKET_RINGS=0 testprogs
-	B=obj/norings $(PROVE) tests/wire.t tests/nic.t
+	B=obj/asan $(PROVE) $(filter-out tests/build.t tests/docs.t,$(TOGETHER))
 	$(MAKE) fuzz
 
 install: $(B)/aoede

@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <sys/uio.h>
 #include "config.h"
@@ -107,11 +108,14 @@ static Macs reserved;
 static uchar constr[Maxconf];
 static uint conlen;
 
-static Req reqs[Queuemax];
+static Req reqs[REQUESTS];
 static Req *freereqs;
+static int enginefd = -1;
 
 static volatile sig_atomic_t gotterm, gothup, gotusr;
 static int sigpipe[2];		/* a byte for each signal, so that poll sees it */
+static int closing;		/* no more frames are taken */
+static int busy;		/* something came in this turn: a frame, or from the disk */
 static int again;		/* an interface must be looked at again in a moment */
 
 static const uchar broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
@@ -258,17 +262,17 @@ atadone(Ata *a)
 	answer(r->nic, f, Odata + a->nreply);
 	r->next = freereqs;
 	freereqs = r;
+	stats.under--;
 }
 
 static void
 atareq(Nic *n, uchar *f, uint len)
 {
-	Req *r;
+	Req *r = freereqs;
 
-	if(freereqs == NULL)
-		bufcommit();	/* each request is done by then */
-	r = freereqs;
 	freereqs = r->next;
+	if(++stats.under > stats.most)
+		stats.most = stats.under;
 	r->nic = n;
 	r->reply = NULL;
 	memcpy(r->head, f, sizeof r->head);
@@ -550,28 +554,33 @@ frame(Nic *n, uchar *f, uint len)
 	}
 }
 
-void
+int
 aoeinit(Conf *c)
 {
+	static uchar *space;
 	int i;
 
+	if(space == NULL && (space = aligned_alloc(4096, (size_t)REQUESTS * Spacesize)) == NULL)
+		return -1;
 	conf = *c;
 	masks.n = reserved.n = 0;
 	conlen = 0;
 	for(i = 0; i < conf.nmask; i++)
 		addmac(&masks, conf.mask[i].a);
 	freereqs = NULL;
-	for(i = 0; i < Queuemax; i++){
+	for(i = REQUESTS - 1; i >= 0; i--){
+		reqs[i].ata.io.space = space + i * Spacesize;
 		reqs[i].next = freereqs;
 		freereqs = &reqs[i];
 	}
+	return 0;
 }
 
 /* The command line (behaviour.md). */
 
 static const char usage[] =
-	"usage: aoede [-b bufcnt] [-d] [-h] [-l length] [-m mac[,mac...]] [-o offset]\n"
-	"             [-r] [-s] [-V] shelf slot netif [netif ...] file\n";
+	"usage: aoede [-b bufcnt] [-c MiB] [-d] [-h] [-l length] [-m mac[,mac...]]\n"
+	"             [-o offset] [-r] [-s] [-V] [-w] shelf slot netif [netif ...] file\n";
 
 __attribute__((format(printf, 1, 2)))
 static char*
@@ -664,6 +673,10 @@ option(Conf *c, int o)
 		e = number("-b", optarg, 2, 65535, &v);
 		c->bufcnt = (int)v;
 		break;
+	case 'c':
+		e = number("-c", optarg, 1, 1048576, &v);
+		c->pool = (uint)v;
+		break;
 	case 'd':
 		c->direct = 1;
 		break;
@@ -687,6 +700,9 @@ option(Conf *c, int o)
 		break;
 	case 'V':
 		c->version = 1;
+		break;
+	case 'w':
+		c->behind = 1;
 		break;
 	case ':':
 		e = complaint("-%c: expected an argument", optopt);
@@ -741,6 +757,7 @@ getconf(Conf *c, int argc, char **argv)
 
 	memset(c, 0, sizeof *c);
 	c->bufcnt = BUFCNT;
+	c->pool = POOL_MIB;
 	opterr = 0;
 	/*
 	 * Some getopts stop at the first operand and some go on behind it.
@@ -748,7 +765,7 @@ getconf(Conf *c, int argc, char **argv)
 	 * to be read, and getopt is asked again.
 	 */
 	while(optind < argc){
-		o = getopt(argc, argv, "+:b:dhl:m:o:rsV");
+		o = getopt(argc, argv, "+:b:c:dhl:m:o:rsVw");
 		if(o != -1){
 			if((e = option(c, o)) != NULL)
 				return e;
@@ -762,6 +779,8 @@ getconf(Conf *c, int argc, char **argv)
 	}
 	if(c->help || c->version)
 		return NULL;
+	if(c->sync && c->behind)
+		return complaint("-w with -s: expected one of them: a write can't be answered both before and after the disk has it");
 	return operands(c, n, argv);
 }
 
@@ -830,8 +849,12 @@ hangup(void)
 	else if((e = export()) != NULL)
 		warnx("%s; the old size stays in force", e);
 	printf("%llu bytes\n", bufsize() * Sector);
-	printf("frames %llu, reads %llu (%llu sectors), writes %llu (%llu sectors), trims %llu, flushes %llu, transfers %llu, disk errors %llu\n",
-		stats.frames, stats.reads, stats.readsec, stats.writes, stats.writesec, stats.trims, stats.flushes, stats.transfers, stats.errors);
+	if(conf.direct || conf.behind)
+		printf("blocks read ahead and used %llu, not used %llu\n", stats.ahead, stats.wasted);
+	printf("frames %llu, at most %u requests at a time\n", stats.frames, stats.most);
+	printf("reads %llu (%llu sectors, %llu from memory, %llu from disk), writes %llu (%llu sectors), trims %llu, flushes %llu\n",
+		stats.reads, stats.readsec, stats.hits, stats.reads - stats.hits, stats.writes, stats.writesec, stats.trims, stats.flushes);
+	printf("disk transfers %llu, requests joined to them %llu, errors %llu\n", stats.transfers, stats.joined, stats.errors);
 	for(n = nics; n < nics + conf.nnic; n++){
 		printf("%s: %s, %llu frames dropped\n", n->name, n->up ? "up" : "down", n->drops += nicdrops(n));
 		advertise(n);
@@ -840,20 +863,51 @@ hangup(void)
 }
 
 /*
- * One turn: take frames, do what they ask, send the answers.  Returns 1
- * when an interface could not take all of them.
+ * Is there room on each interface for the answers that one ended operation
+ * may bring?  One that has had none for a while has stopped sending, and is
+ * not waited for: its answers are lost, and the others go on.
+ */
+static int
+roomy(void)
+{
+	enum { Patience = 100 };
+	Nic *n;
+
+	for(n = nics; n < nics + conf.nnic; n++)
+		if(!n->up || nicspace(n, Runmax))
+			n->full = 0;
+		else if(n->full < Patience){
+			n->full++;
+			return 0;
+		}
+	return 1;
+}
+
+/*
+ * One turn: take frames, as long as there are requests to put them in, do
+ * what they and the disk ask, send the answers.  Returns 1 when an interface
+ * could not take all of them.
  */
 static int
 turn(void)
 {
+	static int first;
 	Nic *n;
 	uchar *f;
 	uint len;
-	int i, unsent = 0;
+	int i, j, unsent = 0;
 
-	for(n = nics; n < nics + conf.nnic; n++)
-		for(i = 0; i < TURN_FRAMES && (f = nicrecv(n, &len)) != NULL; i++)
+	while(roomy() && enginereap())
+		busy = 1;
+	/* Another interface comes first each time. */
+	first = first + 1 < conf.nnic ? first + 1 : 0;
+	for(j = 0; j < conf.nnic; j++){
+		n = &nics[(first + j) % conf.nnic];
+		for(i = 0; !closing && i < TURN_FRAMES && freereqs != NULL && (f = nicrecv(n, &len)) != NULL; i++){
 			frame(n, f, len);
+			busy = 1;
+		}
+	}
 	bufcommit();
 	for(n = nics; n < nics + conf.nnic; n++){
 		unsent |= nickick(n);
@@ -929,17 +983,57 @@ signals(void)
 static int
 patience(int unsent)
 {
+	int ms = bufwait();
+
 	if(unsent)
 		return 1;
 	if(again)
-		return 20;
-	return linkfd < 0 ? 1000 : -1;
+		return ms >= 0 && ms < 20 ? ms : 20;
+	if(linkfd < 0 && (ms < 0 || ms > 1000))
+		return 1000;
+	return ms;
+}
+
+static uvlong
+microseconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uvlong)t.tv_sec * 1000000 + (uvlong)t.tv_nsec / 1000;
+}
+
+/*
+ * Take a turn, and more as long as there is something to do: falling asleep
+ * and being woken takes longer than a turn.  Returns as turn does, after Awake_us at
+ * the most, since signals and links must be looked after too.
+ */
+static int
+turns(void)
+{
+	enum { Awake_us = 10000 };
+	uvlong t, start, last;
+	int unsent;
+
+	busy = 0;
+	unsent = turn();
+	if(!busy || SPIN_US == 0)
+		return unsent;
+	start = last = microseconds();
+	do{
+		busy = 0;
+		unsent = turn();
+		t = microseconds();
+		if(busy)
+			last = t;
+	}while(t - last < SPIN_US && t - start < Awake_us);
+	return unsent;
 }
 
 static void
 serve(void)
 {
-	enum { Psignal, Plink, Pnic };
+	enum { Psignal, Plink, Pengine, Pnic };
 	struct pollfd *pfd;
 	int i, unsent = 0;
 
@@ -948,13 +1042,19 @@ serve(void)
 		err(1, "poll");
 	pfd[Psignal] = (struct pollfd){ .fd = sigpipe[0], .events = POLLIN };
 	pfd[Plink] = (struct pollfd){ .fd = linkfd, .events = POLLIN };
+	pfd[Pengine] = (struct pollfd){ .fd = enginefd, .events = POLLIN };
 	while(!gotterm){
-		for(i = 0; i < conf.nnic; i++)
+		for(i = 0; i < conf.nnic; i++){
 			pfd[Pnic + i].fd = nicpoll(&nics[i], &pfd[Pnic + i].events);
+			if(freereqs == NULL)
+				pfd[Pnic + i].events = 0;
+		}
 		if(poll(pfd, (nfds_t)(Pnic + conf.nnic), patience(unsent)) < 0)
 			continue;
 		if(pfd[Psignal].revents != 0)
 			signals();
+		if(pfd[Pengine].revents != 0)
+			enginewake();
 		if(pfd[Plink].revents != 0){
 			linkread(linkfd);
 			again = 1;
@@ -966,7 +1066,7 @@ serve(void)
 			}
 		if(again || linkfd < 0)
 			checknics();
-		unsent = turn();
+		unsent = turns();
 	}
 	free(pfd);
 }
@@ -995,8 +1095,8 @@ announce(void)
 		if(!n->up)
 			warnx("%s: down; waiting for it to come up", n->name);
 	printf("%llu bytes\n", bufsize() * Sector);
-	printf("pid %ld: e%d.%d, %llu sectors %s%s%s\n", (long)getpid(), conf.shelf, conf.slot, bufsize(),
-		conf.readonly ? "O_RDONLY" : "O_RDWR", conf.direct ? " O_DIRECT" : "", conf.sync ? " O_DSYNC" : "");
+	printf("pid %ld: e%d.%d, %llu sectors %s%s%s%s\n", (long)getpid(), conf.shelf, conf.slot, bufsize(),
+		conf.readonly ? "O_RDONLY" : "O_RDWR", conf.direct ? " O_DIRECT" : "", conf.sync ? " O_DSYNC" : "", conf.behind ? " write-behind" : "");
 	fflush(stdout);
 }
 
@@ -1004,6 +1104,39 @@ static void
 ignore(Io *io)
 {
 	(void)io;
+}
+
+/*
+ * Take turns without new frames until nothing is under way.
+ */
+static void
+drain(void)
+{
+	struct pollfd pfd = { .fd = enginefd, .events = POLLIN };
+
+	closing = 1;
+	for(turn(); bufbusy(); turn()){
+		poll(&pfd, 1, 10);
+		enginewake();
+	}
+}
+
+/*
+ * Answer what has come already, and put everything on stable storage.
+ * Returns the exit status.
+ */
+static int
+finish(void)
+{
+	Io last = { .op = Oflush, .done = ignore };
+	int i;
+
+	for(i = 0; i < RX_FACTOR * conf.bufcnt / TURN_FRAMES; i++)
+		turn();
+	drain();
+	bufio(&last);
+	drain();
+	return last.error != 0;
 }
 
 /*
@@ -1043,9 +1176,7 @@ int
 main(int argc, char **argv)
 {
 	Conf c;
-	Io last = { .op = Oflush, .done = ignore };
 	char *e;
-	int i;
 
 	standardfiles();
 	setvbuf(stderr, NULL, _IOLBF, 0);
@@ -1056,7 +1187,8 @@ main(int argc, char **argv)
 		fputs(c.help ? usage : "aoede " VERSION "\n", stdout);
 		return 0;
 	}
-	aoeinit(&c);
+	if(aoeinit(&c) < 0)
+		err(1, "memory for %d requests", REQUESTS);
 	if(conf.shelf == 4095)
 		warnx("shelf 4095: the Linux driver refuses it");
 	e = diskopen(&disk, conf.file, conf.readonly, conf.direct);
@@ -1065,16 +1197,17 @@ main(int argc, char **argv)
 	e = export();
 	if(e != NULL)
 		errx(1, "%s", e);
+	if((conf.direct || conf.behind) && bufpool(conf.pool, conf.behind) < 0)
+		errx(1, "-c %u: no memory for that many MiB", conf.pool);
 	opennics();
 	setserial();
 	linkfd = linkopen();
+	if(engineopen(&enginefd) < 0)
+		err(1, "can't start threads");
 	lognowait();
 	catch();
 	checknics();
 	announce();
 	serve();
-	for(i = 0; i < TX_SLOTS / TURN_FRAMES; i++)
-		turn();		/* what has come already is answered */
-	bufio(&last);
-	return last.error != 0;
+	return finish();
 }

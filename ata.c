@@ -84,7 +84,6 @@ enum {
 
 	Trimbit		= 0x01,		/* DATA SET MANAGEMENT: the Feature register */
 	Perblock	= Sector / 8,	/* its entries in a sector */
-	Maxtrim		= (MAX_MTU / Sector) * Perblock,
 
 	Lba28		= 0x0fffffff,
 };
@@ -382,6 +381,8 @@ iodone(Io *io)
 {
 	Ata *a = (Ata*)io;
 
+	if(io->op == Otrim)
+		free(io->range);
 	if(io->error == 0){
 		if(io->op == Oread)
 			a->nreply = io->nsec * Sector;
@@ -485,8 +486,8 @@ getranges(Range *range, uchar *p, uint n)
 static void
 trim(Ata *a)
 {
-	static Range range[Maxtrim];	/* a trim is done before bufio returns */
 	uint n = a->count > 0 ? a->count : 65536;
+	Range *range;
 	int nrange;
 
 	if(!(a->feature & Trimbit) || n > a->maxsec)
@@ -495,9 +496,12 @@ trim(Ata *a)
 		refuse(a, Ebadarg);
 	else if(drive.readonly)
 		bad(a, 0, Eabrt);
-	else if((nrange = getranges(range, a->payload, n)) < 0)
+	else if((range = malloc(n * Perblock * sizeof *range)) == NULL)
+		refuse(a, Edevice);
+	else if((nrange = getranges(range, a->payload, n)) < 0){
+		free(range);
 		bad(a, 0, Eidnf);
-	else{
+	}else{
 		a->io.op = Otrim;
 		a->io.range = range;
 		a->io.nrange = nrange;

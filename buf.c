@@ -1,81 +1,155 @@
 /*
  * The disk as its users see it: sectors of 512 bytes from 0 to bufsize.
  *
- * Reads and writes are collected, and bufcommit carries them out together:
- * neighbours join into one vectored transfer between the image and the
- * frames they travel in.  Whatever else is asked is done at once, after
- * what was collected before it.
+ * Requests are collected, and bufcommit begins them together.  What can be
+ * done without waiting for the disk is done there and then: reads of what
+ * is in the page cache are copied from the mapped image, and writes go into
+ * the page cache, neighbours joined into one system call.  What must wait
+ * is given to the engine as a Run, one operation for requests that are
+ * neighbours, with the data in the requests' own space; when it ends, its
+ * requests are done.
  *
- * 1. The requests between two fences overlap only if all that overlap are
- *    reads, so that they may be carried out in any order.  A request that
- *    would break this starts behind a fence.  Thus overlapping requests
- *    take effect in the order they came.
- * 2. Every request's range lies within the disk; whoever calls has checked
- *    it.
+ * With -d or -w there is a pool of blocks besides.  It is never read into
+ * or written from by the engine: what has been read or written is copied
+ * into it, what is asked for and in it is copied out, and dirty sectors
+ * are copied out to be written behind.  So a block is never busy, and
+ * always the newest that there is.
+ *
+ * 1. Overlapping requests, of which one changes the disk, take effect in
+ *    the order they came; others don't wait for each other.  Those under
+ *    way are on the list active, in the order they came.  A request waits
+ *    there while one before it that it overlaps has not taken effect, and
+ *    is begun when the last of these has.  All waiting is for what stands
+ *    before on the list, so it comes to an end.
+ * 2. Every request's range lies within the disk as it was when it came;
+ *    whoever calls has checked it.
  * 3. A request is done exactly once, with its error, and is then no longer
  *    ours.
  * 4. A sync that fails leaves us not knowing what the disk holds of writes
  *    that were answered, and the system forgets about them.  From then on
  *    every write and flush fails, until somebody has looked and starts the
  *    target anew.
+ * 5. A flush, and a write that shall be stable, is done when a sync has
+ *    succeeded that was started after it came, or after it was written.
+ *    One sync is under way at a time; those that come meanwhile share the
+ *    next.  With -w a flush first waits for the end of a pass that began
+ *    after it came.
+ * 6. The loop does not wait for the disk, with two exceptions, each of
+ *    which makes itself rare: a page that the system has dropped since we
+ *    last looked (see resident), and a write for which the page cache has
+ *    no room (see took and locked).
+ * 7. With -w, a write behind that fails leaves its sectors dirty.  Writes
+ *    and flushes fail until a later pass has written everything.
+ * 8. What is valid in the pool is the newest content.  A write or trim that
+ *    goes to the disk changes the pool when it has taken effect, and until
+ *    then whoever wants its sectors waits (inv. 1).
  *
  * Nothing here knows of ATA, sockets or initiators.
  */
 #include <err.h>
 #include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <sys/uio.h>
 #include "config.h"
 #include "dat.h"
 #include "fns.h"
 
+typedef struct Run	Run;
+typedef struct List	List;
+typedef struct Region	Region;
+typedef struct Block	Block;
+typedef struct Queue	Queue;
+typedef struct Piece	Piece;
+typedef struct Own	Own;
+typedef struct Stream	Stream;
+
+enum {
+	Pages		= 512,		/* of a Region */
+	Ahead		= 64,		/* pages looked at together */
+	Verifymax	= 128,		/* sectors of a verify read at a time */
+	Owns		= 16,		/* requests of our own under way */
+	Ownsize		= 256 * 1024,	/* bytes of each */
+	Streams		= 8,		/* sequential readers told apart */
+	Near		= 1024,		/* sectors between requests of one stream */
+	Sequential	= 4,		/* requests after which it is believed */
+	Aheadmin	= 128,		/* sectors to read ahead at first */
+	Aheadmax	= 4096,		/* and at most */
+};
+
+/* Linked by Io.link; the first that came is the first that goes. */
+struct List {
+	Io	*first;
+	Io	*last;
+};
+
+/* One operation of the engine, for requests that follow each other on the disk. */
+struct Run {
+	Op	op;		/* first, so that an Op of ours is a Run */
+	Run	*next;
+	struct iovec iov[Runmax];
+	Io	*io[Runmax];
+	int	n;
+	uint	nsec;		/* a verify's */
+};
+
+/* What we know of pages that lie together: which were in memory at tick. */
+struct Region {
+	uint	tick;
+	uint64_t page[Pages / 64];
+};
+
 static uvlong first, nsec;	/* the export, in sectors of the image */
 static int broken;		/* the errno of the sync that failed, or 0 (inv. 4) */
 
-static Io *queue[Queuemax];
+static Io *queue[Queuemax];	/* collected, in the order they came */
 static int nqueue;
+static Io *oldest, *newest;	/* the list active: those under way (inv. 1) */
+static List ready;		/* those of them that need wait no longer */
 
-static Io *unsynced[Queuemax];	/* written, and done once a sync has succeeded */
-static int nunsynced;
+static Run runs[REQUESTS + Owns + 1];	/* a request is in one, and the one that just ended keeps its own */
+static Run *freeruns;
 
-int
-bufinit(uvlong offset, uvlong length)
-{
-	uvlong all = disk.size / Sector;
+static List tosync;		/* wait for a sync that is not started (inv. 5) */
+static List insync;		/* wait for the one that is under way */
+static int syncing;
+static Op syncop;
 
-	if(all > Maxlba)
-		all = Maxlba;
-	if(offset >= all || length > all - offset)
-		return -1;
-	first = offset;
-	nsec = length > 0 ? length : all - offset;
-	return 0;
-}
+static uvlong windowed;		/* bytes of the image that are mapped */
+static Region *regions;
+static uvlong pagesize;
 
-uvlong
-bufsize(void)
-{
-	return nsec;
-}
+static int stalled;		/* the engine wants another kick */
 
-void
-bufalign(uint *off, uint *size)
-{
-	*size = disk.physical / Sector;
-	*off = (uint)(first % *size);
-}
-
-int
-bufrotation(void)
-{
-	return disk.rotation;
-}
+static uvlong now;		/* milliseconds */
+static uint tick = 1;		/* counts the times that all regions were forgotten */
+static uvlong ticked;		/* when that was last */
+static uvlong stalls;		/* diskstalls then */
+static uvlong nowindow;		/* the mapping is not used until then */
+static uvlong slowtill;		/* writes are left to the engine until then */
+static uvlong slowfor;		/* how long that was */
+static uint changing;		/* writes and trims that the engine has */
+static uvlong syncstart;	/* when the last sync began, and whether the last to end was slow */
+static int syncslow = 1;		/* until one was seen to be quick */
 
 static uvlong
 place(uvlong lba)
 {
 	return (first + lba) * Sector;
+}
+
+/* Time and complaints. */
+
+static uvlong
+nanoseconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uvlong)t.tv_sec * 1000000000 + (uvlong)t.tv_nsec;
 }
 
 /*
@@ -85,16 +159,14 @@ place(uvlong lba)
 static void
 complain(const char *what, uvlong lba, int error)
 {
-	static time_t second;
+	static uvlong second;
 	static uint said, unsaid;
-	struct timespec now;
 
 	stats.errors++;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if(now.tv_sec != second){
+	if(now / 1000 != second){
 		if(unsaid > 0)
 			warnx("%u more errors of the disk", unsaid);
-		second = now.tv_sec;
+		second = now / 1000;
 		said = unsaid = 0;
 	}
 	if(said >= LOG_RATE){
@@ -105,48 +177,586 @@ complain(const char *what, uvlong lba, int error)
 	warnx("%s at LBA %llu: %s", what, lba, strerror(error));
 }
 
+/* Lists. */
+
+static void
+put(List *l, Io *io)
+{
+	io->link = NULL;
+	if(l->first == NULL)
+		l->first = io;
+	else
+		l->last->link = io;
+	l->last = io;
+}
+
+static Io*
+get(List *l)
+{
+	Io *io = l->first;
+
+	if(io != NULL)
+		l->first = io->link;
+	return io;
+}
+
+/* The order of requests (inv. 1). */
+
+static int
+changes(Io *io)
+{
+	return io->op == Owrite || io->op == Otrim;
+}
+
+/*
+ * Must one of the two wait for the other?  Nobody need read what is being
+ * read ahead (a->own).
+ */
+static int
+conflict(Io *a, Io *b)
+{
+	if(!changes(a) && !changes(b) && !a->own)
+		return 0;
+	return a->from < b->to && b->from < a->to;
+}
+
+/*
+ * Put a request on the list of those under way.  Returns how many it must
+ * wait for.
+ */
+static uint
+enlist(Io *io)
+{
+	Io *a;
+
+	io->blockers = io->waiters = 0;
+	for(a = oldest; a != NULL; a = a->next)
+		if(conflict(a, io)){
+			a->waiters++;
+			io->blockers++;
+		}
+	io->prev = newest;
+	io->next = NULL;
+	if(newest != NULL)
+		newest->next = io;
+	else
+		oldest = io;
+	newest = io;
+	io->active = 1;
+	return io->blockers;
+}
+
+/*
+ * A request has taken effect, or failed: what waited for it alone is ready.
+ */
+static void
+delist(Io *io)
+{
+	Io *a;
+
+	if(!io->active)
+		return;
+	for(a = io->next; io->waiters > 0; a = a->next)
+		if(a->blockers > 0 && conflict(io, a)){
+			io->waiters--;
+			if(--a->blockers == 0)
+				put(&ready, a);
+		}
+	if(io->prev != NULL)
+		io->prev->next = io->next;
+	else
+		oldest = io->next;
+	if(io->next != NULL)
+		io->next->prev = io->prev;
+	else
+		newest = io->prev;
+	io->active = 0;
+}
+
 static void
 finish(Io *io, int error)
 {
+	delist(io);
 	io->error = error;
 	io->done(io);
 }
 
-/*
- * Read n sectors at lba, one at a time, until one fails.  Returns its
- * number within the n, or n when all went well.
- */
-static uint
-findbad(uvlong lba, uint n, uchar *to)
+static void
+readfailed(Io *io, uvlong lba, int error)
 {
-	struct iovec iov;
-	uint i;
+	io->badlba = lba;
+	complain("read error", lba, error);
+	finish(io, EIO);
+}
 
-	for(i = 0; i < n; i++){
-		iov = (struct iovec){ to + i * Sector, Sector };
-		if(diskread(&iov, 1, place(lba + i)) != Sector)
-			break;
-	}
-	return i;
+/* The pool. */
+
+/*
+ * Blocks of the disk in memory of our own: with -d, where the page cache is
+ * out of the way, and with -w, where a write is answered when it is here.
+ * The pool moves no data to or from the disk; it is filled from what has
+ * been read or written, and says what must be written.
+ *
+ * A sector of a block is valid when we have its newest content, dirty when
+ * the disk has not, and flying while a copy of it is being written.
+ *
+ * What leaves is decided by S3-FIFO: a new block goes into a small queue,
+ * and from there into the main one only if it has been used again by the
+ * time it has passed; so one sequential pass over the disk, whose blocks
+ * are used once, goes through the small queue and leaves the main one as it
+ * is.  A block that left unused and is soon wanted again was judged wrongly
+ * and goes to the main queue at once.  Two queues in the order of arrival
+ * need no moving on a hit, which is why it is not LRU.
+ */
+enum {
+	Blocksec	= 16,			/* sectors of a block */
+	Blocksize	= Blocksec * Sector,
+	Allsec		= (1 << Blocksec) - 1,
+	Maxfreq		= 3,
+};
+
+struct Block {
+	uvlong	no;		/* the block's number in the image */
+	ushort	valid;		/* a bit for each sector */
+	ushort	dirty;
+	ushort	flying;
+	uchar	freq;		/* uses since it came or was last spared */
+	uchar	ahead;		/* was read ahead and not used yet */
+	uint	used;		/* when that was, in requests */
+	uchar	*data;
+	Block	*hash;		/* next of those with the same hash */
+	Block	*next;		/* next in its queue, the older first */
+};
+
+struct Queue {
+	Block	*first, *last;
+	uint	n;
+};
+
+static struct {
+	uint	n;		/* blocks; 0 without a pool */
+	Block	*block;
+	Block	**hash;
+	uint	mask;		/* of the hash table and of ghost */
+	uvlong	*ghost;		/* numbers of blocks that left the small queue unused, plus 1 */
+	Block	*spare;		/* not in use */
+	Queue	small, main;
+	uint	dirty;		/* blocks with dirty sectors */
+} pool;
+
+static uint
+hashof(uvlong no)
+{
+	return (uint)(no * 0x9e3779b97f4a7c15ULL >> 32) & pool.mask;
+}
+
+static Block*
+find(uvlong no)
+{
+	Block *b;
+
+	for(b = pool.hash[hashof(no)]; b != NULL && b->no != no; b = b->hash)
+		;
+	return b;
+}
+
+static void
+enqueue(Queue *q, Block *b)
+{
+	b->next = NULL;
+	if(q->first == NULL)
+		q->first = b;
+	else
+		q->last->next = b;
+	q->last = b;
+	q->n++;
+}
+
+static Block*
+dequeue(Queue *q)
+{
+	Block *b = q->first;
+
+	q->first = b->next;
+	q->n--;
+	return b;
+}
+
+static void
+unhash(Block *b)
+{
+	Block **p;
+
+	for(p = &pool.hash[hashof(b->no)]; *p != b; p = &(*p)->hash)
+		;
+	*p = b->hash;
 }
 
 /*
- * A joined transfer stopped before the end of this request: do it alone.
+ * Take the block that is missed least out of its queue.  Returns NULL when
+ * all of them are dirty or on their way to the disk.
+ */
+static Block*
+evict(void)
+{
+	Block *b;
+	uint tries;
+
+	for(tries = 0; tries < (Maxfreq + 2) * pool.n; tries++){
+		if(pool.main.n == 0 || pool.small.n > pool.n / 10){
+			b = dequeue(&pool.small);
+			if(b->freq > 0 || b->dirty || b->flying){
+				b->freq = 0;
+				enqueue(&pool.main, b);
+				continue;
+			}
+			pool.ghost[hashof(b->no)] = b->no + 1;
+		}else{
+			b = dequeue(&pool.main);
+			if(b->freq > 0 || b->dirty || b->flying){
+				if(b->freq > 0)
+					b->freq--;
+				enqueue(&pool.main, b);
+				continue;
+			}
+		}
+		unhash(b);
+		if(b->ahead)
+			stats.wasted++;
+		return b;
+	}
+	return NULL;
+}
+
+/*
+ * The block with this number, new and empty if we had none.  Returns NULL
+ * when there is no room.
+ */
+static Block*
+claim(uvlong no)
+{
+	Block *b = find(no);
+	uint h = hashof(no);
+
+	if(b != NULL)
+		return b;
+	if((b = pool.spare) != NULL)
+		pool.spare = b->next;
+	else if((b = evict()) == NULL)
+		return NULL;
+	b->no = no;
+	b->valid = b->dirty = b->flying = 0;
+	b->freq = b->ahead = 0;
+	b->used = (uint)stats.reads;
+	b->hash = pool.hash[h];
+	pool.hash[h] = b;
+	enqueue(pool.ghost[h] == no + 1 ? &pool.main : &pool.small, b);
+	return b;
+}
+
+/*
+ * A block is used.  Uses that follow each other closely are one: requests
+ * smaller than a block, and those that lie across two.
  */
 static void
-readone(Io *io)
+use(Block *b)
 {
-	struct iovec iov = { io->data, io->nsec * Sector };
-	uint bad = io->nsec;
-
-	if(diskread(&iov, 1, place(io->lba)) != io->nsec * Sector)
-		bad = findbad(io->lba, io->nsec, io->data);
-	if(bad < io->nsec){
-		io->badlba = io->lba + bad;
-		complain("read error", io->badlba, errno);
+	if((uint)stats.reads - b->used > Queuemax && b->freq < Maxfreq)
+		b->freq++;
+	b->used = (uint)stats.reads;
+	if(b->ahead){
+		b->ahead = 0;
+		stats.ahead++;
 	}
-	finish(io, bad < io->nsec ? EIO : 0);
 }
+
+static void
+setdirty(Block *b, uint dirty)
+{
+	pool.dirty += (uint)(dirty != 0) - (uint)(b->dirty != 0);
+	b->dirty = (ushort)dirty;
+}
+
+/*
+ * A run of sectors, block by block: the piece of the run that lies in the
+ * block it begins in.
+ */
+struct Piece {
+	uvlong	no;
+	uint	at;		/* sectors into the block */
+	uint	n;		/* sectors */
+	uint	bits;
+};
+
+static Piece
+piece(uvlong lba, uint n)
+{
+	Piece p = { (first + lba) / Blocksec, (uint)((first + lba) % Blocksec), n, 0 };
+
+	if(p.n > Blocksec - p.at)
+		p.n = Blocksec - p.at;
+	p.bits = ((1U << p.n) - 1) << p.at;
+	return p;
+}
+
+/*
+ * Are all these sectors valid?
+ */
+static int
+pooled(uvlong lba, uint n)
+{
+	Block *b;
+	Piece p;
+
+	for(; n > 0; lba += p.n, n -= p.n){
+		p = piece(lba, n);
+		b = find(p.no);
+		if(b == NULL || (b->valid & p.bits) != p.bits)
+			return 0;
+	}
+	return 1;
+}
+
+/*
+ * Copy what is valid of these sectors over what was read from the disk.
+ */
+static void
+overlay(uchar *to, uvlong lba, uint n)
+{
+	Block *b;
+	Piece p;
+	uint i;
+
+	for(; n > 0; to += p.n * Sector, lba += p.n, n -= p.n){
+		p = piece(lba, n);
+		b = find(p.no);
+		if(b == NULL)
+			continue;
+		use(b);
+		if((b->valid & p.bits) == p.bits){
+			memcpy(to, b->data + p.at * Sector, p.n * Sector);
+			continue;
+		}
+		for(i = 0; i < p.n; i++)
+			if(b->valid >> (p.at + i) & 1)
+				memcpy(to + i * Sector, b->data + (p.at + i) * Sector, Sector);
+	}
+}
+
+/*
+ * Keep what was read from the disk, where we have nothing newer.
+ */
+static void
+fill(uchar *from, uvlong lba, uint n, int ahead)
+{
+	Block *b;
+	Piece p;
+	uint i;
+
+	for(; n > 0; from += p.n * Sector, lba += p.n, n -= p.n){
+		p = piece(lba, n);
+		b = claim(p.no);
+		if(b == NULL)
+			return;
+		if(b->valid == 0)
+			b->ahead = (uchar)ahead;
+		for(i = 0; i < p.n; i++)
+			if(!(b->valid >> (p.at + i) & 1))
+				memcpy(b->data + (p.at + i) * Sector, from + i * Sector, Sector);
+		b->valid |= (ushort)p.bits;
+	}
+}
+
+/*
+ * Note what has been written to the disk.  A block that we don't have is
+ * made only with -d: otherwise the page cache has it.
+ */
+static void
+update(uchar *from, uvlong lba, uint n)
+{
+	Block *b;
+	Piece p;
+
+	for(; n > 0; from += p.n * Sector, lba += p.n, n -= p.n){
+		p = piece(lba, n);
+		b = disk.direct ? claim(p.no) : find(p.no);
+		if(b == NULL)
+			continue;
+		memcpy(b->data + p.at * Sector, from, p.n * Sector);
+		b->valid |= (ushort)p.bits;
+		setdirty(b, b->dirty & ~p.bits);
+	}
+}
+
+/*
+ * A write has failed: nobody knows what the disk has of these sectors.  What
+ * is dirty has been answered, and will be written all the same.
+ */
+static void
+distrust(uvlong lba, uint n)
+{
+	Block *b;
+	Piece p;
+
+	for(; n > 0; lba += p.n, n -= p.n){
+		p = piece(lba, n);
+		if((b = find(p.no)) != NULL)
+			b->valid &= (ushort)(~p.bits | (uint)b->dirty);
+	}
+}
+
+/*
+ * Forget sectors, dirty or not.
+ */
+static void
+drop(uvlong lba, uvlong n)
+{
+	uvlong from = first + lba, to = from + n;
+	uint i, bits;
+	Block *b;
+	Piece p;
+
+	if(n / Blocksec < pool.n){
+		for(; n > 0; lba += p.n, n -= p.n){
+			p = piece(lba, n < Blocksec ? (uint)n : Blocksec);
+			if((b = find(p.no)) != NULL){
+				b->valid &= (ushort)~p.bits;
+				setdirty(b, b->dirty & ~p.bits);
+			}
+		}
+		return;
+	}
+	for(b = pool.block; b < pool.block + pool.n; b++)
+		for(i = 0; i < Blocksec; i++){
+			bits = 1U << i;
+			if((b->valid & bits) && b->no * Blocksec + i >= from && b->no * Blocksec + i < to){
+				b->valid &= (ushort)~bits;
+				setdirty(b, b->dirty & ~bits);
+			}
+		}
+}
+
+/*
+ * Give a read what has come to its own space.
+ */
+static void
+deliver(Io *io)
+{
+	if(pool.n > 0){
+		overlay(io->space, io->lba, io->nsec);
+		if(disk.direct)
+			fill(io->space, io->lba, io->nsec, 0);
+	}
+	memcpy(io->room(io), io->space, io->nsec * Sector);
+	finish(io, 0);
+}
+
+/* What is in memory. */
+
+static int
+known(uvlong page)
+{
+	Region *r = &regions[page / Pages];
+	uint i = page % Pages;
+
+	return r->tick == tick && (r->page[i / 64] >> i % 64 & 1);
+}
+
+/*
+ * Note what the system says of n pages of one region.
+ */
+static void
+note(uvlong page, uint n, uchar *vec)
+{
+	Region *r = &regions[page / Pages];
+	uint i, at = page % Pages;
+	uint64_t bit;
+
+	if(r->tick != tick){
+		memset(r->page, 0, sizeof r->page);
+		r->tick = tick;
+	}
+	for(i = 0; i < n; i++, at++){
+		bit = (uint64_t)1 << at % 64;
+		if(vec[i] & 1)
+			r->page[at / 64] |= bit;
+		else
+			r->page[at / 64] &= ~bit;
+	}
+}
+
+/*
+ * Ask the system about a page, and about those behind it while we are at
+ * it: the whole region when nothing of it is known.
+ */
+static int
+look(uvlong page)
+{
+	uchar vec[Pages];
+	uvlong last = (windowed - 1) / pagesize;
+	uint n = Ahead;
+
+	if(regions[page / Pages].tick != tick){
+		page -= page % Pages;
+		n = Pages;
+	}
+	if(n > Pages - page % Pages)
+		n = (uint)(Pages - page % Pages);
+	if(n > last + 1 - page)
+		n = (uint)(last + 1 - page);
+	if(diskincore(page * pagesize, n * pagesize, vec) < 0)
+		return 0;
+	note(page, n, vec);
+	return 1;
+}
+
+static int
+incore(uvlong page)
+{
+	return known(page) || (look(page) && known(page));
+}
+
+/*
+ * Can the request be copied from the mapping without waiting?  What we knew
+ * is forgotten after RESIDENT_MS, as the system may have dropped pages
+ * since.  Should it do so sooner, and have us wait for one, the mapping is
+ * left alone for a while.
+ */
+static int
+resident(Io *io)
+{
+	uvlong page = place(io->lba) / pagesize;
+	uvlong last = (place(io->lba + io->nsec) - 1) / pagesize;
+
+	/* One that came before the image shrank may lie behind its end. */
+	if(place(io->lba + io->nsec) > windowed || now < nowindow)
+		return 0;
+	for(; page <= last; page++)
+		if(!incore(page))
+			return 0;
+	/* One that can't be read all the same is the engine's to find out about. */
+	if(disktouch(place(io->lba), io->nsec * Sector) == 0)
+		return 1;
+	nowindow = now + 2 * RESIDENT_MS;
+	return 0;
+}
+
+static void
+forget(void)
+{
+	uvlong s;
+
+	if(windowed == 0 || now - ticked < RESIDENT_MS)
+		return;
+	tick++;
+	ticked = now;
+	s = diskstalls();
+	if(s != stalls)
+		nowindow = now + 2 * RESIDENT_MS;
+	stalls = s;
+}
+
+/* Syncs (inv. 5). */
 
 /*
  * A write has reached the system.
@@ -154,61 +764,902 @@ readone(Io *io)
 static void
 written(Io *io)
 {
-	if(io->stable)
-		unsynced[nunsynced++] = io;
+	if(pool.n > 0 && io->op == Owrite)
+		update(io->data, io->lba, io->nsec);
+	if(!io->stable || broken){
+		finish(io, broken);	/* inv. 4 */
+		return;
+	}
+	delist(io);
+	put(&tosync, io);
+}
+
+static void
+synced(Op *o)
+{
+	Io *io;
+
+	syncing = 0;
+	syncslow = nanoseconds() / 1000000 - syncstart >= SLOW_MS;
+	if(o->error != 0 && broken == 0){
+		broken = o->error;
+		warnx("can't sync the disk: %s: no write or flush succeeds from here on, as earlier writes may be lost", strerror(broken));
+	}
+	while((io = get(&insync)) != NULL)
+		finish(io, broken);
+}
+
+static void
+startsync(void)
+{
+	if(syncing || tosync.first == NULL)
+		return;
+	insync = tosync;
+	tosync = (List){ 0 };
+	syncing = 1;
+	syncstart = now;
+	syncop = (Op){ .op = Oflush, .done = synced };
+	enginestart(&syncop);
+}
+
+/* Runs. */
+
+static Run*
+newrun(Io **q, int n)
+{
+	Run *r = freeruns;
+	int i;
+
+	freeruns = r->next;
+	for(i = 0; i < n; i++){
+		r->io[i] = q[i];
+		r->iov[i] = (struct iovec){ q[i]->space, q[i]->nsec * Sector };
+	}
+	r->n = n;
+	return r;
+}
+
+static void
+startrun(Run *r, int op, uvlong lba, void (*done)(Op*))
+{
+	r->op = (Op){ .op = op, .iov = r->iov, .niov = r->n, .off = place(lba), .done = done };
+	changing += op == Owrite;
+	stats.joined += (uint)r->n - 1;
+	stats.transfers++;
+	enginestart(&r->op);
+}
+
+static void
+freerun(Run *r)
+{
+	changing -= r->op.op == Owrite;
+	r->next = freeruns;
+	freeruns = r;
+}
+
+static void probed(Op*);
+
+/*
+ * A read failed: read its sectors one by one, as far as the first bad one.
+ */
+static void
+probe(Io *io)
+{
+	Run *r = newrun(&io, 1);
+
+	r->iov[0] = (struct iovec){ io->space + io->at * Sector, Sector };
+	startrun(r, Oread, io->lba + io->at, probed);
+}
+
+static void
+probed(Op *o)
+{
+	Run *r = (Run*)o;
+	Io *io = r->io[0];
+	int error = o->error;
+
+	freerun(r);
+	if(error != 0)
+		readfailed(io, io->lba + io->at, error);
+	else if(++io->at < io->nsec)
+		probe(io);
+	else
+		deliver(io);
+}
+
+static void transferred(Op*);
+
+/*
+ * The operation of which this was a part did not get to its end.  Alone it
+ * may.
+ */
+static void
+retry(Io *io, int alone, int error)
+{
+	Run *r;
+
+	if(!alone){
+		r = newrun(&io, 1);
+		startrun(r, io->op, io->lba, transferred);
+	}else if(io->op == Oread){
+		io->at = 0;
+		probe(io);
+	}else{
+		complain("write error", io->lba, error);
+		if(pool.n > 0)
+			distrust(io->lba, io->nsec);
+		finish(io, error);
+	}
+}
+
+static void
+transferred(Op *o)
+{
+	Run *r = (Run*)o;
+	size_t end = 0;
+	Io *io;
+	int i;
+
+	for(i = 0; i < r->n; i++){
+		io = r->io[i];
+		end += io->nsec * Sector;
+		if(end > o->moved)
+			retry(io, r->n == 1, o->error);
+		else if(io->op == Oread)
+			deliver(io);
+		else
+			written(io);
+	}
+	freerun(r);
+}
+
+/*
+ * A write's data is lent only for the turn in which it came.
+ */
+static void
+keep(Io *io)
+{
+	if(io->op != Owrite || io->data == io->space)
+		return;
+	memcpy(io->space, io->data, io->nsec * Sector);
+	io->data = io->space;
+}
+
+/*
+ * Have the engine carry out n requests that follow each other on the disk,
+ * but for those that something of our own has got in the way of.
+ */
+static void
+startall(Io **q, int n)
+{
+	int i, m = 0;
+
+	for(i = 0; i < n; i++){
+		keep(q[i]);
+		if(q[i]->active || enlist(q[i]) == 0){
+			m++;
+			continue;
+		}
+		if(m > 0)
+			startrun(newrun(q + i - m, m), q[i-m]->op, q[i-m]->lba, transferred);
+		m = 0;
+	}
+	if(m > 0)
+		startrun(newrun(q + n - m, m), q[n-m]->op, q[n-m]->lba, transferred);
+}
+
+/* Requests of our own: reading ahead and writing behind. */
+
+/*
+ * They stand on the list active like any other, with space of their own, so
+ * that nobody reads what is about to be overwritten.  A request that the
+ * pool can serve need not wait for them (see blocked).
+ */
+struct Own {
+	Io	io;		/* first, so that an Io of ours is an Own */
+	Own	*next;
+	uint	at;		/* a write: sectors of it that are done with */
+	uint	n;		/* sectors behind these that are being written */
+};
+
+static Own owns[Owns];
+static Own *freeowns;
+
+static Own*
+newown(int op, uvlong lba, uint n)
+{
+	Own *o = freeowns;
+
+	if(o == NULL)
+		return NULL;
+	freeowns = o->next;
+	o->io.op = op;
+	o->io.own = 1;
+	o->io.lba = lba;
+	o->io.nsec = n;
+	o->io.stable = 0;
+	o->io.from = lba;
+	o->io.to = lba + n;
+	o->at = o->n = 0;
+	return o;
+}
+
+static void
+freeown(Own *o)
+{
+	o->next = freeowns;
+	freeowns = o;
+}
+
+static void
+aheaddone(Op *op)
+{
+	Run *r = (Run*)op;
+	Own *o = (Own*)r->io[0];
+
+	if(op->error == 0)
+		fill(o->io.space, o->io.lba, o->io.nsec, 1);
+	freerun(r);
+	delist(&o->io);
+	freeown(o);
+}
+
+/*
+ * Read ahead of an initiator that reads on and on.  A stream is where one
+ * was last; requests of one batch come out of order, so near is enough.
+ * How far we are ahead doubles as long as what was read is used.
+ */
+struct Stream {
+	uvlong	next;		/* the sector behind the last one asked for */
+	uvlong	upto;		/* the sector behind the last one read ahead */
+	uint	seen;		/* requests that went on where the last had ended */
+	uint	window;		/* sectors to be ahead */
+	uint	used;		/* when, in requests */
+};
+
+static Stream streams[Streams];
+
+static Stream*
+stream(Io *io)
+{
+	Stream *s, *old = streams;
+
+	for(s = streams; s < streams + Streams; s++){
+		if(io->lba <= s->next + Near && io->lba + Near >= s->next && s->used != 0)
+			return s;
+		if((int)(s->used - old->used) < 0)
+			old = s;
+	}
+	*old = (Stream){ .next = io->lba };
+	return old;
+}
+
+static void
+ahead(Stream *s)
+{
+	uint n, most = pool.n * Blocksec / (4 * Streams);
+	Own *o;
+	Io *a;
+
+	if(s->upto < s->next)
+		s->upto = s->next;
+	if(s->upto >= s->next + s->window / 2 && s->window > 0)
+		return;
+	if(s->window == 0)
+		s->window = Aheadmin;
+	else if(s->window < Aheadmax && s->window < most && stats.wasted <= stats.ahead / 4 + Aheadmin)
+		s->window *= 2;
+	while(s->upto < s->next + s->window && s->upto < nsec){
+		n = s->window < Ownsize / Sector ? s->window : Ownsize / Sector;
+		if(n > nsec - s->upto)
+			n = (uint)(nsec - s->upto);
+		if(pooled(s->upto, n)){
+			s->upto += n;
+			continue;
+		}
+		o = newown(Oread, s->upto, n);
+		if(o == NULL)
+			return;
+		for(a = oldest; a != NULL && !conflict(a, &o->io); a = a->next)
+			;
+		s->upto += n;
+		if(a != NULL){
+			freeown(o);	/* not worth waiting for */
+			return;
+		}
+		a = &o->io;
+		enlist(&o->io);
+		startrun(newrun(&a, 1), Oread, o->io.lba, aheaddone);
+	}
+}
+
+/*
+ * A read has come: see whether it goes on with a stream.
+ */
+static void
+follow(Io *io)
+{
+	Stream *s = stream(io);
+
+	s->used = (uint)stats.reads | 1;
+	if(io->lba + io->nsec <= s->next)
+		return;
+	s->next = io->lba + io->nsec;
+	if(++s->seen >= Sequential)
+		ahead(s);
+}
+
+/*
+ * Writing behind (-w): dirty blocks are written in passes, each over all
+ * that were dirty when it began, in the order of the disk.  A pass begins
+ * when half of the pool is dirty, when something has been dirty for
+ * FLUSH_MS, and when somebody waits for it.
+ */
+static struct {
+	Block	**list;
+	uint	n;		/* blocks on the list */
+	uint	at;		/* the next one to be written, and the sector in it */
+	uint	bit;
+	uint	flying;		/* writes under way */
+	uint	no;		/* counts passes */
+	int	running;
+	int	error;		/* of this pass */
+} pass;
+
+static int behind;		/* -w */
+static uvlong flushdue;		/* when the next pass is */
+static int lost;		/* the error of the last pass, until one succeeds */
+static List toclean;		/* flushes that wait for the end of pass io->at */
+
+static int
+byblock(const void *a, const void *b)
+{
+	const Block *const *x = a, *const *y = b;
+
+	return (*x)->no < (*y)->no ? -1 : (*x)->no > (*y)->no;
+}
+
+/*
+ * Find the next dirty sectors of the pass that follow each other, as many as
+ * one write can take.  Returns how many; the first is put into *lba.
+ */
+static uint
+gather(uvlong *lba)
+{
+	Block *b;
+	uvlong s, end = 0;
+	uint n = 0;
+
+	for(; pass.at < pass.n; pass.at++, pass.bit = 0){
+		b = pass.list[pass.at];
+		for(; pass.bit < Blocksec; pass.bit++){
+			s = b->no * Blocksec + pass.bit;
+			if(n > 0 && (s != end || n == Ownsize / Sector || !(b->dirty >> pass.bit & 1)))
+				return n;
+			if(!(b->dirty >> pass.bit & 1))
+				continue;
+			if(n++ == 0)
+				*lba = s - first;
+			end = s + 1;
+		}
+	}
+	return n;
+}
+
+/*
+ * Copy the next piece of a write that is dirty still: since it was found
+ * others may have written or trimmed there.  It is copied only now, when
+ * nobody is in the way any more, lest it be older than what they wrote.
+ * Sets o->n, to 0 when there is none.
+ */
+static void
+lift(Own *o)
+{
+	uvlong lba;
+	Block *b;
+	Piece p;
+
+	for(o->n = 0; o->at + o->n < o->io.nsec; ){
+		lba = o->io.lba + o->at + o->n;
+		p = piece(lba, 1);
+		b = find(p.no);
+		if(b != NULL && (b->dirty & p.bits)){
+			memcpy(o->io.space + o->n * Sector, b->data + p.at * Sector, Sector);
+			b->flying |= (ushort)p.bits;
+			setdirty(b, b->dirty & ~p.bits);
+			o->n++;
+		}else if(o->n > 0)
+			break;
+		else
+			o->at++;
+	}
+}
+
+static void landed(Op*);
+
+/*
+ * Go on with a write, or be done with it.
+ */
+static void
+writeback(Io *io)
+{
+	Own *o = (Own*)io;
+	Run *r;
+
+	lift(o);
+	if(o->n == 0){
+		delist(io);
+		freeown(o);
+		pass.flying--;
+		return;
+	}
+	r = newrun(&io, 1);
+	r->iov[0].iov_len = o->n * Sector;
+	startrun(r, Owrite, io->lba + o->at, landed);
+}
+
+static void
+landed(Op *op)
+{
+	Run *r = (Run*)op;
+	Own *o = (Own*)r->io[0];
+	uvlong lba = o->io.lba + o->at;
+	uint n = o->n;
+	Block *b;
+	Piece p;
+
+	if(op->error != 0){
+		complain("write error", lba, op->error);
+		pass.error = op->error;
+	}
+	for(; n > 0; lba += p.n, n -= p.n){
+		p = piece(lba, n);
+		b = find(p.no);		/* flying blocks stay */
+		b->flying &= (ushort)~p.bits;
+		if(op->error != 0)
+			setdirty(b, b->dirty | p.bits);
+		else if(!disk.direct)
+			b->valid &= (ushort)(~p.bits | (uint)b->dirty);	/* the page cache has it now */
+	}
+	o->at += o->n;
+	freerun(r);
+	writeback(&o->io);
+}
+
+/*
+ * Start as many writes of the pass as may be under way.
+ */
+static void
+pump(void)
+{
+	uvlong lba;
+	uint n;
+	Own *o;
+
+	while(freeowns != NULL && (n = gather(&lba)) > 0){
+		o = newown(Owrite, lba, n);
+		pass.flying++;
+		if(enlist(&o->io) == 0)
+			writeback(&o->io);
+	}
+}
+
+static void
+startpass(void)
+{
+	Block *b;
+
+	pass.no++;
+	pass.n = pass.at = pass.bit = pass.flying = 0;
+	pass.error = 0;
+	pass.running = 1;
+	for(b = pool.block; b < pool.block + pool.n; b++)
+		if(b->dirty != 0)
+			pass.list[pass.n++] = b;
+	qsort(pass.list, pass.n, sizeof *pass.list, byblock);
+}
+
+/*
+ * A pass is over when its last write has landed.  An error of data that was
+ * answered long ago is no secret: writes and flushes fail until a pass has
+ * brought all of it to the disk.
+ */
+static void
+endpass(void)
+{
+	List all = toclean;
+	Io *io;
+
+	if(!pass.running || pass.at < pass.n || pass.flying > 0)
+		return;
+	pass.running = 0;
+	flushdue = now + FLUSH_MS;
+	if(pass.error != 0 && lost == 0)
+		warnx("answered writes can't be written: %s: no write or flush succeeds until they are", strerror(pass.error));
+	if(pass.error == 0 && lost != 0)
+		warnx("all answered writes have reached the disk");
+	lost = pass.error;
+	toclean = (List){ 0 };
+	while((io = get(&all)) != NULL)
+		if(io->at > pass.no)
+			put(&toclean, io);
+		else if(lost != 0)
+			finish(io, lost);
+		else
+			put(&tosync, io);
+}
+
+/*
+ * Write behind: go on with a pass, or begin one when it is time.
+ */
+static void
+passes(void)
+{
+	if(pass.running){
+		pump();
+		endpass();
+	}
+	if(!pass.running && (toclean.first != NULL || (pool.dirty > pool.n / 2 && lost == 0) || (pool.dirty > 0 && now >= flushdue))){
+		startpass();
+		pump();
+		endpass();
+	}
+}
+
+/*
+ * Have blocks for all of these sectors.  When nearly all are dirty, one
+ * may have to go for the next.
+ */
+static int
+haveroom(uvlong lba, uint n)
+{
+	uvlong l;
+	uint m;
+	Piece p;
+
+	for(l = lba, m = n; m > 0; l += p.n, m -= p.n){
+		p = piece(l, m);
+		if(claim(p.no) == NULL)
+			return 0;
+	}
+	for(l = lba, m = n; m > 0; l += p.n, m -= p.n){
+		p = piece(l, m);
+		if(find(p.no) == NULL)
+			return 0;
+	}
+	return 1;
+}
+
+/*
+ * Take a write into the pool and answer it.  Returns 0 when there is no
+ * room.
+ */
+static int
+absorb(Io *io)
+{
+	uchar *from = io->data;
+	uvlong lba = io->lba;
+	uint n = io->nsec;
+	Block *b;
+	Piece p;
+
+	if(!haveroom(lba, n))
+		return 0;
+	if(pool.dirty == 0)
+		flushdue = now + FLUSH_MS;
+	for(; n > 0; from += p.n * Sector, lba += p.n, n -= p.n){
+		p = piece(lba, n);
+		b = find(p.no);
+		use(b);
+		memcpy(b->data + p.at * Sector, from, p.n * Sector);
+		b->valid |= (ushort)p.bits;
+		setdirty(b, b->dirty | p.bits);
+	}
+	finish(io, 0);
+	return 1;
+}
+
+/* Verify and trim. */
+
+static void verified(Op*);
+
+/*
+ * Read a piece into nowhere: a large one, but sector by sector where a large
+ * one has failed.
+ */
+static void
+verify(Io *io)
+{
+	static _Alignas(4096) uchar sink[Verifymax * Sector];
+	Run *r = newrun(&io, 1);
+	uint n = io->at < io->careful ? 1 : Verifymax;
+
+	if(n > io->nsec - io->at)
+		n = io->nsec - io->at;
+	r->iov[0] = (struct iovec){ sink, n * Sector };
+	r->nsec = n;
+	startrun(r, Oread, io->lba + io->at, verified);
+}
+
+static void
+verified(Op *o)
+{
+	Run *r = (Run*)o;
+	Io *io = r->io[0];
+	uint n = r->nsec;
+	int error = o->error;
+
+	freerun(r);
+	if(error != 0 && n == 1){
+		readfailed(io, io->lba + io->at, error);
+		return;
+	}
+	if(error != 0)
+		io->careful = io->at + n;
+	else
+		io->at += n;
+	if(io->at < io->nsec)
+		verify(io);
 	else
 		finish(io, 0);
 }
 
-static void
-writeone(Io *io)
-{
-	struct iovec iov = { io->data, io->nsec * Sector };
-	int error;
+static void trimmed(Op*);
 
-	if(diskwrite(&iov, 1, place(io->lba)) == io->nsec * Sector){
-		written(io);
+static void
+trim(Io *io)
+{
+	Run *r = newrun(&io, 1);
+	Range *g = &io->range[io->at];
+
+	r->op = (Op){ .op = Otrim, .off = place(g->lba), .len = (uvlong)g->nsec * Sector, .done = trimmed };
+	enginestart(&r->op);
+}
+
+static void
+trimmed(Op *o)
+{
+	Run *r = (Run*)o;
+	Io *io = r->io[0];
+	int error = o->error;
+
+	freerun(r);
+	if(error != 0)
+		complain("trim error", io->range[io->at].lba, error);
+	else if(pool.n > 0)
+		drop(io->range[io->at].lba, io->range[io->at].nsec);
+	if(error == 0 && ++io->at < (uint)io->nrange){
+		trim(io);
 		return;
 	}
-	error = errno;
-	complain("write error", io->lba, error);
-	finish(io, error);
+	changing--;
+	tick++;			/* holes are not in memory */
+	if(error != 0)
+		finish(io, error);
+	else
+		written(io);
+}
+
+/* Beginning requests. */
+
+/*
+ * Copy a read from the mapping.  Its pages could be touched a moment ago,
+ * and yet the file may have been cut short since.
+ */
+static void
+copyout(Io *io)
+{
+	uchar *to = io->room(io);
+
+	if(diskcopy(to, place(io->lba), io->nsec * Sector) < 0){
+		nowindow = now + 2 * RESIDENT_MS;
+		readfailed(io, io->lba, EIO);
+		return;
+	}
+	if(pool.n > 0)
+		overlay(to, io->lba, io->nsec);
+	finish(io, 0);
 }
 
 /*
- * Carry out n requests of one kind that follow each other on the disk.
+ * Answer a read from memory.  Returns 0 when it is not all there.
+ */
+static int
+hot(Io *io)
+{
+	if(pool.n > 0 && pooled(io->lba, io->nsec)){
+		overlay(io->room(io), io->lba, io->nsec);
+		finish(io, 0);
+	}else if(resident(io))
+		copyout(io);
+	else if((windowed == 0 || now < nowindow) && disktry(io->space, io->nsec * Sector, place(io->lba)) == io->nsec * Sector)
+		deliver(io);
+	else
+		return 0;
+	stats.hits++;
+	return 1;
+}
+
+/*
+ * Neighbours of which some may be in memory.
  */
 static void
-run(Io **q, int n)
+readall(Io **q, int n)
 {
-	struct iovec iov[Queuemax];
-	size_t got, end = 0;
-	int i, writing = q[0]->op == Owrite;
+	int i, cold = 0;
 
 	for(i = 0; i < n; i++){
-		if(!writing)
-			q[i]->data = q[i]->room(q[i]);
-		iov[i] = (struct iovec){ q[i]->data, q[i]->nsec * Sector };
+		if(disk.direct && pool.n > 0)
+			follow(q[i]);
+		if(!hot(q[i])){
+			cold++;
+			continue;
+		}
+		if(cold > 0)
+			startall(q + i - cold, cold);
+		cold = 0;
 	}
+	if(cold > 0)
+		startall(q + n - cold, cold);
+}
+
+/*
+ * Must a write of the sectors from lba to before end wait for the disk, as
+ * it changes part of a page that is not in memory, which the system would
+ * have to read first?
+ */
+static int
+partial(uvlong lba, uvlong end)
+{
+	uvlong from = place(lba), to = place(end);
+
+	if(to >= windowed)
+		return from % pagesize != 0 || to % pagesize != 0;
+	return (from % pagesize != 0 && !incore(from / pagesize)) || (to % pagesize != 0 && !incore(to / pagesize));
+}
+
+/*
+ * Writing into the page cache took from start to end, in nanoseconds.  When
+ * it had to wait, the page cache is full of what the disk has not taken
+ * yet, and will be for a while.
+ */
+static void
+took(uvlong start, uvlong end)
+{
+	if(end - start >= SLOW_MS * 1000000ULL){
+		slowfor = slowfor == 0 ? 1000 : slowfor < 16000 ? 2 * slowfor : slowfor;
+		slowtill = end / 1000000 + slowfor;
+	}else if(now > slowtill + slowfor)
+		slowfor = 0;
+}
+
+/*
+ * May a write wait in the system for one of the engine's operations?  They
+ * lock the file, a sync only now and then.
+ */
+static int
+locked(void)
+{
+	return changing > 0 || (syncing && (syncslow || now - syncstart >= SLOW_MS));
+}
+
+static void
+writeall(Io **q, int n)
+{
+	struct iovec iov[Runmax];
+	size_t got, end = 0;
+	uvlong t;
+	int i, error;
+
+	if(behind){
+		for(i = 0; i < n; i++)
+			if(q[i]->stable || !absorb(q[i]))
+				startall(q + i, 1);
+		return;
+	}
+	if(disk.direct || now < slowtill || locked() || partial(q[0]->lba, q[n-1]->lba + q[n-1]->nsec)){
+		startall(q, n);
+		return;
+	}
+	for(i = 0; i < n; i++)
+		iov[i] = (struct iovec){ q[i]->data, q[i]->nsec * Sector };
+	stats.joined += (uint)n - 1;
 	stats.transfers++;
-	got = writing ? diskwrite(iov, n, place(q[0]->lba)) : diskread(iov, n, place(q[0]->lba));
+	t = nanoseconds();
+	got = diskwrite(iov, n, place(q[0]->lba));
+	error = errno;
+	took(t, nanoseconds());
 	for(i = 0; i < n; i++){
 		end += q[i]->nsec * Sector;
-		if(writing && end <= got)
+		if(end <= got)
 			written(q[i]);
-		else if(writing)
-			writeone(q[i]);
-		else if(end <= got)
-			finish(q[i], 0);
+		else if(n > 1)
+			startall(q + i, 1);
 		else
-			readone(q[i]);
+			retry(q[i], 1, error);
 	}
 }
 
-static int
-overlap(Io *a, Io *b)
+/*
+ * Begin n requests of one kind, of which reads and writes follow each other
+ * on the disk.
+ */
+static void
+begin(Io **q, int n)
 {
-	return a->lba < b->lba + b->nsec && b->lba < a->lba + a->nsec;
+	Io *io = q[0];
+
+	if(io->own){
+		writeback(io);
+		return;
+	}
+	io->at = io->careful = 0;
+	switch(io->op){
+	case Oread:
+		readall(q, n);
+		break;
+	case Owrite:
+		writeall(q, n);
+		break;
+	case Overify:
+		if(!io->active && enlist(io) > 0)
+			break;
+		verify(io);
+		break;
+	case Otrim:
+		if(!io->active && enlist(io) > 0)
+			break;
+		if(io->nrange == 0){
+			written(io);
+			break;
+		}
+		changing++;
+		trim(io);
+		break;
+	case Oflush:
+		if(!behind){
+			put(&tosync, io);
+			break;
+		}
+		io->at = pass.no + 1;
+		put(&toclean, io);
+		break;
+	}
+}
+
+/*
+ * Can the request be done in the pool?  Then reading ahead and writing
+ * behind don't concern it: what the pool has is newer.
+ */
+static int
+poolonly(Io *io)
+{
+	if(io->op == Oread)
+		return pool.n > 0 && pooled(io->lba, io->nsec);
+	return io->op == Owrite && behind && !io->stable;
+}
+
+/*
+ * Must the request wait for one that is under way?  Then it is put behind
+ * it.
+ */
+static int
+blocked(Io *io)
+{
+	Io *a;
+	int own = 0;
+
+	for(a = oldest; a != NULL; a = a->next)
+		if(conflict(a, io)){
+			if(!a->own)
+				break;
+			own = 1;
+		}
+	if(a == NULL && (!own || poolonly(io)))
+		return 0;
+	keep(io);
+	enlist(io);
+	return 1;
 }
 
 /*
@@ -217,15 +1668,12 @@ overlap(Io *a, Io *b)
 static int
 untilfence(Io **q, int n)
 {
-	int i, j, writes = 0;
+	int i, j, any = 0;
 
 	for(i = 0; i < n; i++){
-		if(q[i]->op == Owrite)
-			writes++;
-		if(writes == 0)
-			continue;
-		for(j = 0; j < i; j++)
-			if((q[i]->op == Owrite || q[j]->op == Owrite) && overlap(q[i], q[j]))
+		any |= changes(q[i]);
+		for(j = 0; any && j < i; j++)
+			if(conflict(q[i], q[j]))
 				return i;
 	}
 	return n;
@@ -256,100 +1704,76 @@ sort(Io **q, int n)
 	}
 }
 
-/*
- * Put what was written on stable storage.  Returns 0 or an errno.
- */
 static int
-flush(void)
+neighbours(Io *a, Io *b)
 {
-	if(broken == 0 && disksync() < 0){
-		broken = errno;
-		warnx("can't sync the disk: %s: no write or flush succeeds from here on, as earlier writes may be lost", strerror(broken));
+	return (a->op == Oread || a->op == Owrite) && a->op == b->op && a->lba + a->nsec == b->lba;
+}
+
+/*
+ * Begin n requests that may change places, but for those that must wait.
+ */
+static void
+beginall(Io **q, int n)
+{
+	int i, m = 0;
+
+	for(i = 0; i < n; i++)
+		if(oldest == NULL || !blocked(q[i]))
+			q[m++] = q[i];
+	sort(q, m);
+	for(n = m, i = 0; i < n; i += m){
+		for(m = 1; i + m < n && m < Runmax && neighbours(q[i+m-1], q[i+m]); m++)
+			;
+		begin(q + i, m);
 	}
-	return broken;
 }
 
 void
 bufcommit(void)
 {
-	Io **q = queue;
-	int i, n, fence, error;
+	Io *io, **q = queue;
+	int fence;
 
+	now = nanoseconds() / 1000000;
+	forget();
 	for(; nqueue > 0; q += fence, nqueue -= fence){
 		fence = untilfence(q, nqueue);
-		sort(q, fence);
-		for(i = 0; i < fence; i += n){
-			for(n = 1; i + n < fence; n++)
-				if(q[i+n]->op != q[i]->op || q[i+n]->lba != q[i+n-1]->lba + q[i+n-1]->nsec)
-					break;
-			run(q + i, n);
-		}
+		beginall(q, fence);
 	}
-	if(nunsynced > 0){
-		/* One sync for all of them. */
-		error = flush();
-		for(i = 0; i < nunsynced; i++)
-			finish(unsynced[i], error);
-		nunsynced = 0;
-	}
+	while((io = get(&ready)) != NULL)
+		begin(&io, 1);
+	if(behind)
+		passes();
+	startsync();
+	stalled = enginekick();
+}
+
+int
+bufwait(void)
+{
+	if(stalled)
+		return 1;
+	if(pass.running)
+		return -1;
+	if(toclean.first != NULL)
+		return 0;
+	if(pool.dirty == 0)
+		return -1;
+	return now >= flushdue ? 0 : (int)(flushdue - now);
 }
 
 /*
- * Read into nowhere.
+ * Count a request, and note the sectors from io->from to before io->to
+ * that it concerns: of a trim, all between its first range and its last.
  */
 static void
-verify(Io *io)
+account(Io *io)
 {
-	static _Alignas(4096) uchar sink[64 * Sector];
-	struct iovec iov;
-	uint i, n, bad;
+	Range *last;
 
-	for(i = 0; i < io->nsec; i += n){
-		n = io->nsec - i < 64 ? io->nsec - i : 64;
-		iov = (struct iovec){ sink, n * Sector };
-		if(diskread(&iov, 1, place(io->lba + i)) == n * Sector)
-			continue;
-		bad = findbad(io->lba + i, n, sink);
-		if(bad < n){
-			io->badlba = io->lba + i + bad;
-			complain("read error", io->badlba, errno);
-			finish(io, EIO);
-			return;
-		}
-	}
-	finish(io, 0);
-}
-
-static void
-trim(Io *io)
-{
-	Range *r;
-	int error = 0;
-
-	stats.trims++;
-	for(r = io->range; error == 0 && r < io->range + io->nrange; r++)
-		if(disktrim(place(r->lba), (uvlong)r->nsec * Sector) < 0){
-			error = errno;
-			complain("trim error", r->lba, error);
-		}
-	if(error == 0 && io->stable)
-		error = flush();
-	finish(io, error);
-}
-
-void
-bufio(Io *io)
-{
-	if(broken && (io->op == Owrite || io->op == Otrim)){
-		finish(io, broken);	/* inv. 4 */
-		return;
-	}
-	if(io->op == Oread || io->op == Owrite){
-		if(nqueue == Queuemax)
-			bufcommit();
-		queue[nqueue++] = io;
-	}else
-		bufcommit();
+	io->from = io->lba;
+	io->to = io->lba + io->nsec;
 	switch(io->op){
 	case Oread:
 		stats.reads++;
@@ -359,15 +1783,141 @@ bufio(Io *io)
 		stats.writes++;
 		stats.writesec += io->nsec;
 		break;
-	case Overify:
-		verify(io);
-		break;
 	case Otrim:
-		trim(io);
+		stats.trims++;
+		io->from = io->to = 0;
+		if(io->nrange > 0){
+			last = &io->range[io->nrange - 1];
+			io->from = io->range[0].lba;
+			io->to = last->lba + last->nsec;
+		}
 		break;
 	case Oflush:
 		stats.flushes++;
-		finish(io, flush());
+		io->from = io->to = 0;
 		break;
 	}
+}
+
+void
+bufio(Io *io)
+{
+	io->error = 0;
+	io->active = io->own = 0;
+	account(io);
+	if(io->op == Oread && place(io->to) <= windowed)
+		diskprefetch(place(io->lba), io->nsec * Sector);
+	if(broken && io->op != Oread && io->op != Overify)
+		finish(io, broken);	/* inv. 4 */
+	else if(lost && changes(io))
+		finish(io, lost);	/* inv. 7 */
+	else{
+		if(nqueue == Queuemax)
+			bufcommit();
+		queue[nqueue++] = io;
+	}
+}
+
+int
+bufbusy(void)
+{
+	return nqueue > 0 || oldest != NULL || toclean.first != NULL || tosync.first != NULL || syncing;
+}
+
+/* The disk's size and shape. */
+
+/*
+ * Map the image, and have room for what we know of its pages.  Without,
+ * reads go another way.
+ */
+static void
+openwindow(void)
+{
+	pagesize = (uvlong)sysconf(_SC_PAGESIZE);
+	if(windowed == disk.size)
+		return;
+	free(regions);
+	regions = NULL;
+	windowed = diskmap() ? disk.size : 0;
+	if(windowed == 0)
+		return;
+	regions = calloc((size_t)(windowed / pagesize / Pages + 1), sizeof *regions);
+	if(regions == NULL)
+		windowed = 0;
+}
+
+static void
+initruns(void)
+{
+	uint i;
+
+	for(i = 0; i < sizeof runs / sizeof runs[0]; i++)
+		freerun(&runs[i]);
+}
+
+int
+bufpool(uint mib, int writebehind)
+{
+	uchar *data, *space;
+	uint i, size = 1;
+
+	pool.n = (uint)((uvlong)mib * 1024 * 1024 / Blocksize);
+	while(size < pool.n)
+		size *= 2;
+	pool.mask = size - 1;
+	pool.block = calloc(pool.n, sizeof *pool.block);
+	pool.hash = calloc(size, sizeof *pool.hash);
+	pool.ghost = calloc(size, sizeof *pool.ghost);
+	pass.list = calloc(pool.n, sizeof *pass.list);
+	data = aligned_alloc(4096, (size_t)pool.n * Blocksize);
+	space = aligned_alloc(4096, Owns * Ownsize);
+	if(pool.block == NULL || pool.hash == NULL || pool.ghost == NULL || pass.list == NULL || data == NULL || space == NULL)
+		return -1;
+	for(i = 0; i < pool.n; i++){
+		pool.block[i].data = data + (size_t)i * Blocksize;
+		pool.block[i].next = pool.spare;
+		pool.spare = &pool.block[i];
+	}
+	for(i = 0; i < Owns; i++){
+		owns[i].io.space = owns[i].io.data = space + i * Ownsize;
+		freeown(&owns[i]);
+	}
+	behind = writebehind;
+	return 0;
+}
+
+int
+bufinit(uvlong offset, uvlong length)
+{
+	uvlong all = disk.size / Sector;
+
+	if(all > Maxlba)
+		all = Maxlba;
+	if(offset >= all || length > all - offset)
+		return -1;
+	first = offset;
+	nsec = length > 0 ? length : all - offset;
+	if(freeruns == NULL && !bufbusy())
+		initruns();
+	openwindow();
+	return 0;
+}
+
+uvlong
+bufsize(void)
+{
+	return nsec;
+}
+
+void
+bufalign(uint *off, uint *size)
+{
+	*size = disk.physical / Sector;
+	*off = (uint)(first % *size);
+}
+
+int
+bufrotation(void)
+{
+	return disk.rotation;
 }

@@ -9,8 +9,15 @@
  *		PACKET_RX_RING and PACKET_TX_RING).  With 0, and wherever
  *		the kernel refuses the rings, they pass through recvmmsg
  *		and sendmmsg, at about half the speed.
+ *
+ * WINDOW	what the page cache holds of the image is copied from a mapping
+ *		of it.  With 0, and where there can't be one, by system calls.
  */
 #include "tuneup.h"
+
+#ifndef WINDOW
+#define WINDOW 1
+#endif
 
 #ifndef PACKET_RINGS
 #define PACKET_RINGS 1
@@ -24,13 +31,18 @@ enum {
 	Frameoff	= Sector - 36,		/* a frame's place in its slot: its data then begins at a sector boundary, as direct I/O demands */
 	Framemax	= Etherhdr + MAX_MTU,
 	Minmtu		= 36 + Sector - Etherhdr,	/* bytes; a frame with a sector of data must fit */
-	Queuemax	= 64,			/* requests that buf.c joins at a time; also the parts of a vectored transfer, which may be 1024 */
+	Queuemax	= 64,			/* requests that buf.c begins together */
+	Runmax		= 32,			/* requests that join into one transfer, and are answered together */
+	Spacesize	= (MAX_MTU + 4095) / 4096 * 4096,	/* bytes of a request's own space; all its data fits */
 	Slotmax		= (Frameoff + Framemax + Sector - 1) / Sector * Sector,
 };
 
 _Static_assert(BUFCNT >= 2 && BUFCNT <= 65535, "BUFCNT travels in 16 bits, and Linux needs 2");
 _Static_assert(RX_FACTOR >= 1, "the receive ring must hold the buffer count");
 _Static_assert(TURN_FRAMES >= 1 && TURN_FRAMES <= 1024, "TURN_FRAMES must be sensible");
+_Static_assert(TX_SLOTS >= 2 * Runmax, "answers of a transfer must fit beside those on their way");
+_Static_assert(REQUESTS >= Queuemax, "a batch must be possible");
+_Static_assert(SPIN_US >= 0 && ENGINE_THREADS >= 1 && RESIDENT_MS >= 1 && SLOW_MS >= 1 && POOL_MIB >= 1 && FLUSH_MS >= 1, "see tuneup.h");
 _Static_assert(TX_SLOTS >= 2 * TURN_FRAMES, "a turn's replies must fit beside those on their way");
 _Static_assert(MAX_MTU >= Minmtu && MAX_MTU <= 65535, "MAX_MTU must carry a sector");
 _Static_assert(RING_BLOCK >= Slotmax && RING_BLOCK % 4096 == 0, "a ring block holds whole slots");

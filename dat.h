@@ -3,6 +3,7 @@
  * config.h first.
  */
 typedef unsigned char	uchar;
+typedef unsigned short	ushort;
 typedef unsigned int	uint;
 typedef unsigned long long	uvlong;
 
@@ -12,6 +13,7 @@ typedef struct Nic	Nic;
 typedef struct Port	Port;
 typedef struct Disk	Disk;
 typedef struct Range	Range;
+typedef struct Op	Op;
 typedef struct Io	Io;
 typedef struct Ata	Ata;
 typedef struct Stats	Stats;
@@ -67,6 +69,8 @@ struct Conf {
 	int	direct;		/* -d */
 	int	readonly;	/* -r */
 	int	sync;		/* -s */
+	int	behind;		/* -w */
+	uint	pool;		/* -c, MiB */
 	uvlong	offset;		/* -o, sectors */
 	uvlong	length;		/* -l, sectors; 0: to the end */
 	Ea	mask[Maxmacs];	/* -m */
@@ -85,6 +89,7 @@ struct Nic {
 	int	mtu;		/* bytes, at most MAX_MTU */
 	int	up;		/* can send and receive now, frames of Minmtu at least */
 	uvlong	drops;		/* frames dropped for want of room */
+	uint	full;		/* turns in a row without room for answers */
 	Port	*port;		/* linux.c or freebsd.c only */
 };
 
@@ -101,6 +106,7 @@ struct Disk {
 	uvlong	size;		/* bytes */
 	uint	physical;	/* bytes of a physical sector */
 	int	rotation;	/* ATA word 217: 1 not rotating, 0 not known */
+	int	direct;		/* the page cache is bypassed */
 };
 extern Disk disk;
 
@@ -110,6 +116,26 @@ extern Disk disk;
 struct Range {
 	uvlong	lba;
 	uint	nsec;
+};
+
+/*
+ * An operation of the engine.  Whoever starts it keeps it until done is
+ * called; the vector is used up.
+ */
+struct Op {
+	int	op;		/* Oread, Owrite, Otrim, Oflush */
+	struct iovec	*iov;	/* of a read or write */
+	int	niov;
+	uvlong	off;		/* bytes */
+	uvlong	len;		/* of a trim */
+	void	(*done)(Op*);
+
+	size_t	moved;		/* bytes */
+	int	error;		/* 0, or an errno */
+
+	/* linux.c or freebsd.c only */
+	Op	*next;
+	int	fd;
 };
 
 /*
@@ -129,13 +155,27 @@ struct Io {
 	uvlong	lba;
 	uint	nsec;
 	uchar	*data;		/* a write's; lent until done */
-	Range	*range;		/* a trim's; lent until done */
+	Range	*range;		/* a trim's, in order; lent until done */
 	int	nrange;
 	uchar	*(*room)(Io*);	/* where a read shall put its data; called just before it is moved, at most once */
 	void	(*done)(Io*);
 
+	uchar	*space;		/* Spacesize bytes at a page boundary, the Io's for as long as there is one */
+
 	int	error;		/* 0, or an errno */
 	uvlong	badlba;		/* the first bad sector, when a read or verify failed */
+
+	/* buf.c only */
+	Io	*next;		/* on the list of those under way */
+	Io	*prev;
+	int	active;		/* it is on that list */
+	Io	*link;		/* on the list of what it waits for */
+	int	own;		/* nobody's request but buf.c's */
+	uvlong	from, to;	/* it concerns sectors from from to before to */
+	uint	blockers;	/* those before it on that list that it must wait for */
+	uint	waiters;	/* those behind it that wait for it */
+	uint	at;		/* how far a request of several steps has come: sectors, or ranges */
+	uint	careful;	/* a verify: up to this sector, one at a time */
 };
 
 /* An ATA command on its way through ata.c (wire.md 2). */
@@ -170,7 +210,13 @@ struct Stats {
 	uvlong	writesec;
 	uvlong	trims;
 	uvlong	flushes;
-	uvlong	transfers;	/* buf.c: vectored reads and writes done for them */
+	uvlong	hits;		/* buf.c: reads answered from memory */
+	uvlong	ahead;		/* buf.c: blocks read ahead that were used, and that were not */
+	uvlong	wasted;
+	uvlong	transfers;	/* buf.c: reads and writes of the disk, and requests that joined another's */
+	uvlong	joined;
+	uint	under;		/* aoe.c: requests under way, and the most there were */
+	uint	most;
 	uvlong	errors;		/* buf.c: requests that the disk failed */
 };
 extern Stats stats;

@@ -19,8 +19,11 @@ char	*getconf(Conf *c, int argc, char **argv);
  */
 void	frame(Nic *n, uchar *f, uint len);
 
-/* Serve what c describes from here on; what frame needs and main sets up. */
-void	aoeinit(Conf *c);
+/*
+ * Serve what c describes from here on; what frame needs and main sets up.
+ * Returns -1 when there is no memory.
+ */
+int	aoeinit(Conf *c);
 
 /* ata.c */
 
@@ -40,8 +43,8 @@ void	ata(Ata *a);
 
 /*
  * Export length sectors of the disk after its first offset sectors, all to
- * the end when length is 0.  Returns -1 when the disk hasn't that many.
- * May be called again when the disk's size has changed.
+ * the end when length is 0.  Returns -1 when the disk hasn't that many; then
+ * all is as it was.  May be called again when the disk's size has changed.
  */
 int	bufinit(uvlong offset, uvlong length);
 
@@ -58,16 +61,33 @@ void	bufalign(uint *off, uint *size);
 int	bufrotation(void);
 
 /*
- * Take a request, whose range has been checked.  Reads and writes are
- * collected until bufcommit; anything else is done at once, after them.
+ * Take a request, whose range has been checked.  It is begun by the next
+ * bufcommit.
  */
 void	bufio(Io *io);
 
 /*
- * Carry out the reads and writes collected, in any order that can't be
- * told from the one they came in, and call done for each.
+ * Begin what was collected, in any order that can't be told from the one it
+ * came in, and call done for what is finished by that.  To be called after
+ * bufio and after enginereap.
  */
 void	bufcommit(void);
+
+/* Is any request under way? */
+int	bufbusy(void);
+
+/*
+ * Milliseconds after which bufcommit must be called even if nothing
+ * happens, or -1.
+ */
+int	bufwait(void);
+
+/*
+ * Have a pool of blocks of so many MiB, for direct I/O or writebehind (-w).
+ * To be called once, before any request.  Returns -1 when there is no
+ * memory.
+ */
+int	bufpool(uint mib, int writebehind);
 
 /* linux.c, freebsd.c: the network */
 
@@ -109,6 +129,9 @@ void	nicrelease(Nic *n);
  */
 uchar	*nicroom(Nic *n);
 
+/* Is there room for count frames? */
+int	nicspace(Nic *n, uint count);
+
 /* Queue the frame f of len bytes, which nicroom gave. */
 void	nicsend(Nic *n, uchar *f, uint len);
 
@@ -149,18 +172,80 @@ char	*diskopen(Disk *d, char *path, int readonly, int direct);
 int	disksize(Disk *d);
 
 /*
- * Move the bytes that iov describes from or to offset off of the image.
- * Returns how many were moved: fewer than asked only after an error, which
- * is in errno (EIO at the end of the file).  iov is used up.
+ * Write the bytes that iov describes at off, waiting for it.  Returns how
+ * many were written: fewer than asked only after an error, which is in
+ * errno.  iov is used up.
  */
-size_t	diskread(struct iovec *iov, int niov, uvlong off);
 size_t	diskwrite(struct iovec *iov, int niov, uvlong off);
 
-/* Put all that was written on stable storage.  Returns -1 with errno. */
-int	disksync(void);
+/*
+ * Map the image for diskcopy, as large as it is now.  Returns 0 when there
+ * can be no mapping; then disktry must serve.
+ */
+int	diskmap(void);
 
 /*
- * Make len bytes at off read back as zeros, giving their space back where
- * the system can (fallocate(2)).  Returns -1 with errno.
+ * For each page of the mapping from off on, a multiple of the page size,
+ * set the low bit of a byte of vec when it is in memory (mincore(2)).
  */
-int	disktrim(uvlong off, uvlong len);
+int	diskincore(uvlong off, size_t len, uchar *vec);
+
+/* Have the processor fetch the beginning of what diskcopy will copy. */
+void	diskprefetch(uvlong off, size_t len);
+
+/*
+ * See whether len bytes at off of the mapping can be read at all.  Returns
+ * -1 when not.  Waits for the disk when they are not in memory.
+ */
+int	disktouch(uvlong off, size_t len);
+
+/*
+ * Copy len bytes at off of the mapping.  Returns -1 when they can't be
+ * read.  Waits for the disk when they are not in memory.
+ */
+int	diskcopy(uchar *to, uvlong off, size_t len);
+
+/* How often diskcopy has waited for the disk. */
+uvlong	diskstalls(void);
+
+/*
+ * Read len bytes at off as far as they are in memory, and return how many
+ * those are (preadv2(2), RWF_NOWAIT).
+ */
+size_t	disktry(uchar *to, size_t len, uvlong off);
+
+/* linux.c, freebsd.c: the engine */
+
+/*
+ * Start the engine.  Returns -1 with errno when there can be none.  *fd is
+ * readable when an operation has ended since the last enginewake.
+ */
+int	engineopen(int *fd);
+
+/* Make the engine's descriptor unreadable; enginereap must follow. */
+void	enginewake(void);
+
+/*
+ * Have an operation carried out: done is called by a later enginereap.  No
+ * order is kept among operations under way together.
+ *
+ * Oread and Owrite move all that iov describes, from or to off, or fail
+ * with error set (EIO at the end of the file) and moved saying how much was
+ * moved before.  Oflush puts on stable storage what was written before it
+ * was started.  Otrim makes len bytes at off read back as zeros, giving
+ * their space back where the system can (fallocate(2)).
+ */
+void	enginestart(Op *o);
+
+/*
+ * Have the operations started since the last call begin.  Returns 1 when
+ * the system would not take all of them, and it must be called again in a
+ * moment.
+ */
+int	enginekick(void);
+
+/*
+ * Call done for an operation that has ended.  Returns 0 when there was
+ * none.
+ */
+int	enginereap(void);

@@ -29,7 +29,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -40,18 +44,22 @@
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
+#include <linux/aio_abi.h>
 #include <linux/falloc.h>
 #include <linux/filter.h>
 #include <linux/fs.h>
 #include <linux/if_packet.h>
+#include <linux/io_uring.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include "config.h"
@@ -665,6 +673,15 @@ nicroom(Nic *n)
 	return frameof(p->spare);
 }
 
+int
+nicspace(Nic *n, uint count)
+{
+	Ring *r = &n->port->tx;
+
+	/* Slots become free in the order they were taken. */
+	return r->n > 0 && isfree(r->slot[(r->next + count - 1) % r->n]);
+}
+
 void
 nicsend(Nic *n, uchar *f, uint len)
 {
@@ -768,6 +785,7 @@ static struct {
 	int	cached;
 	int	isdev;
 	uint	dio;		/* bytes of a block for direct I/O; 0 without -d */
+	char	*path;
 } image;
 
 /*
@@ -899,6 +917,7 @@ diskopen(Disk *d, char *path, int readonly, int direct)
 		return openerror(path, readonly, direct);
 	if(!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		return sentence("%s: expected a file or a block device", path);
+	image.path = path;
 	image.isdev = S_ISBLK(st.st_mode);
 	image.fd = imageopen(path, flags | (direct ? O_DIRECT : 0), readonly);
 	if(image.fd < 0)
@@ -919,6 +938,7 @@ diskopen(Disk *d, char *path, int readonly, int direct)
 		return sentence("%s: can't learn its size: %s", path, strerror(errno));
 	/* Refused to who doesn't own the file; it only saves time. */
 	fcntl(image.cached, F_SETFL, fcntl(image.cached, F_GETFL) | O_NOATIME);
+	d->direct = direct;
 	d->physical = physical(&st);
 	d->rotation = rotation(image.isdev ? st.st_rdev : st.st_dev);
 	return NULL;
@@ -944,47 +964,8 @@ choose(struct iovec *iov, int niov, uvlong off)
 	return len % image.dio == 0 ? image.fd : image.cached;
 }
 
-/*
- * Move all of iov, in as many calls as it takes.
- */
-static size_t
-move(int writing, int fd, struct iovec *iov, int niov, uvlong off)
-{
-	size_t total = 0;
-	ssize_t n;
-
-	while(niov > 0){
-		n = writing ? pwritev(fd, iov, niov, (off_t)off) : preadv(fd, iov, niov, (off_t)off);
-		if(n < 0 && errno == EINTR)
-			continue;
-		if(n == 0)
-			errno = EIO;
-		if(n <= 0)
-			break;
-		total += (size_t)n;
-		off += (uvlong)n;
-		for(; niov > 0 && (size_t)n >= iov->iov_len; iov++, niov--)
-			n -= (ssize_t)iov->iov_len;
-		if(niov > 0){
-			iov->iov_base = (char*)iov->iov_base + n;
-			iov->iov_len -= (size_t)n;
-		}
-	}
-	return total;
-}
-
-size_t
-diskread(struct iovec *iov, int niov, uvlong off)
-{
-	int fd = choose(iov, niov, off);
-	size_t n;
-
-	n = move(0, fd, iov, niov, off);
-	/* Some devices want memory, or each part, aligned to more than a sector. */
-	if(n == 0 && errno == EINVAL && fd != image.cached)
-		n = move(0, image.cached, iov, niov, off);
-	return n;
-}
+static int settle(Op*, long);
+static long attempt(Op*);
 
 /*
  * What -d had to put in the page cache must reach the device all the same.
@@ -999,28 +980,13 @@ writeout(uvlong off, size_t len)
 size_t
 diskwrite(struct iovec *iov, int niov, uvlong off)
 {
-	int fd = choose(iov, niov, off);
-	size_t n;
+	Op o = { .op = Owrite, .iov = iov, .niov = niov, .off = off };
 
-	n = move(1, fd, iov, niov, off);
-	if(n == 0 && errno == EINVAL && fd != image.cached){
-		fd = image.cached;
-		n = move(1, fd, iov, niov, off);
-	}
-	if(n > 0 && image.dio != 0 && fd == image.cached && writeout(off, n) < 0)
-		return 0;
-	return n;
-}
-
-int
-disksync(void)
-{
-	int r;
-
-	do
-		r = fdatasync(image.fd);
-	while(r < 0 && errno == EINTR);
-	return r;
+	o.fd = choose(iov, niov, off);
+	while(!settle(&o, attempt(&o)))
+		;
+	errno = o.error;
+	return o.moved;
 }
 
 static int
@@ -1050,7 +1016,7 @@ writezeros(uvlong off, uvlong len)
 	return 0;
 }
 
-int
+static int
 disktrim(uvlong off, uvlong len)
 {
 	uvlong block = 4096, head = 0, tail = 0;
@@ -1075,4 +1041,611 @@ disktrim(uvlong off, uvlong len)
 	&& writezeros(off, len) < 0)
 		return -1;
 	return 0;
+}
+
+/*
+ * The window: the whole image, mapped for reading, so that what the page
+ * cache holds can be copied without a system call.  The kernel keeps it
+ * coherent with writes.  There is none with -d, where addresses are too
+ * short for an image, and where mincore(2) wouldn't tell us the truth.
+ */
+static struct {
+	uchar	*base;
+	size_t	len;
+} window;
+
+static sigjmp_buf nofault;
+static volatile sig_atomic_t copying;
+
+/*
+ * The page can't be read, or lies behind the end of a file that was cut
+ * short: the copy fails, and the process goes on.
+ */
+static void
+onbus(int sig)
+{
+	if(copying)
+		siglongjmp(nofault, 1);
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+int
+diskmap(void)
+{
+	struct sigaction sa = { .sa_handler = onbus, .sa_flags = SA_NODEFER };
+	struct stat st;
+	uvlong size;
+	void *m;
+
+	if(window.base != NULL)
+		munmap(window.base, window.len);
+	window.base = NULL;
+	size = disk.size;
+	if(!WINDOW || image.dio != 0 || sizeof(void*) < 8 || size == 0 || size > (uvlong)1 << 46)
+		return 0;
+	if(fstat(image.fd, &st) < 0 || (st.st_uid != geteuid() && access(image.path, W_OK) < 0))
+		return 0;
+	m = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, image.fd, 0);
+	if(m == MAP_FAILED)
+		return 0;
+	/* No reading ahead behind our back: nothing shall be read through it. */
+	madvise(m, (size_t)size, MADV_RANDOM);
+	sigaction(SIGBUS, &sa, NULL);
+	window.base = m;
+	window.len = (size_t)size;
+	return 1;
+}
+
+int
+diskincore(uvlong off, size_t len, uchar *vec)
+{
+	return mincore(window.base + off, len, vec);
+}
+
+void
+diskprefetch(uvlong off, size_t len)
+{
+	uchar *p = window.base + off;
+	size_t i;
+
+	for(i = 0; i < len && i < 256; i += 64)
+		__builtin_prefetch(p + i);
+}
+
+/*
+ * Read a byte of each page.
+ */
+static void
+touch(volatile uchar *p, size_t len)
+{
+	size_t i;
+
+	for(i = 0; i < len; i += 4096)
+		(void)p[i];
+	(void)p[len - 1];
+}
+
+/*
+ * Touch what to is NULL for, and copy otherwise.  The fences keep the
+ * compiler from moving the work out of where onbus knows of it.
+ */
+static int
+guarded(uchar *to, uchar *from, size_t len)
+{
+	if(sigsetjmp(nofault, 0) != 0){
+		copying = 0;
+		return -1;
+	}
+	copying = 1;
+	atomic_signal_fence(memory_order_seq_cst);
+	if(to != NULL)
+		memcpy(to, from, len);
+	else
+		touch(from, len);
+	atomic_signal_fence(memory_order_seq_cst);
+	copying = 0;
+	return 0;
+}
+
+int
+disktouch(uvlong off, size_t len)
+{
+	return guarded(NULL, window.base + off, len);
+}
+
+int
+diskcopy(uchar *to, uvlong off, size_t len)
+{
+	return guarded(to, window.base + off, len);
+}
+
+uvlong
+diskstalls(void)
+{
+	struct rusage ru;
+
+	return getrusage(RUSAGE_THREAD, &ru) < 0 ? 0 : (uvlong)ru.ru_majflt;
+}
+
+size_t
+disktry(uchar *to, size_t len, uvlong off)
+{
+	struct iovec iov = { to, len };
+	long n;
+
+	if(image.dio != 0)
+		return 0;
+	n = syscall(SYS_preadv2, image.cached, &iov, 1L, (long)off, (long)(off >> 16 >> 16), RWF_NOWAIT);
+	return n < 0 ? 0 : (size_t)n;
+}
+
+/*
+ * The engine: disk operations that are under way while the loop goes on.
+ *
+ * An operation is started, and its done is called from enginereap when it
+ * has ended, with all its bytes moved or an error.  Threads can carry out
+ * every operation; where the system allows it, reads, writes and syncs go
+ * a cheaper way:
+ *
+ *	io_uring(7), by its system calls
+ *	io_submit(2), for what bypasses the page cache (-d), as it is
+ *	asynchronous only there
+ *
+ * ENGINE in tuneup.h says which of them to try.  All report to one eventfd.
+ *
+ * 5. An operation belongs to the engine from enginestart until done is
+ *    called.  done is called only by enginereap, in the loop.
+ * 6. The kernel has at most Inflight operations, so that the completion
+ *    queue has room for all of them; the others wait in the order they
+ *    were started.
+ */
+enum {
+	Inflight	= 256,
+	Uring		= 1,
+	Aio,
+	Threads,
+};
+
+static struct {
+	int	fd;		/* readable when something has ended */
+	int	kind;
+	Op	*wait, **waittail;	/* started, and not yet given to the kernel */
+	uint	inflight;	/* given to io_uring or AIO, and not ended */
+} engine = { .fd = -1, .waittail = &engine.wait };
+
+/* io_uring's rings; the kernel writes *sqhead and *cqtail, we the others. */
+static struct {
+	int	fd;
+	uint	*sqhead, *sqtail, *sqmask, *sqarray;
+	uint	*cqhead, *cqtail, *cqmask;
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe *cqe;
+	uint	tosubmit;
+} uring;
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	Op	*todo, **todotail;
+	Op	*ended, *endedlast;
+	uint	nended;
+} pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .todotail = &pool.todo };
+
+static aio_context_t aio;
+
+/*
+ * Take n bytes off the front of the operation's vector.
+ */
+static void
+advance(Op *o, size_t n)
+{
+	o->moved += n;
+	for(; o->niov > 0 && n >= o->iov->iov_len; o->iov++, o->niov--)
+		n -= o->iov->iov_len;
+	if(o->niov > 0){
+		o->iov->iov_base = (char*)o->iov->iov_base + n;
+		o->iov->iov_len -= n;
+	}
+}
+
+static int
+istransfer(Op *o)
+{
+	return o->op == Oread || o->op == Owrite;
+}
+
+/*
+ * What came of one attempt at an operation: the bytes it moved, or an
+ * errno made negative.  Returns 1 when it has ended, 0 when what is left
+ * must be tried again.
+ */
+static int
+settle(Op *o, long n)
+{
+	if(n == -EINTR || n == -EAGAIN)
+		return 0;
+	if(n == -EINVAL && istransfer(o) && o->fd != image.cached){
+		o->fd = image.cached;	/* some devices want memory aligned to more than a sector */
+		return 0;
+	}
+	if(n < 0){
+		o->error = (int)-n;
+		return 1;
+	}
+	if(!istransfer(o))
+		return 1;
+	if(n == 0){
+		o->error = EIO;		/* the file has been cut short */
+		return 1;
+	}
+	advance(o, (size_t)n);
+	return o->niov == 0;
+}
+
+/*
+ * One attempt, waiting for it.
+ */
+static long
+attempt(Op *o)
+{
+	long n = 0;
+
+	switch(o->op){
+	case Oread:
+		n = preadv(o->fd, o->iov, o->niov, (off_t)(o->off + o->moved));
+		break;
+	case Owrite:
+		n = pwritev(o->fd, o->iov, o->niov, (off_t)(o->off + o->moved));
+		if(n > 0 && image.dio != 0 && o->fd == image.cached && writeout(o->off + o->moved, (size_t)n) < 0)
+			n = -1;
+		break;
+	case Oflush:
+		n = fdatasync(image.fd);
+		break;
+	case Otrim:
+		n = disktrim(o->off, o->len);
+		break;
+	}
+	return n < 0 ? -errno : n;
+}
+
+static void*
+worker(void *arg)
+{
+	uint64_t one = 1;
+	Op *o;
+
+	for(;;){
+		pthread_mutex_lock(&pool.lock);
+		while(pool.todo == NULL)
+			pthread_cond_wait(&pool.work, &pool.lock);
+		o = pool.todo;
+		pool.todo = o->next;
+		if(pool.todo == NULL)
+			pool.todotail = &pool.todo;
+		pthread_mutex_unlock(&pool.lock);
+
+		while(!settle(o, attempt(o)))
+			;
+
+		pthread_mutex_lock(&pool.lock);
+		o->next = NULL;
+		if(pool.ended == NULL)
+			pool.ended = o;
+		else
+			pool.endedlast->next = o;
+		pool.endedlast = o;
+		/* Release: who sees the count sees the operation. */
+		__atomic_add_fetch(&pool.nended, 1, __ATOMIC_RELEASE);
+		pthread_mutex_unlock(&pool.lock);
+		/* The count is full only when the loop has long been told. */
+		(void)!write(engine.fd, &one, sizeof one);
+	}
+	return arg;
+}
+
+/*
+ * Start the threads.  All signals stay with the loop's own.
+ */
+static int
+poolopen(void)
+{
+	pthread_t t;
+	sigset_t all, old;
+	int i;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	for(i = 0; i < ENGINE_THREADS; i++)
+		if((errno = pthread_create(&t, NULL, worker, NULL)) != 0)
+			break;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return i > 0 ? 0 : -1;
+}
+
+static void
+pooladd(Op *o)
+{
+	o->next = NULL;
+	pthread_mutex_lock(&pool.lock);
+	*pool.todotail = o;
+	pool.todotail = &o->next;
+	pthread_cond_signal(&pool.work);
+	pthread_mutex_unlock(&pool.lock);
+}
+
+static int
+poolreap(void)
+{
+	Op *o;
+
+	/* Acquire: what the thread did before it counted its operation is seen. */
+	if(__atomic_load_n(&pool.nended, __ATOMIC_ACQUIRE) == 0)
+		return 0;
+	pthread_mutex_lock(&pool.lock);
+	o = pool.ended;
+	pool.ended = o->next;
+	__atomic_sub_fetch(&pool.nended, 1, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&pool.lock);
+	o->done(o);
+	return 1;
+}
+
+static void
+enqueue(Op *o)
+{
+	o->next = NULL;
+	*engine.waittail = o;
+	engine.waittail = &o->next;
+}
+
+/*
+ * An operation has come back from the kernel.
+ */
+static void
+comeback(Op *o, long n)
+{
+	engine.inflight--;
+	if(settle(o, n))
+		o->done(o);
+	else
+		enqueue(o);
+}
+
+static int
+aioopen(void)
+{
+	return (int)syscall(SYS_io_setup, Inflight, &aio);
+}
+
+/*
+ * Give an operation to the kernel.  Returns -1 when it has no room now, and
+ * hands the operation to the threads when it can't be had this way.
+ */
+static int
+aiosubmit(Op *o)
+{
+	struct iocb cb = {
+		.aio_data = (uintptr_t)o,
+		.aio_lio_opcode = o->op == Oread ? IOCB_CMD_PREADV : IOCB_CMD_PWRITEV,
+		.aio_fildes = (uint)o->fd,
+		.aio_buf = (uintptr_t)o->iov,
+		.aio_nbytes = (uint)o->niov,
+		.aio_offset = (long long)(o->off + o->moved),
+		.aio_flags = IOCB_FLAG_RESFD,
+		.aio_resfd = (uint)engine.fd,
+	};
+	struct iocb *list = &cb;
+
+	if(syscall(SYS_io_submit, aio, 1L, &list) == 1){
+		engine.inflight++;
+		return 0;
+	}
+	if(errno == EAGAIN && engine.inflight > 0)
+		return -1;
+	pooladd(o);
+	return 0;
+}
+
+static int
+aioreap(void)
+{
+	struct io_event ev;
+	struct timespec zero = { 0 };
+
+	if(engine.inflight == 0 || syscall(SYS_io_getevents, aio, 0L, 1L, &ev, &zero) != 1)
+		return 0;
+	comeback((Op*)(uintptr_t)ev.data, (long)ev.res);
+	return 1;
+}
+
+static uchar*
+uringmap(size_t len, uvlong which)
+{
+	return mmap(NULL, len, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_POPULATE, uring.fd, (off_t)which);
+}
+
+/*
+ * Set io_uring up: three parts to map, and an eventfd to report to.  An old
+ * one that reads our vectors only later is of no use.
+ */
+static int
+uringopen(void)
+{
+	struct io_uring_params p = { .flags = IORING_SETUP_CLAMP };
+	uchar *sq, *cq, *sqe;
+
+	uring.fd = (int)syscall(SYS_io_uring_setup, Inflight, &p);
+	if(uring.fd < 0)
+		return -1;
+	fcntl(uring.fd, F_SETFD, FD_CLOEXEC);
+	sq = uringmap(p.sq_off.array + p.sq_entries * sizeof(uint), IORING_OFF_SQ_RING);
+	cq = uringmap(p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe), IORING_OFF_CQ_RING);
+	sqe = uringmap(p.sq_entries * sizeof(struct io_uring_sqe), IORING_OFF_SQES);
+	if(sq == MAP_FAILED || cq == MAP_FAILED || sqe == MAP_FAILED
+	|| p.cq_entries < Inflight || !(p.features & IORING_FEAT_SUBMIT_STABLE)
+	|| syscall(SYS_io_uring_register, uring.fd, IORING_REGISTER_EVENTFD, &engine.fd, 1) < 0){
+		close(uring.fd);
+		return -1;
+	}
+	uring.sqhead = (uint*)(void*)(sq + p.sq_off.head);
+	uring.sqtail = (uint*)(void*)(sq + p.sq_off.tail);
+	uring.sqmask = (uint*)(void*)(sq + p.sq_off.ring_mask);
+	uring.sqarray = (uint*)(void*)(sq + p.sq_off.array);
+	uring.cqhead = (uint*)(void*)(cq + p.cq_off.head);
+	uring.cqtail = (uint*)(void*)(cq + p.cq_off.tail);
+	uring.cqmask = (uint*)(void*)(cq + p.cq_off.ring_mask);
+	uring.cqe = (struct io_uring_cqe*)(void*)(cq + p.cq_off.cqes);
+	uring.sqe = (struct io_uring_sqe*)(void*)sqe;
+	return 0;
+}
+
+/*
+ * Put an operation into the submission queue.  Returns -1 when that is full.
+ */
+static int
+uringsubmit(Op *o)
+{
+	uint tail = *uring.sqtail, i = tail & *uring.sqmask;
+	struct io_uring_sqe *s = &uring.sqe[i];
+
+	/* Acquire: the kernel has read the entry that we write over. */
+	if(tail - __atomic_load_n(uring.sqhead, __ATOMIC_ACQUIRE) > *uring.sqmask)
+		return -1;
+	memset(s, 0, sizeof *s);
+	s->fd = o->fd;
+	s->user_data = (uintptr_t)o;
+	if(o->op == Oflush){
+		s->opcode = IORING_OP_FSYNC;
+		s->fsync_flags = IORING_FSYNC_DATASYNC;
+	}else{
+		s->opcode = o->op == Oread ? IORING_OP_READV : IORING_OP_WRITEV;
+		s->addr = (uintptr_t)o->iov;
+		s->len = (uint)o->niov;
+		s->off = o->off + o->moved;
+		/* What -d puts in the page cache must reach the device all the same. */
+		if(o->op == Owrite && image.dio != 0 && o->fd == image.cached)
+			s->rw_flags = RWF_DSYNC;
+	}
+	uring.sqarray[i] = i;
+	/* Release: the kernel sees the entry before the tail that covers it. */
+	__atomic_store_n(uring.sqtail, tail + 1, __ATOMIC_RELEASE);
+	uring.tosubmit++;
+	engine.inflight++;
+	return 0;
+}
+
+/*
+ * Tell the kernel of what was put into the queue.  What it does not take
+ * now (EAGAIN, EBUSY: it wants its completions taken first) is offered
+ * again by the next call.
+ */
+static void
+uringenter(void)
+{
+	int n;
+
+	while(uring.tosubmit > 0){
+		n = (int)syscall(SYS_io_uring_enter, uring.fd, uring.tosubmit, 0, 0, NULL, 0);
+		if(n < 0 && errno == EINTR)
+			continue;
+		if(n <= 0)
+			break;
+		uring.tosubmit -= (uint)n;
+	}
+}
+
+static int
+uringreap(void)
+{
+	uint head = *uring.cqhead;
+	struct io_uring_cqe c;
+
+	/* Acquire: what the tail covers has been written. */
+	if(head == __atomic_load_n(uring.cqtail, __ATOMIC_ACQUIRE))
+		return 0;
+	c = uring.cqe[head & *uring.cqmask];
+	/* Release: we have read the entry that the kernel may write over. */
+	__atomic_store_n(uring.cqhead, head + 1, __ATOMIC_RELEASE);
+	comeback((Op*)(uintptr_t)c.user_data, c.res);
+	return 1;
+}
+
+int
+engineopen(int *fd)
+{
+	engine.fd = eventfd(0, EFD_CLOEXEC|EFD_NONBLOCK);
+	if(engine.fd < 0 || poolopen() < 0)
+		return -1;
+	*fd = engine.fd;
+	if(ENGINE <= Uring && uringopen() == 0)
+		engine.kind = Uring;
+	else if(ENGINE <= Aio && image.dio != 0 && aioopen() == 0)
+		engine.kind = Aio;
+	else
+		engine.kind = Threads;
+	return engine.kind;
+}
+
+/*
+ * Give an operation to whoever shall do it.  Returns -1 when it must wait.
+ */
+static int
+submit(Op *o)
+{
+	int kernel = engine.kind == Uring ? o->op != Otrim : engine.kind == Aio && istransfer(o) && o->fd != image.cached;
+
+	if(!kernel){
+		pooladd(o);
+		return 0;
+	}
+	if(engine.inflight >= Inflight)
+		return -1;	/* inv. 6 */
+	return engine.kind == Uring ? uringsubmit(o) : aiosubmit(o);
+}
+
+void
+enginestart(Op *o)
+{
+	o->fd = istransfer(o) ? choose(o->iov, o->niov, o->off) : image.fd;
+	enqueue(o);
+}
+
+int
+enginekick(void)
+{
+	Op *o;
+
+	while((o = engine.wait) != NULL){
+		engine.wait = o->next;
+		if(submit(o) < 0){
+			engine.wait = o;
+			break;
+		}
+	}
+	if(engine.wait == NULL)
+		engine.waittail = &engine.wait;
+	if(engine.kind == Uring)
+		uringenter();
+	return uring.tosubmit > 0 || engine.wait != NULL;
+}
+
+void
+enginewake(void)
+{
+	uint64_t n;
+
+	if(read(engine.fd, &n, sizeof n) < 0)
+		return;		/* it was not readable after all */
+}
+
+int
+enginereap(void)
+{
+	if(poolreap())
+		return 1;
+	if(engine.kind == Uring)
+		return uringreap();
+	return engine.kind == Aio && aioreap();
 }

@@ -76,3 +76,73 @@
 #ifndef LOG_RATE
 #define LOG_RATE 10
 #endif
+
+/*
+ * How disk operations are kept in flight: 1 io_uring, or what comes next
+ * where the system has none; 2 Linux native AIO with -d, and otherwise
+ * what comes next; 3 threads.
+ */
+#ifndef ENGINE
+#define ENGINE 1
+#endif
+
+/*
+ * Threads for the disk operations that nothing else can do, 1 or more.  With
+ * ENGINE 3 it is how many operations the disk works on at a time.
+ */
+#ifndef ENGINE_THREADS
+#define ENGINE_THREADS 8
+#endif
+
+/*
+ * Requests under way at a time, from all initiators together, 64 to 65536.
+ * Frames that come when there are so many wait in the receive ring.  Each
+ * costs the size of a frame once it has waited for the disk.
+ */
+#ifndef REQUESTS
+#define REQUESTS 512
+#endif
+
+/*
+ * Milliseconds for which a page that was in the page cache is believed to
+ * be there still.  Longer saves looking again; shorter has the loop wait
+ * less often for a page that the system has dropped meanwhile.
+ */
+#ifndef RESIDENT_MS
+#define RESIDENT_MS 1000
+#endif
+
+/*
+ * Milliseconds that a write into the page cache may take before writes are
+ * left to the engine, for a second at first, and for longer each time that
+ * they are found slow again.
+ */
+#ifndef SLOW_MS
+#define SLOW_MS 5
+#endif
+
+/*
+ * Microseconds that the loop goes on looking for frames before it sleeps.
+ * Waking up takes longer than a request does, so that an initiator with few
+ * requests outstanding is served several times as fast; it costs this much
+ * processor time after each burst of requests.
+ */
+#ifndef SPIN_US
+#define SPIN_US 50
+#endif
+
+/*
+ * MiB of the block buffer, with -d and -w only, unless -c says otherwise.
+ * 1 to 1048576; it is memory that the process really uses once it is warm.
+ */
+#ifndef POOL_MIB
+#define POOL_MIB 32
+#endif
+
+/*
+ * Milliseconds that a write may stay in the block buffer with -w, 1 to
+ * 3600000: what the death of aoede may cost.
+ */
+#ifndef FLUSH_MS
+#define FLUSH_MS 2000
+#endif

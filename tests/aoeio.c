@@ -24,6 +24,7 @@ enum {
 	Chunk	= 16384,	/* sectors read or written between two looks at the standard files */
 	Modelsize = 131072,	/* sectors that verify works on: 64 MiB */
 	Maxrandom = 64,		/* most sectors of one of its requests */
+	Maxprobe = 100000,	/* reads of the probe */
 	Demosize = 131072,
 	Demorandom = 20000,	/* random requests of the demo, each way */
 };
@@ -493,13 +494,14 @@ fill(uint8_t *p, size_t n)
 }
 
 /*
- * The model of verify: what the first sectors of the disk must hold.  Two
+ * The model of verify: what a region of the disk must hold.  Two
  * requests under way never overlap when one of them is a write, since a
  * retransmission would make their order a matter of chance.
  */
 typedef struct Model Model;
 struct Model {
 	uint8_t *disk;
+	uint64_t first;		/* the region's first sector; LBAs in the window count from the disk's */
 	uint64_t n;
 	uint8_t *buf;		/* Maxrandom sectors for each request of the window */
 	long nread;
@@ -530,7 +532,7 @@ start(Model *m, Req *r)
 		most = m->n;
 	do{
 		r->n = (int)rnd(most) + 1;
-		r->lba = rnd(m->n - (uint64_t)r->n + 1);
+		r->lba = m->first + rnd(m->n - (uint64_t)r->n + 1);
 		r->write = (int)rnd(2);
 	}while(overlaps(&m->w, r));
 	r->buf = m->buf + (r - m->w.r) * Maxrandom * Secsize;
@@ -560,11 +562,11 @@ check(Model *m, const Req *r)
 	m->sectors += (uint64_t)r->n;
 	if(r->write){
 		m->nwrite++;
-		memcpy(m->disk + r->lba * Secsize, r->buf, (size_t)r->n * Secsize);
+		memcpy(m->disk + (r->lba - m->first) * Secsize, r->buf, (size_t)r->n * Secsize);
 		return 0;
 	}
 	m->nread++;
-	bad = differs(m->disk + r->lba * Secsize, r->buf, (uint64_t)r->n);
+	bad = differs(m->disk + (r->lba - m->first) * Secsize, r->buf, (uint64_t)r->n);
 	if(bad == -1)
 		return 0;
 	fprintf(stderr, "mismatch at LBA %" PRIu64 "\n", r->lba + (uint64_t)bad);
@@ -599,13 +601,13 @@ checkall(Model *m)
 	uint8_t *p;
 
 	p = alloc(m->n * Secsize);
-	if(transfer(&m->w, 0, 0, p, m->n) == -1)
+	if(transfer(&m->w, 0, m->first, p, m->n) == -1)
 		return windowerror(&m->w);
 	bad = differs(m->disk, p, m->n);
 	free(p);
 	if(bad == -1)
 		return 0;
-	fprintf(stderr, "mismatch at LBA %" PRId64 "\n", bad);
+	fprintf(stderr, "mismatch at LBA %" PRIu64 "\n", m->first + (uint64_t)bad);
 	return Xerror;
 }
 
@@ -617,11 +619,16 @@ verify(int argc, char **argv)
 	int status;
 
 	ms = (int64_t)number(argv[0], 86400) * 1000;
-	if(argc == 2)
+	if(argc >= 2)
 		seed = number(argv[1], UINT64_MAX) * 2 + 1;
+	if(argc == 3)
+		return Xusage;
 	if((status = getsize(&m.n)) != 0)
 		return status;
-	if(m.n > Modelsize)
+	if(argc == 4){
+		m.first = number(argv[2], m.n - 1);
+		m.n = number(argv[3], m.n - m.first);
+	}else if(m.n > Modelsize)
 		m.n = Modelsize;
 	wininit(&m.w, &net, &target, 30000);
 	/* A small disk has no room for many requests that don't overlap. */
@@ -629,7 +636,7 @@ verify(int argc, char **argv)
 		m.w.size /= 2;
 	m.disk = alloc(m.n * Secsize);
 	m.buf = alloc((uint64_t)m.w.size * Maxrandom * Secsize);
-	if(transfer(&m.w, 0, 0, m.disk, m.n) == -1)
+	if(transfer(&m.w, 0, m.first, m.disk, m.n) == -1)
 		return windowerror(&m.w);
 	begin = nowms();
 	status = work(&m, begin + ms);
@@ -639,6 +646,61 @@ verify(int argc, char **argv)
 	printf("%ld writes, %ld reads, %ld retransmits, %.1f MB/s\n", m.nwrite, m.nread, m.w.resent,
 		(double)m.sectors * Secsize / 1e3 / (double)(ms > 0 ? ms : 1));
 	return status;
+}
+
+/*
+ * The probe: reads at random places of a region, one at a time and with a
+ * pause after each, so that it loads nobody and notices everything.  An
+ * error is counted and is no reason to stop.
+ */
+
+static int
+ascending(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t*)a, y = *(const int64_t*)b;
+
+	return (x > y) - (x < y);
+}
+
+static int
+probe(int argc, char **argv)
+{
+	static int64_t took[Maxprobe];
+	uint64_t first, n;
+	int64_t end, t;
+	long i, unc, other;
+	Frame f;
+	Ata a;
+
+	(void)argc;
+	end = (int64_t)number(argv[0], 86400) * 1000;
+	first = number(argv[1], UINT64_MAX);
+	n = number(argv[2], UINT64_MAX);
+	seed = net.tag | 1;
+	find();
+	unc = other = 0;
+	for(end += nowms(), i = 0; i < Maxprobe && nowms() < end; i++){
+		memset(&a, 0, sizeof a);
+		a.cmd = 0x24;
+		a.aflags = Aext;
+		a.count = 1;
+		a.lba = first + rnd(n);
+		t = nowms();
+		if(!atacmd(&net, &target, &a, &f, timeout)){
+			warnx("no answer");
+			return Xsilent;
+		}
+		took[i] = nowms() - t;
+		if(f.b[Over] & Ferror || (a.cmd & Sbad && !(a.feature & Xunc)))
+			other++;
+		else if(a.cmd & Sbad)
+			unc++;
+		usleep(1000);
+	}
+	qsort(took, (size_t)i, sizeof took[0], ascending);
+	printf("reads %ld unc %ld other %ld p50 %" PRId64 " p99 %" PRId64 " max %" PRId64 "\n", i, unc, other,
+		took[i / 2], took[i * 99 / 100], took[i > 0 ? i - 1 : 0]);
+	return unc + other > 0 ? Xerror : 0;
 }
 
 /*
@@ -750,7 +812,8 @@ static const Cmd cmds[] = {
 	{ "mask", mask, 1, 256, "mask read|add MAC..|del MAC.." },
 	{ "reserve", reserve, 1, 256, "reserve read|set MAC..|force MAC.." },
 	{ "listen", listenfor, 1, 1, "listen SECONDS" },
-	{ "verify", verify, 1, 2, "verify SECONDS [SEED]" },
+	{ "verify", verify, 1, 4, "verify SECONDS [SEED [LBA COUNT]]" },
+	{ "probe", probe, 3, 3, "probe SECONDS LBA COUNT" },
 	{ "exercise", exercise, 0, 0, "exercise" },
 };
 

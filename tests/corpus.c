@@ -420,6 +420,28 @@ disks(void)
 	finish("order");
 }
 
+/* A disk that takes its time, in each of the ways to read and write it. */
+static void
+late(void)
+{
+	static const int ways[] = { Fcold, Fcold | Fnowindow, Fdirect, Fcold | Fsync, Fdirect | Fsync };
+	char name[20];
+	uint i, k;
+
+	for(k = 0; k < sizeof ways / sizeof ways[0]; k++){
+		begin(ways[k], 1);
+		for(i = 0; i < 60; i++){
+			ata(Hpattern, i % 3 ? 36 : 36 + 2048, 0x40, 0, 4, i % 3 ? 0x24 : i % 2 ? 0x34 : 0x3d, i * 11 % 70);
+			if(i % 7 == 6)
+				put(Rturn | (i & 31) << 3);
+			if(i % 20 == 13)
+				ata(0, 36, 0x40, 0, 0, 0xea, 0);
+		}
+		snprintf(name, sizeof name, "late-%u", k);
+		finish(name);
+	}
+}
+
 /* Random inputs: mostly right, so that they get far. */
 
 static uint
@@ -456,7 +478,7 @@ randominput(void)
 {
 	uint i, n = 2 + rnd(120);
 
-	begin(rnd(4) ? 0 : (int)rnd(8), (int)rnd(8));
+	begin((rnd(4) ? 0 : (int)rnd(8)) | (int)rnd(8) << 3, (int)rnd(8));
 	for(i = 0; i < n; i++)
 		switch(rnd(60)){
 		case 0:
@@ -482,7 +504,7 @@ randominput(void)
 			put(rnd(256));
 			break;
 		case 6: case 7: case 8:
-			put(Rturn);
+			put(Rturn | (rnd(3) ? rnd(32) << 3 : 0));
 			break;
 		case 9:
 			command((int)rnd(32), (int)rnd(5), rnd(80), "\001\001\001\001\001\001\001", rnd(8));
@@ -502,6 +524,7 @@ generate(const char *where)
 	trims();
 	others();
 	disks();
+	late();
 	printf("%d inputs\n", nwritten);
 	return 0;
 }

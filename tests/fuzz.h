@@ -6,6 +6,9 @@ enum {
 	Freadonly	= 0x01,		/* -r */
 	Fsync		= 0x02,		/* -s */
 	Fmasked		= 0x04,		/* -m with one MAC, the second of four */
+	Fdirect		= 0x08,		/* -d, without a pool */
+	Fnowindow	= 0x10,		/* the image can't be mapped */
+	Fcold		= 0x20,		/* the page cache is empty */
 	Fmaskused	= 0x100,	/* the oracle's own: the list was edited */
 
 	/* records */

@@ -13,7 +13,9 @@
  *		stand from the version on, and the rest up to length is filled
  *		with zeros, or with a pattern.
  *	Rraw	length[2], bytes[length]: a frame as it is
- *	Rturn	the requests collected are carried out, and answers sent
+ *	Rturn	requests are carried out, and answers sent: all, or, when the
+ *		upper bits of the byte aren't 0, as many as the disk feels
+ *		like, in the way that these bits say (somewhat)
  *	Rfault	what[1], sector[1]: from now on the disk fails there (rfault);
  *		sector 255: the file has shrunk
  *	Rheal	neither is so any longer
@@ -310,10 +312,12 @@ collect(void)
 {
 	uchar *r;
 	uint i, len;
+	uvlong h;
 
 	while((r = memget(&nic, &len)) != NULL){
-		for(i = 0; i < len; i++)
-			digest = (digest ^ r[i]) * 1099511628211ULL;
+		for(i = 0, h = 14695981039346656037ULL; i < len; i++)
+			h = (h ^ r[i]) * 1099511628211ULL;
+		digest += h;		/* in whatever order they come */
 		for(i = 0; i < nasked; i++)
 			if(asked[i].len >= 24 && memcmp(asked[i].f + 20, r + 20, 4) == 0)
 				break;
@@ -340,14 +344,25 @@ compare(void)
 	check(memcmp(model, mem.image, sizeof model) == 0, "the disk holds what nobody wrote");
 }
 
+/*
+ * The disk does something, but not all.
+ */
+static void
+somewhat(uint how)
+{
+	mem.late = how / 4;
+	mem.torn = how & 1;
+	mem.shuffled = how >> 1 & 1;
+	memround(&nic);
+	collect();
+}
+
 static void
 turn(void)
 {
 	uint i, n = nasked;
 
-	bufcommit();
-	nickick(&nic);
-	nicrelease(&nic);
+	memturn(&nic);
 	collect();
 	for(i = 0; i < n; i++){
 		nasked = i + 1;		/* for check's message */
@@ -502,7 +517,7 @@ start(void)
 	Conf c = { .shelf = Shelf, .slot = Slot, .bufcnt = 16 };
 	static const Ea friend = {{ 0x02, 0, 0, 0, 0, 2 }};
 
-	options = (int)byte() & (Freadonly | Fsync | Fmasked);
+	options = (int)byte() & (Freadonly | Fsync | Fmasked | Fdirect | Fnowindow | Fcold);
 	memnic(&nic, "t0", 1, mtus[byte() % 8]);
 	memdisk(Maximage * Sector);
 	if(fresh[0] == 0 && fresh[1] == 0){
@@ -510,12 +525,23 @@ start(void)
 		memcpy(fresh, mem.image, sizeof fresh);
 	}
 	memcpy(mem.image, fresh, sizeof fresh);
+	memseed((uvlong)(end - in));
+	mem.quiet = 1;
+	/* Long after the life before, of which nothing shall be remembered. */
+	mem.clock += 1000000000000;
+	mem.tick = 100000;
+	disk.direct = (options & Fdirect) != 0;
+	mem.window = !(options & Fnowindow);
+	if(options & Fcold)
+		memevict(0, Maximage);
 	memwindow(First, Length);
 	mem.size = mem.eof = disk.size = Image * Sector;
 	mem.readonly = options & Freadonly;
 	mem.txslots = 2 * Maxasked;
 	memcpy(model, mem.image, sizeof model);
 	memset(unknown, 0, sizeof unknown);
+	memremap();
+	mem.size = mem.eof = disk.size = Image * Sector;
 	check(bufinit(First, Length) == 0, "the export was refused");
 	nsect = Length;
 	if(options & Fmasked)
@@ -523,17 +549,20 @@ start(void)
 	aoeinit(&c);
 	atainit("9.4:fuzz", options & Freadonly, options & Fsync);
 	serial = nasked = nfaults = 0;
-	digest = 14695981039346656037ULL;
+	digest = 0;
 }
 
 static uvlong
 live(const uint8_t *data, size_t len)
 {
+	uint kind;
+
 	in = data;
 	end = data + len;
 	start();
-	while(in < end)
-		switch(byte() & 7){
+	while(in < end){
+		kind = byte();
+		switch(kind & 7){
 		case Rframe:
 		case Rframe2:
 			rframe();
@@ -542,7 +571,10 @@ live(const uint8_t *data, size_t len)
 			rraw();
 			break;
 		case Rturn:
-			turn();
+			if(kind >> 3)
+				somewhat(kind >> 3);
+			else
+				turn();
 			break;
 		case Rfault:
 			rfault();
@@ -558,6 +590,7 @@ live(const uint8_t *data, size_t len)
 			rsize();
 			break;
 		}
+	}
 	turn();
 	return digest;
 }

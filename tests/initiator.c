@@ -260,8 +260,11 @@ netopen(Net *net, const char *name)
 		goto bad;
 	if(bind(net->fd, (struct sockaddr*)&a, sizeof a) == -1)
 		goto bad;
-	/* Two initiators on one interface must not take each other's answers. */
-	net->tag = (uint32_t)getpid() << 16 & 0x7FFF0000;
+	/*
+	 * Initiators on one interface must not take each other's answers.  The
+	 * golden ratio puts those of neighbouring pids many millions of tags apart.
+	 */
+	net->tag = (uint32_t)getpid() * 2654435769u & 0x7FFFFFFF;
 	return 0;
 bad:
 	close(net->fd);

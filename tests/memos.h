@@ -17,6 +17,7 @@ enum {
 
 	Mcalls	= 1024,		/* calls of which mem.call keeps a record */
 	Mnics	= 8,
+	Mpage	= 4096,		/* of the page cache */
 };
 
 struct Call {
@@ -34,12 +35,44 @@ struct Mem {
 	uvlong	lo;		/* whoever touches a byte outside lo to hi */
 	uvlong	hi;		/* (the export) ends the program */
 	int	readonly;	/* whoever writes ends the program */
-	int	direct;		/* memory must be aligned as O_DIRECT wants */
 	uint	grain;		/* a read or write that fails has moved a multiple of this many bytes */
+
+	/*
+	 * The engine.  With all of these 0 what was started ends in the next
+	 * round of enginereap, in order.  Chances are once in so many.
+	 */
+	uint	late;		/* an operation takes up to so many rounds longer */
+	int	shuffled;	/* those that end in a round end in any order */
+	int	torn;		/* sectors move one by one, in any order, at any time between start and end */
+	int	held;		/* nothing ends */
+	uint	balk;		/* chance that an operation is not taken, nor any behind it */
+
+	/* the page cache; of no meaning with disk.direct */
+	int	window;		/* diskmap works */
+	uint	evict;		/* chance that a page is dropped in a round */
+	uint	copyfail;	/* chance that disktouch fails */
+	int	nostall;	/* disktouch or diskcopy of a page that is absent ends the program */
+	int	tryless;	/* disktry returns less than it could */
+
+	/* the clock, when not 0, in nanoseconds; the system's clock otherwise */
+	uvlong	clock;
+	uvlong	tick;		/* each round adds so much */
+	uint	slow;		/* chance that a diskwrite takes slowtime */
+	uvlong	slowtime;
+
+	/* the log */
+	int	quiet;		/* what the daemon says with warnx goes nowhere */
+	uvlong	warned;		/* how often it has said something */
 
 	/* what was done to it */
 	uvlong	count[Mops];
+	uvlong	tries;		/* calls of disktry and diskcopy */
+	uvlong	copies;
+	uvlong	stalls;		/* copies that waited */
+	uint	underway;	/* operations started and not ended */
+	uint	unkicked;	/* of them, those not yet kicked */
 	uvlong	unstable;	/* writes and trims that no sync has covered */
+	uchar	*stable;	/* what would be left without power; NULL for a large disk */
 	Call	call[Mcalls];
 	int	ncall;		/* of them; memcalls starts anew */
 
@@ -62,6 +95,12 @@ extern Mem mem;
  */
 void	memdisk(uvlong size);
 
+/*
+ * Have buf.c map the disk anew at the next bufinit, after a change of
+ * mem.window or disk.direct; it does so when the disk's size changes.
+ */
+void	memremap(void);
+
 /* Only these sectors may be touched. */
 void	memwindow(uvlong first, uvlong n);
 
@@ -74,6 +113,34 @@ void	mempattern(uvlong lba, uvlong n, uint seed);
  * times is 0.  A sync touches every sector.
  */
 void	memfault(int op, uvlong sector, uvlong n, int error, int times);
+
+/*
+ * Operations of this kind that touch one of these sectors don't end, until
+ * memrelease.
+ */
+void	memhold(int op, uvlong sector, uvlong n);
+void	memrelease(void);
+
+/* The pages that hold these sectors are dropped from the page cache. */
+void	memevict(uvlong sector, uvlong n);
+
+/* Are all pages that hold these sectors in the page cache? */
+int	memresident(uvlong sector, uvlong n);
+
+/* Begin the engine's random numbers anew. */
+void	memseed(uvlong);
+
+/*
+ * The power goes: the disk holds what is stable, and some of what isn't;
+ * operations under way never end.
+ */
+void	mempower(void);
+
+/*
+ * Let the engine work until no request is under way, or for so many rounds.
+ * Returns bufbusy's answer.
+ */
+int	memdrain(uint rounds);
 
 /* All faults are gone. */
 void	memheal(void);
@@ -105,4 +172,7 @@ int	memwaiting(Nic *n);
 void	memnonics(void);
 
 /* A turn of the loop for one interface, as aoe.c's: all that came in. */
+void	memround(Nic *n);
+
+/* Turns, until nothing is under way. */
 void	memturn(Nic *n);

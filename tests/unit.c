@@ -91,6 +91,10 @@ target(char *options, uvlong nsec, int mtu)
 	snprintf(words, sizeof words, "%s %d %d t0 image", options, Shelf, Slot);
 	e = parse(&c, words);
 	memdisk(nsec * Sector);
+	mem.clock += 100000000000;	/* nothing of what was is remembered */
+	if(e == NULL)
+		disk.direct = c.direct;
+	memremap();
 	if(e != NULL || bufinit(c.offset, c.length) < 0){
 		fprintf(stderr, "unit: no target: %s\n", e != NULL ? e : options);
 		exit(1);
@@ -368,6 +372,8 @@ main(int argc, char **argv)
 	seed = argc > 1 ? strtoull(argv[1], NULL, 10) : (uvlong)time(NULL);
 	printf("# to repeat: unit %llu\n", seed);
 	state = seed * 0x9e3779b97f4a7c15ULL | 1;
+	mem.clock = 1000000000000;
+	mem.tick = 100000;
 	conftests();
 	identifytests();
 	atatests();
