@@ -26,6 +26,7 @@
 enum { Bufcnt = 64 };
 
 Stats stats;
+Disk disk;
 static uchar hot[MAX_MTU];
 static int nocopy;
 static uint shelf, slot;

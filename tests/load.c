@@ -36,7 +36,7 @@
  *			microseconds
  *	idle		share of the time in which load itself had nothing to
  *			do: where it is near 0, load is the bottleneck
- *	retransmits	requests sent again after 100 ms without an answer
+ *	retransmits	requests sent again after 100 ms (-e) without an answer
  *	errors		answers that were wrong
  */
 #include <sys/ioctl.h>
@@ -80,7 +80,6 @@ enum
 	Subs	= 64,		/* buckets per power of two of the histogram */
 	Nbucket	= 64 * Subs,
 	Msec	= 1000000,	/* in nanoseconds */
-	Resend	= 100 * Msec,
 	Giveup	= 50,		/* times a request is sent again */
 	Slice	= Msec,
 	Maxslice = 1 << 16,
@@ -115,6 +114,8 @@ static unsigned bytes = 4096;
 static unsigned depth = 32;
 static uint64_t span;		/* bytes; then sectors */
 static uint64_t runtime, warmup, limit;
+static uint64_t patience = 100 * Msec;	/* before a request is sent again */
+static uint64_t seed;
 static pid_t pid;
 
 static int fd;
@@ -142,8 +143,10 @@ nsec(void)
 static uint64_t
 rnd(void)
 {
-	static uint64_t x = 0x9e3779b97f4a7c15;
+	static uint64_t x;
 
+	if(x == 0)
+		x = (2 * seed + 1) * 0x9e3779b97f4a7c15;
 	x ^= x << 13;
 	x ^= x >> 7;
 	x ^= x << 17;
@@ -565,7 +568,7 @@ resend(uint64_t now)
 	unsigned i;
 
 	for(i = 0; i < depth; i++){
-		if(!reqs[i].live || now - reqs[i].last < Resend)
+		if(!reqs[i].live || now - reqs[i].last < patience)
 			continue;
 		if(reqs[i].again++ == Giveup)
 			errx(1, "no answer for lba %llu", (unsigned long long)reqs[i].lba);
@@ -609,6 +612,8 @@ begin(void)
 
 	/* Late answers to an earlier run must not match. */
 	salt = (uint32_t)nsec() << 16;
+	if(seed != 0 && !randomly)
+		lbanext = rnd() % (span / (bytes / Sector)) * (bytes / Sector);
 	for(i = 0; i < depth; i++)
 		reqs[i].tag = salt | i;
 	for(i = 0; i < depth && (limit == 0 || issued < limit); i++)
@@ -742,11 +747,14 @@ usage(void)
 {
 	fprintf(stderr, "usage: load [-rwvP] [-i if] [-s shelf] [-n slot] [-q seq|rand] [-b bytes] [-d depth]\n"
 		"\t[-S span] [-t seconds | -c count] [-u warm-up seconds] [-p pid]\n"
+		"\t[-x seed] [-e seconds]\n"
 		"  -r, -w  read (the default) or write\n"
 		"  -v      write, or expect, the LBA at both ends of each sector\n"
 		"  -P      have whole answers copied into the ring, as -v does\n"
 		"  -S      use this many bytes from the start of the disk (default: all)\n"
-		"  -p      print the processor time of this process per request\n");
+		"  -p      print the processor time of this process per request\n"
+		"  -x      other random numbers; with -q seq, begin at a random place\n"
+		"  -e      send a request again after so long without an answer (default: 0.1)\n");
 	exit(2);
 }
 
@@ -780,7 +788,7 @@ options(int argc, char **argv)
 {
 	int c;
 
-	while((c = getopt(argc, argv, "i:s:n:rwq:b:d:S:t:c:u:p:vP")) != -1)
+	while((c = getopt(argc, argv, "i:s:n:rwq:b:d:S:t:c:u:p:x:e:vP")) != -1)
 		switch(c){
 		case 'i': ifname = optarg; break;
 		case 's': shelf = (unsigned)number(optarg, 65534); break;
@@ -799,6 +807,8 @@ options(int argc, char **argv)
 		case 'c': limit = number(optarg, UINT64_MAX); break;
 		case 'u': warmup = seconds(optarg); break;
 		case 'p': pid = (pid_t)number(optarg, 1 << 30); break;
+		case 'x': seed = number(optarg, UINT32_MAX); break;
+		case 'e': patience = seconds(optarg); break;
 		case 'v': verify = whole = 1; break;
 		case 'P': whole = 1; break;
 		default: usage();
