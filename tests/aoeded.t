@@ -158,7 +158,7 @@ next\\line"
 	ok "arguments arrive as they are, whatever is in them$with" args_are "<9><0><t0><$odd>"
 	ok "and status knows the target$with" lines_are status "e9.0: running, pid $pid"
 	end
-	for args in '-b 64 9 0 t0 d' '-b64 9 0 t0 d' '9 -rb 64 0 t0 d' '9 0 t0 d -b 64 -r' '-r -- 9 0 t0 d' \
+	for args in '-b 64 9 0 t0 d' '-b64 9 0 t0 d' '-wc 8 9 0 t0 d' '9 -rb 64 0 t0 d' '9 0 t0 d -b 64 -r' '-r -- 9 0 t0 d' \
 		'-o 1 9 -l2 0 -m 020000000001 t0 -s d'
 	do
 		# shellcheck disable=SC2086 # a list of words

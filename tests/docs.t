@@ -38,7 +38,7 @@ sed -n 's/ Ar .*//p' "$TMP/items" | sort >"$TMP/described"
 ok "and they take an argument in both" diff "$TMP/valued" "$TMP/described"
 
 named() {
-	grep -oE '(\./)?[A-Za-z0-9_/-]+\.(c|h|8|t|sh)\b|\b(LICENSE|Makefile|AoEded|tests/[a-z]+)\b' README | sort -u >"$TMP/names"
+	grep -oE '(\./)?[A-Za-z0-9_/-]+\.(c|h|8|t|sh|svg)\b|\b(LICENSE|Makefile|AoEded|tests/[a-z]+)\b' README | sort -u >"$TMP/names"
 	[ -s "$TMP/names" ] || return 1
 	absent=
 	while read -r f
