@@ -862,6 +862,15 @@ hangup(void)
 	fflush(stdout);
 }
 
+static uvlong
+microseconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uvlong)t.tv_sec * 1000000 + (uvlong)t.tv_nsec / 1000;
+}
+
 /*
  * Is there room on each interface for the answers that one ended operation
  * may bring?  One that has had none for a while has stopped sending, and is
@@ -870,16 +879,17 @@ hangup(void)
 static int
 roomy(void)
 {
-	enum { Patience = 100 };
+	enum { Patience_us = 100000 };
 	Nic *n;
 
 	for(n = nics; n < nics + conf.nnic; n++)
 		if(!n->up || nicspace(n, Runmax))
 			n->full = 0;
-		else if(n->full < Patience){
-			n->full++;
+		else if(n->full == 0){
+			n->full = microseconds();
 			return 0;
-		}
+		}else if(microseconds() - n->full < Patience_us)
+			return 0;
 	return 1;
 }
 
@@ -895,9 +905,9 @@ turn(void)
 	Nic *n;
 	uchar *f;
 	uint len;
-	int i, j, unsent = 0;
+	int i, j, unsent;
 
-	while(roomy() && enginereap())
+	while(!(unsent = !roomy()) && enginereap())
 		busy = 1;
 	/* Another interface comes first each time. */
 	first = first + 1 < conf.nnic ? first + 1 : 0;
@@ -992,15 +1002,6 @@ patience(int unsent)
 	if(linkfd < 0 && (ms < 0 || ms > 1000))
 		return 1000;
 	return ms;
-}
-
-static uvlong
-microseconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uvlong)t.tv_sec * 1000000 + (uvlong)t.tv_nsec / 1000;
 }
 
 /*
@@ -1131,7 +1132,7 @@ finish(void)
 	Io last = { .op = Oflush, .done = ignore };
 	int i;
 
-	for(i = 0; i < RX_FACTOR * conf.bufcnt / TURN_FRAMES; i++)
+	for(i = 0; i <= RX_FACTOR * conf.bufcnt / TURN_FRAMES; i++)
 		turn();
 	drain();
 	bufio(&last);

@@ -70,6 +70,7 @@ typedef struct Stream	Stream;
 enum {
 	Pages		= 512,		/* of a Region */
 	Ahead		= 64,		/* pages looked at together */
+	Stall_ms	= 10,		/* between looks at how often the loop had to wait for a page */
 	Verifymax	= 128,		/* sectors of a verify read at a time */
 	Owns		= 16,		/* requests of our own under way */
 	Ownsize		= 256 * 1024,	/* bytes of each */
@@ -132,8 +133,8 @@ static uvlong nowindow;		/* the mapping is not used until then */
 static uvlong slowtill;		/* writes are left to the engine until then */
 static uvlong slowfor;		/* how long that was */
 static uint changing;		/* writes and trims that the engine has */
-static uvlong syncstart;	/* when the last sync began, and whether the last to end was slow */
-static int syncslow = 1;		/* until one was seen to be quick */
+static uvlong syncstart;	/* when the last sync began */
+static int syncslow = 1;	/* the last that ended was slow; or none has */
 
 static uvlong
 place(uvlong lba)
@@ -311,8 +312,8 @@ readfailed(Io *io, uvlong lba, int error)
 enum {
 	Blocksec	= 16,			/* sectors of a block */
 	Blocksize	= Blocksec * Sector,
-	Allsec		= (1 << Blocksec) - 1,
 	Maxfreq		= 3,
+	Evicttries	= 256,			/* blocks looked at for one that may go */
 };
 
 struct Block {
@@ -394,7 +395,7 @@ unhash(Block *b)
 
 /*
  * Take the block that is missed least out of its queue.  Returns NULL when
- * all of them are dirty or on their way to the disk.
+ * too many are dirty or on their way to the disk.
  */
 static Block*
 evict(void)
@@ -402,12 +403,12 @@ evict(void)
 	Block *b;
 	uint tries;
 
-	for(tries = 0; tries < (Maxfreq + 2) * pool.n; tries++){
+	for(tries = 0; tries < Evicttries; tries++){
 		if(pool.main.n == 0 || pool.small.n > pool.n / 10){
 			b = dequeue(&pool.small);
 			if(b->freq > 0 || b->dirty || b->flying){
+				enqueue(b->freq > 0 ? &pool.main : &pool.small, b);
 				b->freq = 0;
-				enqueue(&pool.main, b);
 				continue;
 			}
 			pool.ghost[hashof(b->no)] = b->no + 1;
@@ -741,19 +742,27 @@ resident(Io *io)
 	return 0;
 }
 
+/*
+ * Forget what we know of pages when it is old, and see from time to time
+ * whether the loop had to wait for one.
+ */
 static void
 forget(void)
 {
+	static uvlong looked;
 	uvlong s;
 
-	if(windowed == 0 || now - ticked < RESIDENT_MS)
+	if(windowed == 0 || now - looked < Stall_ms)
 		return;
-	tick++;
-	ticked = now;
+	looked = now;
 	s = diskstalls();
 	if(s != stalls)
 		nowindow = now + 2 * RESIDENT_MS;
 	stalls = s;
+	if(now - ticked >= RESIDENT_MS){
+		tick++;
+		ticked = now;
+	}
 }
 
 /* Syncs (inv. 5). */
@@ -960,10 +969,12 @@ struct Own {
 	Own	*next;
 	uint	at;		/* a write: sectors of it that are done with */
 	uint	n;		/* sectors behind these that are being written */
+	int	careful;	/* one sector at a time, as more have failed */
 };
 
 static Own owns[Owns];
 static Own *freeowns;
+static uint nfreeowns;
 
 static Own*
 newown(int op, uvlong lba, uint n)
@@ -973,6 +984,7 @@ newown(int op, uvlong lba, uint n)
 	if(o == NULL)
 		return NULL;
 	freeowns = o->next;
+	nfreeowns--;
 	o->io.op = op;
 	o->io.own = 1;
 	o->io.lba = lba;
@@ -981,6 +993,7 @@ newown(int op, uvlong lba, uint n)
 	o->io.from = lba;
 	o->io.to = lba + n;
 	o->at = o->n = 0;
+	o->careful = 0;
 	return o;
 }
 
@@ -989,6 +1002,7 @@ freeown(Own *o)
 {
 	o->next = freeowns;
 	freeowns = o;
+	nfreeowns++;
 }
 
 static void
@@ -1057,9 +1071,9 @@ ahead(Stream *s)
 			s->upto += n;
 			continue;
 		}
+		if(nfreeowns <= Owns / 2)
+			return;		/* the others are for writing behind */
 		o = newown(Oread, s->upto, n);
-		if(o == NULL)
-			return;
 		for(a = oldest; a != NULL && !conflict(a, &o->io); a = a->next)
 			;
 		s->upto += n;
@@ -1159,7 +1173,7 @@ lift(Own *o)
 	Block *b;
 	Piece p;
 
-	for(o->n = 0; o->at + o->n < o->io.nsec; ){
+	for(o->n = 0; o->at + o->n < o->io.nsec && !(o->careful && o->n == 1); ){
 		lba = o->io.lba + o->at + o->n;
 		p = piece(lba, 1);
 		b = find(p.no);
@@ -1208,7 +1222,7 @@ landed(Op *op)
 	Block *b;
 	Piece p;
 
-	if(op->error != 0){
+	if(op->error != 0 && n == 1){
 		complain("write error", lba, op->error);
 		pass.error = op->error;
 	}
@@ -1221,7 +1235,11 @@ landed(Op *op)
 		else if(!disk.direct)
 			b->valid &= (ushort)(~p.bits | (uint)b->dirty);	/* the page cache has it now */
 	}
-	o->at += o->n;
+	/* Which sector is bad shows when they are written one by one. */
+	if(op->error != 0 && o->n > 1)
+		o->careful = 1;
+	else
+		o->at += o->n;
 	freerun(r);
 	writeback(&o->io);
 }
@@ -1253,7 +1271,7 @@ startpass(void)
 	pass.n = pass.at = pass.bit = pass.flying = 0;
 	pass.error = 0;
 	pass.running = 1;
-	for(b = pool.block; b < pool.block + pool.n; b++)
+	for(b = pool.block; pass.n < pool.dirty; b++)
 		if(b->dirty != 0)
 			pass.list[pass.n++] = b;
 	qsort(pass.list, pass.n, sizeof *pass.list, byblock);
@@ -1807,7 +1825,7 @@ bufio(Io *io)
 	account(io);
 	if(io->op == Oread && place(io->to) <= windowed)
 		diskprefetch(place(io->lba), io->nsec * Sector);
-	if(broken && io->op != Oread && io->op != Overify)
+	if(broken && (changes(io) || (io->op == Oflush && !behind)))
 		finish(io, broken);	/* inv. 4 */
 	else if(lost && changes(io))
 		finish(io, lost);	/* inv. 7 */
@@ -1862,6 +1880,8 @@ bufpool(uint mib, int writebehind)
 	uint i, size = 1;
 
 	pool.n = (uint)((uvlong)mib * 1024 * 1024 / Blocksize);
+	if((uvlong)mib * 1024 * 1024 > SIZE_MAX / 2)
+		return -1;
 	while(size < pool.n)
 		size *= 2;
 	pool.mask = size - 1;
@@ -1895,6 +1915,10 @@ bufinit(uvlong offset, uvlong length)
 		all = Maxlba;
 	if(offset >= all || length > all - offset)
 		return -1;
+	if(pool.n > 0 && offset == first && all - offset < nsec){
+		warnx("the disk has become smaller: what was not written behind its end is lost");
+		drop(all - offset, nsec - (all - offset));
+	}
 	first = offset;
 	nsec = length > 0 ? length : all - offset;
 	if(freeruns == NULL && !bufbusy())

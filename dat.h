@@ -89,7 +89,7 @@ struct Nic {
 	int	mtu;		/* bytes, at most MAX_MTU */
 	int	up;		/* can send and receive now, frames of Minmtu at least */
 	uvlong	drops;		/* frames dropped for want of room */
-	uint	full;		/* turns in a row without room for answers */
+	uvlong	full;		/* since when there is no room for answers, in microseconds, or 0 */
 	Port	*port;		/* linux.c or freebsd.c only */
 };
 
@@ -154,7 +154,7 @@ struct Io {
 	int	stable;		/* a write: done only when it is on stable storage */
 	uvlong	lba;
 	uint	nsec;
-	uchar	*data;		/* a write's; lent until done */
+	uchar	*data;		/* a write's; lent until bufcommit returns */
 	Range	*range;		/* a trim's, in order; lent until done */
 	int	nrange;
 	uchar	*(*room)(Io*);	/* where a read shall put its data; called just before it is moved, at most once */
