@@ -71,6 +71,22 @@ ok() {
 fails() { "$@"; s=$?; [ $s -gt 0 ] && [ $s -lt 128 ]; }
 nok() { name=$1; shift; ok "$name" fails "$@"; }
 
+# relay FILE: the tests that a program told of in FILE become tests of this
+# script.  Sets plan to the program's own; without one it did not get to its
+# end.
+relay() {
+	plan=
+	while IFS= read -r line
+	do
+		case $line in
+		"ok "*) tests=$((tests + 1)); echo "ok $tests - ${line#*- }" ;;
+		"not ok "*) tests=$((tests + 1)) failed=$((failed + 1)); echo "not ok $tests - ${line#*- }" ;;
+		1..*) plan=$line ;;
+		*) echo "$line" ;;
+		esac
+	done <"$1"
+}
+
 # The last line of a script.
 done_testing() {
 	echo "1..$tests"

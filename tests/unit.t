@@ -11,19 +11,9 @@ tests/need timeout:coreutils || exit 1
 
 seed=${SEED:-$(date +%s)}
 
-# The tests that the program tells of become tests of this script.
 timeout 300 "$B/tests/unit" "$seed" >"$TMP/unit.out" 2>"$TMP/unit.err"
 status=$?
-plan=
-while IFS= read -r line
-do
-	case $line in
-	"ok "*) tests=$((tests + 1)); echo "ok $tests - ${line#*- }" ;;
-	"not ok "*) tests=$((tests + 1)) failed=$((failed + 1)); echo "not ok $tests - ${line#*- }" ;;
-	1..*) plan=$line ;;
-	*) echo "$line" ;;
-	esac
-done <"$TMP/unit.out"
+relay "$TMP/unit.out"
 # Without a plan at its end the program died.
 whole() { echo "exit status $status"; tail -n 40 "$TMP/unit.err"; [ -n "$plan" ] && [ "$status" -le 1 ]; }
 ok "the unit tests ran to their end" whole
