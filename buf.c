@@ -705,7 +705,7 @@ look(uvlong page)
 		n = (uint)(Pages - page % Pages);
 	if(n > last + 1 - page)
 		n = (uint)(last + 1 - page);
-	if(diskincore(page * pagesize, n * pagesize, vec) < 0)
+	if(diskincore(Image, page * pagesize, n * pagesize, vec) < 0)
 		return 0;
 	note(page, n, vec);
 	return 1;
@@ -736,7 +736,7 @@ resident(Io *io)
 		if(!incore(page))
 			return 0;
 	/* One that can't be read all the same is the engine's to find out about. */
-	if(disktouch(place(io->lba), io->nsec * Sector) == 0)
+	if(disktouch(Image, place(io->lba), io->nsec * Sector) == 0)
 		return 1;
 	nowindow = now + 2 * RESIDENT_MS;
 	return 0;
@@ -1469,7 +1469,7 @@ copyout(Io *io)
 {
 	uchar *to = io->room(io);
 
-	if(diskcopy(to, place(io->lba), io->nsec * Sector) < 0){
+	if(diskcopy(to, Image, place(io->lba), io->nsec * Sector) < 0){
 		nowindow = now + 2 * RESIDENT_MS;
 		readfailed(io, io->lba, EIO);
 		return;
@@ -1490,7 +1490,7 @@ hot(Io *io)
 		finish(io, 0);
 	}else if(resident(io))
 		copyout(io);
-	else if((windowed == 0 || now < nowindow) && disktry(io->space, io->nsec * Sector, place(io->lba)) == io->nsec * Sector)
+	else if((windowed == 0 || now < nowindow) && disktry(io->space, io->nsec * Sector, Image, place(io->lba)) == io->nsec * Sector)
 		deliver(io);
 	else
 		return 0;
@@ -1584,7 +1584,7 @@ writeall(Io **q, int n)
 	stats.joined += (uint)n - 1;
 	stats.transfers++;
 	t = nanoseconds();
-	got = diskwrite(iov, n, place(q[0]->lba));
+	got = diskwrite(Image, iov, n, place(q[0]->lba));
 	error = errno;
 	took(t, nanoseconds());
 	for(i = 0; i < n; i++){
@@ -1824,7 +1824,7 @@ bufio(Io *io)
 	io->active = io->own = 0;
 	account(io);
 	if(io->op == Oread && place(io->to) <= windowed)
-		diskprefetch(place(io->lba), io->nsec * Sector);
+		diskprefetch(Image, place(io->lba), io->nsec * Sector);
 	if(broken && (changes(io) || (io->op == Oflush && !behind)))
 		finish(io, broken);	/* inv. 4 */
 	else if(lost && changes(io))
@@ -1856,7 +1856,7 @@ openwindow(void)
 		return;
 	free(regions);
 	regions = NULL;
-	windowed = diskmap() ? disk.size : 0;
+	windowed = diskmap(Image, disk.size) ? disk.size : 0;
 	if(windowed == 0)
 		return;
 	regions = calloc((size_t)(windowed / pagesize / Pages + 1), sizeof *regions);

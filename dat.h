@@ -113,6 +113,13 @@ extern Disk disk;
 /* Sectors that 48 bits can number, less one, as their count must fit too. */
 #define Maxlba ((1ULL << 48) - 1)
 
+/* The files that hold the disk's data. */
+enum {
+	Image,
+	Shadow,
+	Nfiles,
+};
+
 struct Range {
 	uvlong	lba;
 	uint	nsec;
@@ -123,11 +130,13 @@ struct Range {
  * called; the vector is used up.
  */
 struct Op {
-	int	op;		/* Oread, Owrite, Otrim, Oflush */
-	struct iovec	*iov;	/* of a read or write */
+	int	op;		/* Oread, Owrite, Otrim, Oflush, Owork */
+	int	file;		/* Image or Shadow */
+	struct iovec *iov;	/* of a read or write */
 	int	niov;
 	uvlong	off;		/* bytes */
 	uvlong	len;		/* of a trim */
+	void	(*work)(Op*);	/* of an Owork: called outside the loop, where it may wait; sets error */
 	void	(*done)(Op*);
 
 	size_t	moved;		/* bytes */
@@ -148,6 +157,7 @@ enum {
 	Overify,		/* read without a place to read to */
 	Otrim,
 	Oflush,
+	Owork,			/* for the engine only */
 };
 struct Io {
 	int	op;

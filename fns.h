@@ -172,38 +172,47 @@ char	*diskopen(Disk *d, char *path, int readonly, int direct);
 int	disksize(Disk *d);
 
 /*
- * Write the bytes that iov describes at off, waiting for it.  Returns how
- * many were written: fewer than asked only after an error, which is in
- * errno.  iov is used up.
+ * Read or write the bytes that iov describes at off of a file, Image or
+ * Shadow, waiting for it.  Returns how many were moved: fewer than asked
+ * only after an error, which is in errno, EIO at the end of the file.  iov
+ * is used up.
  */
-size_t	diskwrite(struct iovec *iov, int niov, uvlong off);
+size_t	diskread(int file, struct iovec *iov, int niov, uvlong off);
+size_t	diskwrite(int file, struct iovec *iov, int niov, uvlong off);
 
 /*
- * Map the image for diskcopy, as large as it is now.  Returns 0 when there
- * can be no mapping; then disktry must serve.
+ * Put on stable storage what was written to a file, waiting for it.  Returns
+ * -1 with errno.
  */
-int	diskmap(void);
+int	disksync(int file);
+
+/*
+ * Map a file for diskcopy, size bytes of it, instead of what was mapped
+ * before; none when size is 0.  Returns 0 when there can be no mapping;
+ * then disktry must serve.
+ */
+int	diskmap(int file, uvlong size);
 
 /*
  * For each page of the mapping from off on, a multiple of the page size,
  * set the low bit of a byte of vec when it is in memory (mincore(2)).
  */
-int	diskincore(uvlong off, size_t len, uchar *vec);
+int	diskincore(int file, uvlong off, size_t len, uchar *vec);
 
 /* Have the processor fetch the beginning of what diskcopy will copy. */
-void	diskprefetch(uvlong off, size_t len);
+void	diskprefetch(int file, uvlong off, size_t len);
 
 /*
  * See whether len bytes at off of the mapping can be read at all.  Returns
  * -1 when not.  Waits for the disk when they are not in memory.
  */
-int	disktouch(uvlong off, size_t len);
+int	disktouch(int file, uvlong off, size_t len);
 
 /*
  * Copy len bytes at off of the mapping.  Returns -1 when they can't be
  * read.  Waits for the disk when they are not in memory.
  */
-int	diskcopy(uchar *to, uvlong off, size_t len);
+int	diskcopy(uchar *to, int file, uvlong off, size_t len);
 
 /* How often diskcopy has waited for the disk. */
 uvlong	diskstalls(void);
@@ -212,7 +221,7 @@ uvlong	diskstalls(void);
  * Read len bytes at off as far as they are in memory, and return how many
  * those are (preadv2(2), RWF_NOWAIT).
  */
-size_t	disktry(uchar *to, size_t len, uvlong off);
+size_t	disktry(uchar *to, size_t len, int file, uvlong off);
 
 /* linux.c, freebsd.c: the engine */
 
@@ -229,11 +238,12 @@ void	enginewake(void);
  * Have an operation carried out: done is called by a later enginereap.  No
  * order is kept among operations under way together.
  *
- * Oread and Owrite move all that iov describes, from or to off, or fail
- * with error set (EIO at the end of the file) and moved saying how much was
- * moved before.  Oflush puts on stable storage what was written before it
- * was started.  Otrim makes len bytes at off read back as zeros, giving
- * their space back where the system can (fallocate(2)).
+ * Oread and Owrite move all that iov describes, from or to off of the file,
+ * or fail with error set (EIO at the end of the file) and moved saying how
+ * much was moved before.  Oflush puts on stable storage what was written to
+ * the file before it was started.  Otrim makes len bytes at off of the file
+ * read back as zeros, giving their space back where the system can
+ * (fallocate(2)).  Owork calls work, which may wait for what it likes.
  */
 void	enginestart(Op *o);
 

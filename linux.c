@@ -68,6 +68,7 @@
 
 typedef struct tpacket2_hdr	Slot;
 typedef struct Ring	Ring;
+typedef struct File	File;
 
 struct Ring {
 	Slot	**slot;
@@ -776,17 +777,20 @@ linkread(int fd)
 }
 
 /*
- * The image.  With -d, fd bypasses the page cache and takes only whole
- * blocks of the device; cached is a second descriptor for the rest, and
- * the kernel keeps the two coherent.  Without -d they are the same.
+ * The files that hold the disk's data.  With -d, fd bypasses the page cache
+ * and takes only whole blocks of the device; cached is a second descriptor
+ * for the rest, and the kernel keeps the two coherent.  Without -d they are
+ * the same.
  */
-static struct {
+struct File {
 	int	fd;
 	int	cached;
-	int	isdev;
 	uint	dio;		/* bytes of a block for direct I/O; 0 without -d */
-	char	*path;
-} image;
+	int	isdev;
+	int	ours;		/* mincore(2) tells the truth only to the owner and to who may write */
+};
+
+static File files[Nfiles] = { { .fd = -1, .cached = -1 }, { .fd = -1, .cached = -1 } };
 
 /*
  * Bytes that a direct transfer must be a multiple of, found by trying.
@@ -836,7 +840,7 @@ physical(struct stat *st)
 {
 	uint size;
 
-	if(!image.isdev || control(image.fd, BLKPBSZGET, &size) < 0)
+	if(!files[Image].isdev || control(files[Image].fd, BLKPBSZGET, &size) < 0)
 		size = st->st_blksize < 4096 ? (uint)st->st_blksize : 4096;
 	return size >= Sector && (size & (size - 1)) == 0 ? size : Sector;
 }
@@ -847,13 +851,13 @@ disksize(Disk *d)
 	struct stat st;
 	uint64_t size;
 
-	if(image.isdev){
-		if(control(image.fd, BLKGETSIZE64, &size) < 0)
+	if(files[Image].isdev){
+		if(control(files[Image].fd, BLKGETSIZE64, &size) < 0)
 			return -1;
 		d->size = size;
 		return 0;
 	}
-	if(fstat(image.fd, &st) < 0)
+	if(fstat(files[Image].fd, &st) < 0)
 		return -1;
 	d->size = (uvlong)st.st_size;
 	return 0;
@@ -869,7 +873,7 @@ imageopen(char *path, int flags, int readonly)
 {
 	int fd;
 
-	if(!image.isdev)
+	if(!files[Image].isdev)
 		return open(path, flags);
 	fd = open(path, flags|O_EXCL);
 	if(fd < 0 || !readonly)
@@ -912,35 +916,36 @@ diskopen(Disk *d, char *path, int readonly, int direct)
 {
 	struct stat st;
 	int flags = (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC;
+	File *f = &files[Image];
 
 	if(stat(path, &st) < 0)
 		return openerror(path, readonly, direct);
 	if(!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		return sentence("%s: expected a file or a block device", path);
-	image.path = path;
-	image.isdev = S_ISBLK(st.st_mode);
-	image.fd = imageopen(path, flags | (direct ? O_DIRECT : 0), readonly);
-	if(image.fd < 0)
+	f->isdev = S_ISBLK(st.st_mode);
+	f->fd = imageopen(path, flags | (direct ? O_DIRECT : 0), readonly);
+	if(f->fd < 0)
 		return openerror(path, readonly, direct);
-	if(lock(image.fd, readonly ? LOCK_SH : LOCK_EX) < 0){
+	if(lock(f->fd, readonly ? LOCK_SH : LOCK_EX) < 0){
 		if(errno == EWOULDBLOCK)
 			return sentence("%s: locked by another program, most likely another aoede", path);
 		return sentence("%s: can't be locked: %s", path, strerror(errno));
 	}
-	image.cached = image.fd;
+	f->cached = f->fd;
 	if(direct){
-		image.dio = dioblock(image.fd);
-		image.cached = open(path, flags);
-		if(image.cached < 0)
+		f->dio = dioblock(f->fd);
+		f->cached = open(path, flags);
+		if(f->cached < 0)
 			return openerror(path, readonly, direct);
 	}
-	if(fstat(image.fd, &st) < 0 || disksize(d) < 0)
+	if(fstat(f->fd, &st) < 0 || disksize(d) < 0)
 		return sentence("%s: can't learn its size: %s", path, strerror(errno));
+	f->ours = st.st_uid == geteuid() || access(path, W_OK) == 0;
 	/* Refused to who doesn't own the file; it only saves time. */
-	fcntl(image.cached, F_SETFL, fcntl(image.cached, F_GETFL) | O_NOATIME);
+	fcntl(f->cached, F_SETFL, fcntl(f->cached, F_GETFL) | O_NOATIME);
 	d->direct = direct;
 	d->physical = physical(&st);
-	d->rotation = rotation(image.isdev ? st.st_rdev : st.st_dev);
+	d->rotation = rotation(f->isdev ? st.st_rdev : st.st_dev);
 	return NULL;
 }
 
@@ -949,59 +954,90 @@ diskopen(Disk *d, char *path, int readonly, int direct)
  * blocks and aligned in memory.
  */
 static int
-choose(struct iovec *iov, int niov, uvlong off)
+choose(File *f, struct iovec *iov, int niov, uvlong off)
 {
 	size_t len = 0;
 	int i;
 
-	if(image.dio == 0 || off % image.dio != 0)
-		return image.cached;
+	if(f->dio == 0 || off % f->dio != 0)
+		return f->cached;
 	for(i = 0; i < niov; i++){
 		if((uintptr_t)iov[i].iov_base % Sector != 0)
-			return image.cached;
+			return f->cached;
 		len += iov[i].iov_len;
 	}
-	return len % image.dio == 0 ? image.fd : image.cached;
+	return len % f->dio == 0 ? f->fd : f->cached;
 }
 
 static int settle(Op*, long);
 static long attempt(Op*);
 
-/*
- * What -d had to put in the page cache must reach the device all the same.
- */
 static int
-writeout(uvlong off, size_t len)
+writeout(int fd, uvlong off, size_t len)
 {
-	return sync_file_range(image.cached, (off_t)off, (off_t)len,
+	return sync_file_range(fd, (off_t)off, (off_t)len,
 		SYNC_FILE_RANGE_WAIT_BEFORE|SYNC_FILE_RANGE_WRITE|SYNC_FILE_RANGE_WAIT_AFTER);
 }
 
-size_t
-diskwrite(struct iovec *iov, int niov, uvlong off)
+/*
+ * Carry an operation out, waiting for it.
+ */
+static size_t
+carryout(Op *o)
 {
-	Op o = { .op = Owrite, .iov = iov, .niov = niov, .off = off };
-
-	o.fd = choose(iov, niov, off);
-	while(!settle(&o, attempt(&o)))
+	o->fd = choose(&files[o->file], o->iov, o->niov, o->off);
+	while(!settle(o, attempt(o)))
 		;
-	errno = o.error;
-	return o.moved;
+	errno = o->error;
+	return o->moved;
 }
 
+/*
+ * Was this written with -d and yet into the page cache?  Then it must reach
+ * the device all the same.
+ */
 static int
-punch(int mode, uvlong off, uvlong len)
+mustwriteout(Op *o)
+{
+	return files[o->file].dio != 0 && o->fd == files[o->file].cached;
+}
+
+size_t
+diskread(int file, struct iovec *iov, int niov, uvlong off)
+{
+	return carryout(&(Op){ .op = Oread, .file = file, .iov = iov, .niov = niov, .off = off });
+}
+
+size_t
+diskwrite(int file, struct iovec *iov, int niov, uvlong off)
+{
+	return carryout(&(Op){ .op = Owrite, .file = file, .iov = iov, .niov = niov, .off = off });
+}
+
+int
+disksync(int file)
 {
 	int r;
 
 	do
-		r = fallocate(image.fd, mode|FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len);
+		r = fdatasync(files[file].fd);
 	while(r < 0 && errno == EINTR);
 	return r;
 }
 
 static int
-writezeros(uvlong off, uvlong len)
+punch(int file, int mode, uvlong off, uvlong len)
+{
+	int r;
+
+	do
+		r = fallocate(files[file].fd, mode|FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len);
+	while(r < 0 && errno == EINTR);
+	return r;
+}
+
+static int
+writezeros(int file, uvlong off, uvlong len)
 {
 	static _Alignas(4096) char zeros[64 * 1024];
 	struct iovec iov;
@@ -1010,14 +1046,14 @@ writezeros(uvlong off, uvlong len)
 	for(; len > 0; off += n, len -= n){
 		n = len < sizeof zeros ? (size_t)len : sizeof zeros;
 		iov = (struct iovec){ zeros, n };
-		if(diskwrite(&iov, 1, off) != n)
+		if(diskwrite(file, &iov, 1, off) != n)
 			return -1;
 	}
 	return 0;
 }
 
 static int
-disktrim(uvlong off, uvlong len)
+disktrim(int file, uvlong off, uvlong len)
 {
 	uvlong block = 4096, head = 0, tail = 0;
 
@@ -1025,34 +1061,34 @@ disktrim(uvlong off, uvlong len)
 	 * A device takes only whole blocks of its own, and we needn't know
 	 * their size: 4096 is a multiple of all that Linux has.
 	 */
-	if(image.isdev){
+	if(files[file].isdev){
 		head = (block - off % block) % block;
 		if(head > len)
 			head = len;
 		tail = (len - head) % block;
 	}
-	if(writezeros(off, head) < 0 || writezeros(off + len - tail, tail) < 0)
+	if(writezeros(file, off, head) < 0 || writezeros(file, off + len - tail, tail) < 0)
 		return -1;
 	off += head;
 	len -= head + tail;
 	if(len > 0
-	&& punch(FALLOC_FL_PUNCH_HOLE, off, len) < 0
-	&& punch(FALLOC_FL_ZERO_RANGE, off, len) < 0
-	&& writezeros(off, len) < 0)
+	&& punch(file, FALLOC_FL_PUNCH_HOLE, off, len) < 0
+	&& punch(file, FALLOC_FL_ZERO_RANGE, off, len) < 0
+	&& writezeros(file, off, len) < 0)
 		return -1;
 	return 0;
 }
 
 /*
- * The window: the whole image, mapped for reading, so that what the page
- * cache holds can be copied without a system call.  The kernel keeps it
- * coherent with writes.  There is none with -d, where addresses are too
- * short for an image, and where mincore(2) wouldn't tell us the truth.
+ * A window: a whole file, mapped for reading, so that what the page cache
+ * holds can be copied without a system call.  The kernel keeps it coherent
+ * with writes.  There is none with -d, where addresses are too short for
+ * an image, and where mincore(2) wouldn't tell us the truth.
  */
 static struct {
 	uchar	*base;
 	size_t	len;
-} window;
+} windows[Nfiles];
 
 static sigjmp_buf nofault;
 static volatile sig_atomic_t copying;
@@ -1071,42 +1107,38 @@ onbus(int sig)
 }
 
 int
-diskmap(void)
+diskmap(int file, uvlong size)
 {
 	struct sigaction sa = { .sa_handler = onbus, .sa_flags = SA_NODEFER };
-	struct stat st;
-	uvlong size;
+	File *f = &files[file];
 	void *m;
 
-	if(window.base != NULL)
-		munmap(window.base, window.len);
-	window.base = NULL;
-	size = disk.size;
-	if(!WINDOW || image.dio != 0 || sizeof(void*) < 8 || size == 0 || size > (uvlong)1 << 46)
+	if(windows[file].base != NULL)
+		munmap(windows[file].base, windows[file].len);
+	windows[file].base = NULL;
+	if(!WINDOW || f->dio != 0 || !f->ours || sizeof(void*) < 8 || size == 0 || size > (uvlong)1 << 46)
 		return 0;
-	if(fstat(image.fd, &st) < 0 || (st.st_uid != geteuid() && access(image.path, W_OK) < 0))
-		return 0;
-	m = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, image.fd, 0);
+	m = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, f->fd, 0);
 	if(m == MAP_FAILED)
 		return 0;
 	/* No reading ahead behind our back: nothing shall be read through it. */
 	madvise(m, (size_t)size, MADV_RANDOM);
 	sigaction(SIGBUS, &sa, NULL);
-	window.base = m;
-	window.len = (size_t)size;
+	windows[file].base = m;
+	windows[file].len = (size_t)size;
 	return 1;
 }
 
 int
-diskincore(uvlong off, size_t len, uchar *vec)
+diskincore(int file, uvlong off, size_t len, uchar *vec)
 {
-	return mincore(window.base + off, len, vec);
+	return mincore(windows[file].base + off, len, vec);
 }
 
 void
-diskprefetch(uvlong off, size_t len)
+diskprefetch(int file, uvlong off, size_t len)
 {
-	uchar *p = window.base + off;
+	uchar *p = windows[file].base + off;
 	size_t i;
 
 	for(i = 0; i < len && i < 256; i += 64)
@@ -1149,15 +1181,15 @@ guarded(uchar *to, uchar *from, size_t len)
 }
 
 int
-disktouch(uvlong off, size_t len)
+disktouch(int file, uvlong off, size_t len)
 {
-	return guarded(NULL, window.base + off, len);
+	return guarded(NULL, windows[file].base + off, len);
 }
 
 int
-diskcopy(uchar *to, uvlong off, size_t len)
+diskcopy(uchar *to, int file, uvlong off, size_t len)
 {
-	return guarded(to, window.base + off, len);
+	return guarded(to, windows[file].base + off, len);
 }
 
 uvlong
@@ -1169,14 +1201,14 @@ diskstalls(void)
 }
 
 size_t
-disktry(uchar *to, size_t len, uvlong off)
+disktry(uchar *to, size_t len, int file, uvlong off)
 {
 	struct iovec iov = { to, len };
 	long n;
 
-	if(image.dio != 0)
+	if(files[file].dio != 0)
 		return 0;
-	n = syscall(SYS_preadv2, image.cached, &iov, 1L, (long)off, (long)(off >> 16 >> 16), RWF_NOWAIT);
+	n = syscall(SYS_preadv2, files[file].cached, &iov, 1L, (long)off, (long)(off >> 16 >> 16), RWF_NOWAIT);
 	return n < 0 ? 0 : (size_t)n;
 }
 
@@ -1265,8 +1297,8 @@ settle(Op *o, long n)
 {
 	if(n == -EINTR || n == -EAGAIN)
 		return 0;
-	if(n == -EINVAL && istransfer(o) && o->fd != image.cached){
-		o->fd = image.cached;	/* some devices want memory aligned to more than a sector */
+	if(n == -EINVAL && istransfer(o) && o->fd != files[o->file].cached){
+		o->fd = files[o->file].cached;	/* some devices want memory aligned to more than a sector */
 		return 0;
 	}
 	if(n < 0){
@@ -1297,15 +1329,18 @@ attempt(Op *o)
 		break;
 	case Owrite:
 		n = pwritev(o->fd, o->iov, o->niov, (off_t)(o->off + o->moved));
-		if(n > 0 && image.dio != 0 && o->fd == image.cached && writeout(o->off + o->moved, (size_t)n) < 0)
+		if(n > 0 && mustwriteout(o) && writeout(o->fd, o->off + o->moved, (size_t)n) < 0)
 			n = -1;
 		break;
 	case Oflush:
-		n = fdatasync(image.fd);
+		n = disksync(o->file);
 		break;
 	case Otrim:
-		n = disktrim(o->off, o->len);
+		n = disktrim(o->file, o->off, o->len);
 		break;
+	case Owork:
+		o->work(o);
+		return 0;
 	}
 	return n < 0 ? -errno : n;
 }
@@ -1524,8 +1559,7 @@ uringsubmit(Op *o)
 		s->addr = (uintptr_t)o->iov;
 		s->len = (uint)o->niov;
 		s->off = o->off + o->moved;
-		/* What -d puts in the page cache must reach the device all the same. */
-		if(o->op == Owrite && image.dio != 0 && o->fd == image.cached)
+		if(o->op == Owrite && mustwriteout(o))
 			s->rw_flags = RWF_DSYNC;
 	}
 	uring.sqarray[i] = i;
@@ -1581,7 +1615,7 @@ engineopen(int *fd)
 	*fd = engine.fd;
 	if(ENGINE <= Uring && uringopen() == 0)
 		engine.kind = Uring;
-	else if(ENGINE <= Aio && image.dio != 0 && aioopen() == 0)
+	else if(ENGINE <= Aio && files[Image].dio != 0 && aioopen() == 0)
 		engine.kind = Aio;
 	else
 		engine.kind = Threads;
@@ -1594,7 +1628,12 @@ engineopen(int *fd)
 static int
 submit(Op *o)
 {
-	int kernel = engine.kind == Uring ? o->op != Otrim : engine.kind == Aio && istransfer(o) && o->fd != image.cached;
+	int kernel = 0;
+
+	if(engine.kind == Uring)
+		kernel = istransfer(o) || o->op == Oflush;
+	else if(engine.kind == Aio)
+		kernel = istransfer(o) && o->fd != files[o->file].cached;
 
 	if(!kernel){
 		pooladd(o);
@@ -1608,7 +1647,7 @@ submit(Op *o)
 void
 enginestart(Op *o)
 {
-	o->fd = istransfer(o) ? choose(o->iov, o->niov, o->off) : image.fd;
+	o->fd = istransfer(o) ? choose(&files[o->file], o->iov, o->niov, o->off) : files[o->file].fd;
 	enqueue(o);
 }
 

@@ -43,7 +43,7 @@
 typedef struct Asked Asked;
 
 enum {
-	Image		= 280,		/* sectors of the image at first */
+	Imagesec		= 280,		/* sectors of the image at first */
 	Maximage	= 320,
 	First		= 3,		/* -o */
 	Length		= 256,		/* -l */
@@ -75,7 +75,7 @@ static uint nasked, serial, nfaults;
 static int options;
 static uvlong nsect;
 static uchar model[Maximage * Sector];
-static uchar fresh[Image * Sector];	/* the disk at an input's beginning */
+static uchar fresh[Imagesec * Sector];	/* the disk at an input's beginning */
 static uchar unknown[Maximage];		/* the oracle has lost sight of these sectors */
 static uvlong digest;			/* of all answers */
 
@@ -521,7 +521,7 @@ start(void)
 	memnic(&nic, "t0", 1, mtus[byte() % 8]);
 	memdisk(Maximage * Sector);
 	if(fresh[0] == 0 && fresh[1] == 0){
-		mempattern(0, Image, 1);
+		mempattern(0, Imagesec, 1);
 		memcpy(fresh, mem.image, sizeof fresh);
 	}
 	memcpy(mem.image, fresh, sizeof fresh);
@@ -535,13 +535,13 @@ start(void)
 	if(options & Fcold)
 		memevict(0, Maximage);
 	memwindow(First, Length);
-	mem.size = mem.eof = disk.size = Image * Sector;
+	mem.size = mem.eof = disk.size = Imagesec * Sector;
 	mem.readonly = options & Freadonly;
 	mem.txslots = 2 * Maxasked;
 	memcpy(model, mem.image, sizeof model);
 	memset(unknown, 0, sizeof unknown);
 	memremap();
-	mem.size = mem.eof = disk.size = Image * Sector;
+	mem.size = mem.eof = disk.size = Imagesec * Sector;
 	check(bufinit(First, Length) == 0, "the export was refused");
 	nsect = Length;
 	if(options & Fmasked)

@@ -989,11 +989,12 @@ disksize(Disk *d)
 }
 
 size_t
-diskwrite(struct iovec *iov, int niov, uvlong off)
+diskwrite(int file, struct iovec *iov, int niov, uvlong off)
 {
 	uvlong len = iovlen(iov, niov), end;
 	int error;
 
+	(void)file;
 	checkrange(Mwrite, off, len);
 	record(Mwrite, off, len, niov);
 	end = stop(Mwrite, off, len);
@@ -1010,9 +1011,10 @@ diskwrite(struct iovec *iov, int niov, uvlong off)
 }
 
 int
-diskmap(void)
+diskmap(int file, uvlong size)
 {
-	windowlen = mem.window && !disk.direct && disk.size <= 1ULL << 40 ? disk.size : 0;
+	(void)file;
+	windowlen = mem.window && !disk.direct && size <= 1ULL << 40 ? size : 0;
 	return windowlen > 0;
 }
 
@@ -1026,10 +1028,11 @@ checkwindow(const char *what, uvlong off, size_t len)
 }
 
 int
-diskincore(uvlong off, size_t len, uchar *vec)
+diskincore(int file, uvlong off, size_t len, uchar *vec)
 {
 	uvlong i;
 
+	(void)file;
 	if(off % Mpage != 0)
 		wrong("diskincore at %llu: not a page boundary", off);
 	if(windowlen == 0)
@@ -1042,8 +1045,9 @@ diskincore(uvlong off, size_t len, uchar *vec)
 }
 
 void
-diskprefetch(uvlong off, size_t len)
+diskprefetch(int file, uvlong off, size_t len)
 {
+	(void)file;
 	checkwindow("diskprefetch", off, len);
 }
 
@@ -1072,10 +1076,11 @@ touch(const char *what, uvlong off, size_t len)
 }
 
 int
-disktouch(uvlong off, size_t len)
+disktouch(int file, uvlong off, size_t len)
 {
 	static uint calm;
 
+	(void)file;
 	if(touch("disktouch", off, len) < 0)
 		return -1;
 	if(calm > 0)
@@ -1088,8 +1093,9 @@ disktouch(uvlong off, size_t len)
 }
 
 int
-diskcopy(uchar *to, uvlong off, size_t len)
+diskcopy(uchar *to, int file, uvlong off, size_t len)
 {
+	(void)file;
 	mem.copies++;
 	if(touch("diskcopy", off, len) < 0){
 		memset(to, 0xbd, len);
@@ -1109,11 +1115,12 @@ diskstalls(void)
 }
 
 size_t
-disktry(uchar *to, size_t len, uvlong off)
+disktry(uchar *to, size_t len, int file, uvlong off)
 {
 	uvlong i;
 	size_t n;
 
+	(void)file;
 	mem.tries++;
 	checkrange(Mread, off, len);
 	if(disk.direct)
