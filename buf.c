@@ -77,6 +77,7 @@ enum {
 	Streams		= 8,		/* sequential readers told apart */
 	Near		= 1024,		/* sectors between requests of one stream */
 	Sequential	= 4,		/* requests after which it is believed */
+	Head		= 512,		/* bytes of a page to be fetched as soon as a read comes */
 	Aheadmin	= 128,		/* sectors to read ahead at first */
 	Aheadmax	= 4096,		/* and at most */
 };
@@ -762,6 +763,28 @@ forget(void)
 	if(now - ticked >= RESIDENT_MS){
 		tick++;
 		ticked = now;
+	}
+}
+
+/*
+ * Have the processor fetch what will be copied for a read, of each page at
+ * most so much.  The heads of a batch's pages come first, for the
+ * translation of their addresses, which takes longest; then each request as
+ * a whole, while the one before it is being copied.  Nothing waits for this
+ * and nothing depends on it.
+ */
+static void
+fetch(Io *io, uvlong most)
+{
+	uvlong at = place(io->lba), end = place(io->lba + io->nsec), n;
+
+	if(io->op != Oread || end > windowed || (most > Head && end - at <= Head))
+		return;		/* nothing to be copied, or not from there; or fetched already */
+	for(; at < end; at += n){
+		n = pagesize - at % pagesize;
+		if(n > end - at)
+			n = end - at;
+		diskprefetch(Image, at, n < most ? n : most);
 	}
 }
 
@@ -1509,6 +1532,8 @@ readall(Io **q, int n)
 	for(i = 0; i < n; i++){
 		if(disk.direct && pool.n > 0)
 			follow(q[i]);
+		if(i + 1 < n)
+			fetch(q[i+1], pagesize);
 		if(!hot(q[i])){
 			cold++;
 			continue;
@@ -1743,6 +1768,8 @@ beginall(Io **q, int n)
 	for(n = m, i = 0; i < n; i += m){
 		for(m = 1; i + m < n && m < Runmax && neighbours(q[i+m-1], q[i+m]); m++)
 			;
+		if(i + m < n)
+			fetch(q[i+m], pagesize);
 		begin(q + i, m);
 	}
 }
@@ -1823,8 +1850,7 @@ bufio(Io *io)
 	io->error = 0;
 	io->active = io->own = 0;
 	account(io);
-	if(io->op == Oread && place(io->to) <= windowed)
-		diskprefetch(Image, place(io->lba), io->nsec * Sector);
+	fetch(io, Head);
 	if(broken && (changes(io) || (io->op == Oflush && !behind)))
 		finish(io, broken);	/* inv. 4 */
 	else if(lost && changes(io))

@@ -199,7 +199,7 @@ int	diskmap(int file, uvlong size);
  */
 int	diskincore(int file, uvlong off, size_t len, uchar *vec);
 
-/* Have the processor fetch the beginning of what diskcopy will copy. */
+/* Have the processor fetch what diskcopy will copy, without waiting for it. */
 void	diskprefetch(int file, uvlong off, size_t len);
 
 /*

@@ -1141,8 +1141,9 @@ diskprefetch(int file, uvlong off, size_t len)
 	uchar *p = windows[file].base + off;
 	size_t i;
 
-	for(i = 0; i < len && i < 256; i += 64)
-		__builtin_prefetch(p + i);
+	/* Into the second-level cache: the first would hold up who asks. */
+	for(i = 0; i < len; i += 64)
+		__builtin_prefetch(p + i, 0, 2);
 }
 
 /*
