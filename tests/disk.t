@@ -66,7 +66,7 @@ tracing() {
 	strace ${only:+-P "$only"} -f -p "$TPID" -o "$TMP/trace" -e "$calls" 2>"$TMP/attached" &
 	spid=$!
 	until_true 5 grep -q attached "$TMP/attached" || return 1
-	until_true 1 traced
+	until_true 10 traced || return 1
 	"$@"
 	r=$?
 	kill -INT $spid
@@ -74,8 +74,8 @@ tracing() {
 	cat "$TMP/trace"
 	return $r
 }
-# strace says that it is attached a little before it is.
-traced() { io size; [ -s "$TMP/trace" ]; }
+# strace says that it is attached a little before every thread is.
+traced() { ! grep -q '^TracerPid:[[:space:]]*0$' "/proc/$TPID"/task/*/status; }
 synced='f(data)?sync\(|RWF_D?SYNC|sync_file_range'
 
 part /dev/urandom 0 1 >"$TMP/1"
