@@ -30,7 +30,7 @@ sbindir	= $(prefix)/sbin
 mandir	= $(prefix)/share/man
 
 PLATFORM = linux
-SRC	= aoe.c ata.c buf.c $(PLATFORM).c
+SRC	= aoe.c ata.c buf.c freeze.c crc.c $(PLATFORM).c
 OBJ	= $(SRC:%.c=$(B)/%.o)
 
 # Programs of the test suite that talk to a target over the wire, by the
@@ -67,7 +67,7 @@ $(B)/tests/ceiling: $(B)/tests/ceiling.o $(B)/$(PLATFORM).o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
 
 # The daemon over an operating system in memory.
-MEMOBJ	= $(B)/tests/aoe-nomain.o $(B)/ata.o $(B)/buf.o $(B)/tests/memos.o
+MEMOBJ	= $(B)/tests/aoe-nomain.o $(B)/ata.o $(B)/buf.o $(B)/freeze.o $(B)/crc.o $(B)/tests/memos.o
 
 $(B)/tests/aoe-nomain.o: aoe.c | $(B)/tests
 	$(CC) $(ALLCFLAGS) -Dmain=aoede_main -Wno-missing-prototypes -c -o $@ $<

@@ -112,7 +112,9 @@ static Req reqs[REQUESTS];
 static Req *freereqs;
 static int enginefd = -1;
 
-static volatile sig_atomic_t gotterm, gothup, gotusr;
+static volatile sig_atomic_t gotterm, gothup;
+static volatile sig_atomic_t usr1s;	/* USR1 since the last USR2 */
+static volatile sig_atomic_t gotusr2;	/* a USR2 came; and how many USR1 before it, plus 1 */
 static int sigpipe[2];		/* a byte for each signal, so that poll sees it */
 static int closing;		/* no more frames are taken */
 static int busy;		/* something came in this turn: a frame, or from the disk */
@@ -247,9 +249,9 @@ ataroom(Ata *a)
 }
 
 static void
-atadone(Ata *a)
+reply(Req *r)
 {
-	Req *r = (Req*)a;
+	Ata *a = &r->ata;
 	uchar *f = r->reply != NULL ? r->reply : nicroom(r->nic);
 
 	header(r->nic, f, r->head, a->aoeerror);
@@ -260,6 +262,15 @@ atadone(Ata *a)
 	memcpy(f + Olba, a->lba, sizeof a->lba);
 	put16(f + Oresv, 0);
 	answer(r->nic, f, Odata + a->nreply);
+}
+
+static void
+atadone(Ata *a)
+{
+	Req *r = (Req*)a;
+
+	if(a->aoeerror != Unanswered)
+		reply(r);
 	r->next = freereqs;
 	freereqs = r;
 	stats.under--;
@@ -579,8 +590,9 @@ aoeinit(Conf *c)
 /* The command line (behaviour.md). */
 
 static const char usage[] =
-	"usage: aoede [-b bufcnt] [-c MiB] [-d] [-h] [-l length] [-m mac[,mac...]]\n"
-	"             [-o offset] [-r] [-s] [-V] [-w] shelf slot netif [netif ...] file\n";
+	"usage: aoede [-b bufcnt] [-c MiB] [-d] [-f shadow[,MiB]] [-h] [-l length]\n"
+	"             [-m mac[,mac...]] [-o offset] [-r] [-s] [-V] [-w]\n"
+	"             shelf slot netif [netif ...] file\n";
 
 __attribute__((format(printf, 1, 2)))
 static char*
@@ -662,6 +674,24 @@ getmasks(Conf *c, char *list)
 	}
 }
 
+/*
+ * A path, and what stands behind its last comma if that is a number.
+ */
+static char*
+getshadow(Conf *c, char *arg)
+{
+	char *comma = strrchr(arg, ',');
+
+	c->shadow = arg;
+	c->shadowmib = 0;
+	if(arg[0] == 0)
+		return complaint("-f '': expected the path of a file");
+	if(comma == NULL || comma[1] == 0 || comma[1 + strspn(comma + 1, "0123456789")] != 0)
+		return NULL;
+	*comma = 0;
+	return number("-f: MiB", comma + 1, 1, LLONG_MAX / (1024 * 1024), &c->shadowmib);
+}
+
 static char*
 option(Conf *c, int o)
 {
@@ -679,6 +709,9 @@ option(Conf *c, int o)
 		break;
 	case 'd':
 		c->direct = 1;
+		break;
+	case 'f':
+		e = getshadow(c, optarg);
 		break;
 	case 'h':
 		c->help = 1;
@@ -765,7 +798,7 @@ getconf(Conf *c, int argc, char **argv)
 	 * to be read, and getopt is asked again.
 	 */
 	while(optind < argc){
-		o = getopt(argc, argv, "+:b:c:dhl:m:o:rsVw");
+		o = getopt(argc, argv, "+:b:c:df:hl:m:o:rsVw");
 		if(o != -1){
 			if((e = option(c, o)) != NULL)
 				return e;
@@ -844,7 +877,9 @@ hangup(void)
 	Nic *n;
 	char *e;
 
-	if(disksize(&disk) < 0)
+	if(freezestate() != Fnone)
+		freezereport();		/* the size must stay */
+	else if(disksize(&disk) < 0)
 		warn("%s: can't learn its size", conf.file);
 	else if((e = export()) != NULL)
 		warnx("%s; the old size stays in force", e);
@@ -939,8 +974,12 @@ onsignal(int sig)
 	case SIGHUP:
 		gothup = 1;
 		break;
-	default:
-		gotusr = 1;
+	case SIGUSR1:
+		usr1s++;
+		break;
+	case SIGUSR2:
+		gotusr2 = usr1s + 1;
+		usr1s = 0;
 		break;
 	}
 	/* A pipe that is full wakes the loop as well. */
@@ -960,10 +999,35 @@ catch(void)
 	for(i = 0; i < 2; i++)
 		if(fcntl(sigpipe[i], F_SETFL, O_NONBLOCK) < 0 || fcntl(sigpipe[i], F_SETFD, FD_CLOEXEC) < 0)
 			err(1, "pipe");
+	/* One at a time: USR1 has been counted when USR2 comes. */
+	sigfillset(&sa.sa_mask);
 	for(i = 0; i < sizeof sigs / sizeof sigs[0]; i++)
 		sigaction(sigs[i], &sa, NULL);
 	sa.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &sa, NULL);
+}
+
+/*
+ * USR2 came after so many USR1.
+ */
+static void
+freezesignal(int usr1)
+{
+	char *e;
+
+	switch(usr1){
+	case 1:
+		if((e = buffreeze(1)) != NULL)
+			warnx("freeze refused: %s", e);
+		break;
+	case 2:
+		if((e = buffreeze(0)) != NULL)
+			warnx("unfreeze refused: %s", e);
+		break;
+	default:
+		warnx("USR2 after %d USR1: expected 1 to freeze, 2 to unfreeze", usr1);
+		break;
+	}
 }
 
 /*
@@ -973,6 +1037,7 @@ static void
 signals(void)
 {
 	char buf[64];
+	int usr1;
 
 	while(read(sigpipe[0], buf, sizeof buf) == sizeof buf)
 		;
@@ -981,9 +1046,10 @@ signals(void)
 		checknics();
 		hangup();
 	}
-	if(gotusr){
-		gotusr = 0;
-		warnx("this version can't freeze: USR1 and USR2 have no effect");
+	if(gotusr2 != 0){
+		usr1 = gotusr2 - 1;
+		gotusr2 = 0;
+		freezesignal(usr1);
 	}
 }
 
@@ -1116,6 +1182,7 @@ drain(void)
 	struct pollfd pfd = { .fd = enginefd, .events = POLLIN };
 
 	closing = 1;
+	bufclose();
 	for(turn(); bufbusy(); turn()){
 		poll(&pfd, 1, 10);
 		enginewake();
@@ -1196,6 +1263,9 @@ main(int argc, char **argv)
 	if(e != NULL)
 		errx(1, "%s", e);
 	e = export();
+	if(e != NULL)
+		errx(1, "%s", e);
+	e = bufshadow(conf.shadow, conf.shadowmib, conf.readonly);
 	if(e != NULL)
 		errx(1, "%s", e);
 	if((conf.direct || conf.behind) && bufpool(conf.pool, conf.behind) < 0)

@@ -383,6 +383,10 @@ iodone(Io *io)
 
 	if(io->op == Otrim)
 		free(io->range);
+	if(io->error == Unanswered){
+		refuse(a, Unanswered);
+		return;
+	}
 	if(io->error == 0){
 		if(io->op == Oread)
 			a->nreply = io->nsec * Sector;

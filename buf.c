@@ -61,6 +61,7 @@
 typedef struct Run	Run;
 typedef struct List	List;
 typedef struct Region	Region;
+typedef struct Window	Window;
 typedef struct Block	Block;
 typedef struct Queue	Queue;
 typedef struct Piece	Piece;
@@ -80,6 +81,13 @@ enum {
 	Head		= 512,		/* bytes of a page to be fetched as soon as a read comes */
 	Aheadmin	= 128,		/* sectors to read ahead at first */
 	Aheadmax	= 4096,		/* and at most */
+	Moves		= 4,		/* from the shadow to the image under way at a time */
+	Moveretry_ms	= 200,		/* after one that failed */
+	Idle_ms		= 20,		/* without a request, and nobody wants the disk */
+
+	/* Io.own */
+	Ownfill		= 1,		/* it moves data between the pool and the disk */
+	Ownmove,			/* or from the shadow to the image, where the content stays as it is */
 };
 
 /* Linked by Io.link; the first that came is the first that goes. */
@@ -104,6 +112,12 @@ struct Region {
 	uint64_t page[Pages / 64];
 };
 
+/* A file, as far as it is mapped. */
+struct Window {
+	uvlong	len;		/* bytes; 0: it isn't */
+	Region	*regions;
+};
+
 static uvlong first, nsec;	/* the export, in sectors of the image */
 static int broken;		/* the errno of the sync that failed, or 0 (inv. 4) */
 
@@ -117,11 +131,21 @@ static Run *freeruns;
 
 static List tosync;		/* wait for a sync that is not started (inv. 5) */
 static List insync;		/* wait for the one that is under way */
-static int syncing;
+static int syncing;		/* this, or a job of freeze.c */
 static Op syncop;
 
-static uvlong windowed;		/* bytes of the image that are mapped */
-static Region *regions;
+static int shadowed;		/* there is a shadow, or about to be one */
+static List torecord;		/* have been written, and the shadow's map must say so */
+static List inrecord;		/* the same, by the save that is under way */
+static Op saveop;
+static int saving;
+static List held;		/* writes that wait until the image stands still */
+static uint nheld;
+static Op jobop;
+static int closing;		/* nothing more is begun of our own accord */
+static uint under[Nfiles];	/* transfers and trims of each file that the engine has */
+
+static Window windows[Nfiles];
 static uvlong pagesize;
 
 static int stalled;		/* the engine wants another kick */
@@ -131,17 +155,12 @@ static uint tick = 1;		/* counts the times that all regions were forgotten */
 static uvlong ticked;		/* when that was last */
 static uvlong stalls;		/* diskstalls then */
 static uvlong nowindow;		/* the mapping is not used until then */
+static uvlong sleeps;		/* disksleeps, when we last looked */
 static uvlong slowtill;		/* writes are left to the engine until then */
 static uvlong slowfor;		/* how long that was */
 static uint changing;		/* writes and trims that the engine has */
 static uvlong syncstart;	/* when the last sync began */
 static int syncslow = 1;	/* the last that ended was slow; or none has */
-
-static uvlong
-place(uvlong lba)
-{
-	return (first + lba) * Sector;
-}
 
 /* Time and complaints. */
 
@@ -217,7 +236,7 @@ changes(Io *io)
 static int
 conflict(Io *a, Io *b)
 {
-	if(!changes(a) && !changes(b) && !a->own)
+	if(!changes(a) && !changes(b) && a->own != Ownfill)
 		return 0;
 	return a->from < b->to && b->from < a->to;
 }
@@ -656,9 +675,9 @@ deliver(Io *io)
 /* What is in memory. */
 
 static int
-known(uvlong page)
+known(int file, uvlong page)
 {
-	Region *r = &regions[page / Pages];
+	Region *r = &windows[file].regions[page / Pages];
 	uint i = page % Pages;
 
 	return r->tick == tick && (r->page[i / 64] >> i % 64 & 1);
@@ -668,9 +687,9 @@ known(uvlong page)
  * Note what the system says of n pages of one region.
  */
 static void
-note(uvlong page, uint n, uchar *vec)
+note(int file, uvlong page, uint n, uchar *vec)
 {
-	Region *r = &regions[page / Pages];
+	Region *r = &windows[file].regions[page / Pages];
 	uint i, at = page % Pages;
 	uint64_t bit;
 
@@ -692,13 +711,14 @@ note(uvlong page, uint n, uchar *vec)
  * it: the whole region when nothing of it is known.
  */
 static int
-look(uvlong page)
+look(int file, uvlong page)
 {
+	Window *w = &windows[file];
 	uchar vec[Pages];
-	uvlong last = (windowed - 1) / pagesize;
+	uvlong last = (w->len - 1) / pagesize;
 	uint n = Ahead;
 
-	if(regions[page / Pages].tick != tick){
+	if(w->regions[page / Pages].tick != tick){
 		page -= page % Pages;
 		n = Pages;
 	}
@@ -706,41 +726,54 @@ look(uvlong page)
 		n = (uint)(Pages - page % Pages);
 	if(n > last + 1 - page)
 		n = (uint)(last + 1 - page);
-	if(diskincore(Image, page * pagesize, n * pagesize, vec) < 0)
+	if(diskincore(file, page * pagesize, n * pagesize, vec) < 0)
 		return 0;
-	note(page, n, vec);
+	note(file, page, n, vec);
 	return 1;
 }
 
 static int
-incore(uvlong page)
+incore(int file, uvlong page)
 {
-	return known(page) || (look(page) && known(page));
+	return known(file, page) || (look(file, page) && known(file, page));
 }
 
 /*
- * Can the request be copied from the mapping without waiting?  What we knew
- * is forgotten after RESIDENT_MS, as the system may have dropped pages
- * since.  Should it do so sooner, and have us wait for one, the mapping is
- * left alone for a while.
+ * Can this be copied from the mapping without waiting?  What we knew is
+ * forgotten after RESIDENT_MS, as the system may have dropped pages since.
+ * Should it do so sooner, and have us wait for one, the mapping is left
+ * alone for a while.
  */
 static int
-resident(Io *io)
+mapped(Home h, size_t len)
 {
-	uvlong page = place(io->lba) / pagesize;
-	uvlong last = (place(io->lba + io->nsec) - 1) / pagesize;
+	uvlong page = h.off / pagesize, last = (h.off + len - 1) / pagesize;
 
 	/* One that came before the image shrank may lie behind its end. */
-	if(place(io->lba + io->nsec) > windowed || now < nowindow)
+	if(h.off + len > windows[h.file].len || now < nowindow)
 		return 0;
 	for(; page <= last; page++)
-		if(!incore(page))
+		if(!incore(h.file, page))
 			return 0;
 	/* One that can't be read all the same is the engine's to find out about. */
-	if(disktouch(Image, place(io->lba), io->nsec * Sector) == 0)
+	if(disktouch(h.file, h.off, len) == 0)
 		return 1;
 	nowindow = now + 2 * RESIDENT_MS;
 	return 0;
+}
+
+static int
+resident(Io *io)
+{
+	uint n, at;
+	Home h;
+
+	for(at = 0; at < io->nsec; at += n){
+		n = freezemap(io->lba + at, io->nsec - at, &h);
+		if(!mapped(h, n * Sector))
+			return 0;
+	}
+	return 1;
 }
 
 /*
@@ -753,9 +786,10 @@ forget(void)
 	static uvlong looked;
 	uvlong s;
 
-	if(windowed == 0 || now - looked < Stall_ms)
+	if(now - looked < Stall_ms)
 		return;
 	looked = now;
+	sleeps = disksleeps();
 	s = diskstalls();
 	if(s != stalls)
 		nowindow = now + 2 * RESIDENT_MS;
@@ -764,6 +798,28 @@ forget(void)
 		tick++;
 		ticked = now;
 	}
+}
+
+/*
+ * Map a file, and have room for what we know of its pages.  Without,
+ * reads go another way.
+ */
+static void
+openwindow(int file, uvlong size)
+{
+	Window *w = &windows[file];
+
+	pagesize = (uvlong)sysconf(_SC_PAGESIZE);
+	if(w->len == size)
+		return;
+	free(w->regions);
+	w->regions = NULL;
+	w->len = diskmap(file, size) ? size : 0;
+	if(w->len == 0)
+		return;
+	w->regions = calloc((size_t)(w->len / pagesize / Pages + 1), sizeof *w->regions);
+	if(w->regions == NULL)
+		w->len = 0;
 }
 
 /*
@@ -776,15 +832,21 @@ forget(void)
 static void
 fetch(Io *io, uvlong most)
 {
-	uvlong at = place(io->lba), end = place(io->lba + io->nsec), n;
+	uvlong at, end, n;
+	Home h;
 
-	if(io->op != Oread || end > windowed || (most > Head && end - at <= Head))
-		return;		/* nothing to be copied, or not from there; or fetched already */
+	if(io->op != Oread || (most > Head && io->nsec <= Head / Sector))
+		return;		/* nothing to be copied, or fetched already */
+	n = freezemap(io->lba, io->nsec, &h);
+	at = h.off;
+	end = at + n * Sector;
+	if(end > windows[h.file].len)
+		return;
 	for(; at < end; at += n){
 		n = pagesize - at % pagesize;
 		if(n > end - at)
 			n = end - at;
-		diskprefetch(Image, at, n < most ? n : most);
+		diskprefetch(h.file, at, n < most ? n : most);
 	}
 }
 
@@ -794,10 +856,8 @@ fetch(Io *io, uvlong most)
  * A write has reached the system.
  */
 static void
-written(Io *io)
+settled(Io *io)
 {
-	if(pool.n > 0 && io->op == Owrite)
-		update(io->data, io->lba, io->nsec);
 	if(!io->stable || broken){
 		finish(io, broken);	/* inv. 4 */
 		return;
@@ -806,17 +866,48 @@ written(Io *io)
 	put(&tosync, io);
 }
 
+/*
+ * A write or trim has reached the system.  While there is a shadow that must
+ * be recorded; until it is, whoever wants these sectors waits (inv. 1).
+ */
+static void
+written(Io *io)
+{
+	if(pool.n > 0 && io->op == Owrite)
+		update(io->data, io->lba, io->nsec);
+	if(!shadowed){
+		settled(io);
+		return;
+	}
+	if(!io->active)
+		enlist(io);
+	put(&torecord, io);
+}
+
+static void
+breaks(int error)
+{
+	if(error == 0 || broken != 0)
+		return;
+	broken = error;
+	warnx("can't sync the disk: %s: no write or flush succeeds from here on, as earlier writes may be lost", strerror(broken));
+}
+
 static void
 synced(Op *o)
 {
 	Io *io;
 
+	int error = shadowed ? freezesynced(o->error) : o->error;
+
 	syncing = 0;
 	syncslow = nanoseconds() / 1000000 - syncstart >= SLOW_MS;
-	if(o->error != 0 && broken == 0){
-		broken = o->error;
-		warnx("can't sync the disk: %s: no write or flush succeeds from here on, as earlier writes may be lost", strerror(broken));
+	if(error == Unanswered){
+		while((io = get(&insync)) != NULL)
+			finish(io, error);
+		return;
 	}
+	breaks(error);
 	while((io = get(&insync)) != NULL)
 		finish(io, broken);
 }
@@ -824,13 +915,13 @@ synced(Op *o)
 static void
 startsync(void)
 {
-	if(syncing || tosync.first == NULL)
+	if(syncing || tosync.first == NULL || (shadowed && freezesnap() < 0))
 		return;
 	insync = tosync;
 	tosync = (List){ 0 };
 	syncing = 1;
 	syncstart = now;
-	syncop = (Op){ .op = Oflush, .done = synced };
+	syncop = (Op){ .op = shadowed ? Owork : Oflush, .work = freezesync, .done = synced };
 	enginestart(&syncop);
 }
 
@@ -852,10 +943,11 @@ newrun(Io **q, int n)
 }
 
 static void
-startrun(Run *r, int op, uvlong lba, void (*done)(Op*))
+startrun(Run *r, int op, Home h, void (*done)(Op*))
 {
-	r->op = (Op){ .op = op, .iov = r->iov, .niov = r->n, .off = place(lba), .done = done };
+	r->op = (Op){ .op = op, .file = h.file, .iov = r->iov, .niov = r->n, .off = h.off, .done = done };
 	changing += op == Owrite;
+	under[h.file]++;
 	stats.joined += (uint)r->n - 1;
 	stats.transfers++;
 	enginestart(&r->op);
@@ -865,41 +957,96 @@ static void
 freerun(Run *r)
 {
 	changing -= r->op.op == Owrite;
+	under[r->op.file]--;
 	r->next = freeruns;
 	freeruns = r;
 }
 
-static void probed(Op*);
+static void stepped(Op*);
 
 /*
- * A read failed: read its sectors one by one, as far as the first bad one.
+ * Read on in steps: a verify, whose data nobody wants; a read that lives in
+ * two files; and one that has failed, sector by sector, as far as the first
+ * bad one.
  */
 static void
-probe(Io *io)
+step(Io *io)
 {
+	static _Alignas(4096) uchar sink[Verifymax * Sector];
 	Run *r = newrun(&io, 1);
+	uint n = io->nsec - io->at;
+	Home h;
 
-	r->iov[0] = (struct iovec){ io->space + io->at * Sector, Sector };
-	startrun(r, Oread, io->lba + io->at, probed);
+	if(io->at < io->careful)
+		n = 1;
+	else if(n > Verifymax)
+		n = Verifymax;
+	n = freezemap(io->lba + io->at, n, &h);
+	r->iov[0] = (struct iovec){ io->op == Oread ? io->space + io->at * Sector : sink, n * Sector };
+	r->nsec = n;
+	startrun(r, Oread, h, stepped);
 }
 
 static void
-probed(Op *o)
+stepped(Op *o)
 {
 	Run *r = (Run*)o;
 	Io *io = r->io[0];
+	uint n = r->nsec;
 	int error = o->error;
 
 	freerun(r);
-	if(error != 0)
+	if(error != 0 && n == 1){
 		readfailed(io, io->lba + io->at, error);
-	else if(++io->at < io->nsec)
-		probe(io);
+		return;
+	}
+	if(error != 0)
+		io->careful = io->at + n;
 	else
+		io->at += n;
+	if(io->at < io->nsec)
+		step(io);
+	else if(io->op == Oread)
 		deliver(io);
+	else
+		finish(io, 0);
 }
 
 static void transferred(Op*);
+
+/*
+ * Have the engine carry out n requests that follow each other on the disk;
+ * those that live together in one operation.
+ */
+static void
+startio(Io **q, int n)
+{
+	uint got, total = 0;
+	Home h;
+	int i;
+
+	for(; n > 0; q += i, n -= i, total = 0){
+		for(i = 0; i < n; i++)
+			total += q[i]->nsec;
+		if(q[0]->op == Oread)
+			got = freezemap(q[0]->lba, total, &h);
+		else{
+			got = total;
+			h.file = freezehome();
+			h.off = freezeplace(q[0]->lba, h.file);
+		}
+		for(i = 0; i < n && q[i]->nsec <= got; i++){
+			q[i]->file = h.file;
+			got -= q[i]->nsec;
+		}
+		if(i > 0)
+			startrun(newrun(q, i), q[0]->op, h, transferred);
+		else{
+			step(q[0]);
+			i = 1;
+		}
+	}
+}
 
 /*
  * The operation of which this was a part did not get to its end.  Alone it
@@ -908,16 +1055,17 @@ static void transferred(Op*);
 static void
 retry(Io *io, int alone, int error)
 {
-	Run *r;
-
-	if(!alone){
-		r = newrun(&io, 1);
-		startrun(r, io->op, io->lba, transferred);
-	}else if(io->op == Oread){
+	if(io->op == Oread){
 		io->at = 0;
-		probe(io);
-	}else{
-		complain("write error", io->lba, error);
+		io->careful = alone ? io->nsec : 0;
+		step(io);
+	}else if(!alone)
+		startio(&io, 1);
+	else{
+		if(io->file == Shadow)
+			error = freezefull(error);
+		if(error != Unanswered)
+			complain("write error", io->lba, error);
 		if(pool.n > 0)
 			distrust(io->lba, io->nsec);
 		finish(io, error);
@@ -972,15 +1120,13 @@ startall(Io **q, int n)
 			m++;
 			continue;
 		}
-		if(m > 0)
-			startrun(newrun(q + i - m, m), q[i-m]->op, q[i-m]->lba, transferred);
+		startio(q + i - m, m);
 		m = 0;
 	}
-	if(m > 0)
-		startrun(newrun(q + n - m, m), q[n-m]->op, q[n-m]->lba, transferred);
+	startio(q + n - m, m);
 }
 
-/* Requests of our own: reading ahead and writing behind. */
+/* Requests of our own: reading ahead, writing behind, and merging. */
 
 /*
  * They stand on the list active like any other, with space of their own, so
@@ -999,6 +1145,17 @@ static Own owns[Owns];
 static Own *freeowns;
 static uint nfreeowns;
 
+/* Merging. */
+static struct {
+	uint	n;		/* moves under way */
+	uint	size;		/* sectors of one, at most */
+	uvlong	started;	/* when the last one was, or 0 */
+	uvlong	due;		/* when the next one is, or 0 */
+	uint	pause;		/* milliseconds until then, as one has failed */
+	uvlong	asked;		/* requests that came before we last looked */
+	uvlong	busytill;	/* until when users are taken to want the disk */
+} mover;
+
 static Own*
 newown(int op, uvlong lba, uint n)
 {
@@ -1009,7 +1166,7 @@ newown(int op, uvlong lba, uint n)
 	freeowns = o->next;
 	nfreeowns--;
 	o->io.op = op;
-	o->io.own = 1;
+	o->io.own = Ownfill;
 	o->io.lba = lba;
 	o->io.nsec = n;
 	o->io.stable = 0;
@@ -1026,6 +1183,24 @@ freeown(Own *o)
 	o->next = freeowns;
 	freeowns = o;
 	nfreeowns++;
+}
+
+static int
+initowns(void)
+{
+	uchar *space;
+	uint i;
+
+	if(owns[0].io.space != NULL)
+		return 0;
+	space = aligned_alloc(4096, Owns * Ownsize);
+	if(space == NULL)
+		return -1;
+	for(i = 0; i < Owns; i++){
+		owns[i].io.space = owns[i].io.data = space + i * Ownsize;
+		freeown(&owns[i]);
+	}
+	return 0;
 }
 
 static void
@@ -1077,6 +1252,7 @@ ahead(Stream *s)
 	uint n, most = pool.n * Blocksec / (4 * Streams);
 	Own *o;
 	Io *a;
+	Home h;
 
 	if(s->upto < s->next)
 		s->upto = s->next;
@@ -1090,6 +1266,7 @@ ahead(Stream *s)
 		n = s->window < Ownsize / Sector ? s->window : Ownsize / Sector;
 		if(n > nsec - s->upto)
 			n = (uint)(nsec - s->upto);
+		n = freezemap(s->upto, n, &h);
 		if(pooled(s->upto, n)){
 			s->upto += n;
 			continue;
@@ -1106,7 +1283,7 @@ ahead(Stream *s)
 		}
 		a = &o->io;
 		enlist(&o->io);
-		startrun(newrun(&a, 1), Oread, o->io.lba, aheaddone);
+		startrun(newrun(&a, 1), Oread, h, aheaddone);
 	}
 }
 
@@ -1213,6 +1390,7 @@ lift(Own *o)
 }
 
 static void landed(Op*);
+static void land(Own*, int);
 
 /*
  * Go on with a write, or be done with it.
@@ -1221,6 +1399,7 @@ static void
 writeback(Io *io)
 {
 	Own *o = (Own*)io;
+	uvlong lba;
 	Run *r;
 
 	lift(o);
@@ -1230,9 +1409,48 @@ writeback(Io *io)
 		pass.flying--;
 		return;
 	}
+	lba = io->lba + o->at;
+	if(!freezefits(lba, o->n)){
+		land(o, Unanswered);
+		return;
+	}
+	io->file = freezehome();
 	r = newrun(&io, 1);
 	r->iov[0].iov_len = o->n * Sector;
-	startrun(r, Owrite, io->lba + o->at, landed);
+	startrun(r, Owrite, (Home){ io->file, freezeplace(lba, io->file) }, landed);
+}
+
+/*
+ * A write has reached the disk, and the shadow's map if need be; or it has
+ * failed.  Unanswered: the shadow has no room for it, and will be tried again.
+ */
+static void
+land(Own *o, int error)
+{
+	uvlong lba = o->io.lba + o->at;
+	uint n = o->n;
+	Block *b;
+	Piece p;
+
+	if(error != 0 && (n == 1 || error == Unanswered))
+		pass.error = error;
+	if(error != 0 && n == 1 && error != Unanswered)
+		complain("write error", lba, error);
+	for(; n > 0; lba += p.n, n -= p.n){
+		p = piece(lba, n);
+		b = find(p.no);		/* flying blocks stay */
+		b->flying &= (ushort)~p.bits;
+		if(error != 0)
+			setdirty(b, b->dirty | p.bits);
+		else if(!disk.direct)
+			b->valid &= (ushort)(~p.bits | (uint)b->dirty);	/* the page cache has it now */
+	}
+	/* Which sector is bad shows when they are written one by one. */
+	if(error != 0 && error != Unanswered && o->n > 1)
+		o->careful = 1;
+	else
+		o->at += o->n;
+	writeback(&o->io);
 }
 
 static void
@@ -1240,31 +1458,15 @@ landed(Op *op)
 {
 	Run *r = (Run*)op;
 	Own *o = (Own*)r->io[0];
-	uvlong lba = o->io.lba + o->at;
-	uint n = o->n;
-	Block *b;
-	Piece p;
+	int error = op->error;
 
-	if(op->error != 0 && n == 1){
-		complain("write error", lba, op->error);
-		pass.error = op->error;
-	}
-	for(; n > 0; lba += p.n, n -= p.n){
-		p = piece(lba, n);
-		b = find(p.no);		/* flying blocks stay */
-		b->flying &= (ushort)~p.bits;
-		if(op->error != 0)
-			setdirty(b, b->dirty | p.bits);
-		else if(!disk.direct)
-			b->valid &= (ushort)(~p.bits | (uint)b->dirty);	/* the page cache has it now */
-	}
-	/* Which sector is bad shows when they are written one by one. */
-	if(op->error != 0 && o->n > 1)
-		o->careful = 1;
-	else
-		o->at += o->n;
 	freerun(r);
-	writeback(&o->io);
+	if(error == 0 && shadowed){
+		freezedirty(o->io.file);
+		put(&torecord, &o->io);
+		return;
+	}
+	land(o, o->io.file == Shadow ? freezefull(error) : error);
 }
 
 /*
@@ -1315,9 +1517,9 @@ endpass(void)
 		return;
 	pass.running = 0;
 	flushdue = now + FLUSH_MS;
-	if(pass.error != 0 && lost == 0)
+	if(pass.error != 0 && pass.error != Unanswered && lost == 0)
 		warnx("answered writes can't be written: %s: no write or flush succeeds until they are", strerror(pass.error));
-	if(pass.error == 0 && lost != 0)
+	if(pass.error == 0 && lost != 0 && lost != Unanswered)
 		warnx("all answered writes have reached the disk");
 	lost = pass.error;
 	toclean = (List){ 0 };
@@ -1340,7 +1542,7 @@ passes(void)
 		pump();
 		endpass();
 	}
-	if(!pass.running && (toclean.first != NULL || (pool.dirty > pool.n / 2 && lost == 0) || (pool.dirty > 0 && now >= flushdue))){
+	if(!pass.running && (toclean.first != NULL || (pool.dirty > pool.n / 2 && lost == 0) || (pool.dirty > 0 && freezestate() == Fstopping) || (pool.dirty > 0 && now >= flushdue))){
 		startpass();
 		pump();
 		endpass();
@@ -1400,50 +1602,7 @@ absorb(Io *io)
 	return 1;
 }
 
-/* Verify and trim. */
-
-static void verified(Op*);
-
-/*
- * Read a piece into nowhere: a large one, but sector by sector where a large
- * one has failed.
- */
-static void
-verify(Io *io)
-{
-	static _Alignas(4096) uchar sink[Verifymax * Sector];
-	Run *r = newrun(&io, 1);
-	uint n = io->at < io->careful ? 1 : Verifymax;
-
-	if(n > io->nsec - io->at)
-		n = io->nsec - io->at;
-	r->iov[0] = (struct iovec){ sink, n * Sector };
-	r->nsec = n;
-	startrun(r, Oread, io->lba + io->at, verified);
-}
-
-static void
-verified(Op *o)
-{
-	Run *r = (Run*)o;
-	Io *io = r->io[0];
-	uint n = r->nsec;
-	int error = o->error;
-
-	freerun(r);
-	if(error != 0 && n == 1){
-		readfailed(io, io->lba + io->at, error);
-		return;
-	}
-	if(error != 0)
-		io->careful = io->at + n;
-	else
-		io->at += n;
-	if(io->at < io->nsec)
-		verify(io);
-	else
-		finish(io, 0);
-}
+/* Trim. */
 
 static void trimmed(Op*);
 
@@ -1453,7 +1612,8 @@ trim(Io *io)
 	Run *r = newrun(&io, 1);
 	Range *g = &io->range[io->at];
 
-	r->op = (Op){ .op = Otrim, .off = place(g->lba), .len = (uvlong)g->nsec * Sector, .done = trimmed };
+	r->op = (Op){ .op = Otrim, .file = io->file, .off = freezeplace(g->lba, io->file), .len = (uvlong)g->nsec * Sector, .done = trimmed };
+	under[io->file]++;
 	enginestart(&r->op);
 }
 
@@ -1465,9 +1625,11 @@ trimmed(Op *o)
 	int error = o->error;
 
 	freerun(r);
-	if(error != 0)
+	if(error != 0 && io->file == Shadow)
+		error = freezefull(error);
+	if(error != 0 && error != Unanswered)
 		complain("trim error", io->range[io->at].lba, error);
-	else if(pool.n > 0)
+	else if(error == 0 && pool.n > 0)
 		drop(io->range[io->at].lba, io->range[io->at].nsec);
 	if(error == 0 && ++io->at < (uint)io->nrange){
 		trim(io);
@@ -1491,15 +1653,40 @@ static void
 copyout(Io *io)
 {
 	uchar *to = io->room(io);
+	uint n, at;
+	Home h;
 
-	if(diskcopy(to, Image, place(io->lba), io->nsec * Sector) < 0){
-		nowindow = now + 2 * RESIDENT_MS;
-		readfailed(io, io->lba, EIO);
-		return;
+	for(at = 0; at < io->nsec; at += n){
+		n = freezemap(io->lba + at, io->nsec - at, &h);
+		if(diskcopy(to + at * Sector, h.file, h.off, n * Sector) < 0){
+			nowindow = now + 2 * RESIDENT_MS;
+			readfailed(io, io->lba + at, EIO);
+			return;
+		}
 	}
 	if(pool.n > 0)
 		overlay(to, io->lba, io->nsec);
 	finish(io, 0);
+}
+
+/*
+ * Fetch a read from the page cache by system calls.  Returns 0 when it is not
+ * all there.
+ */
+static int
+tryread(Io *io)
+{
+	uint n, at;
+	Home h;
+
+	if(windows[Image].len != 0 && now >= nowindow)
+		return 0;
+	for(at = 0; at < io->nsec; at += n){
+		n = freezemap(io->lba + at, io->nsec - at, &h);
+		if(disktry(io->space + at * Sector, n * Sector, h.file, h.off) != n * Sector)
+			return 0;
+	}
+	return 1;
 }
 
 /*
@@ -1513,7 +1700,7 @@ hot(Io *io)
 		finish(io, 0);
 	}else if(resident(io))
 		copyout(io);
-	else if((windowed == 0 || now < nowindow) && disktry(io->space, io->nsec * Sector, Image, place(io->lba)) == io->nsec * Sector)
+	else if(tryread(io))
 		deliver(io);
 	else
 		return 0;
@@ -1547,18 +1734,17 @@ readall(Io **q, int n)
 }
 
 /*
- * Must a write of the sectors from lba to before end wait for the disk, as
- * it changes part of a page that is not in memory, which the system would
- * have to read first?
+ * Must a write of len bytes wait for the disk, as it changes part of a page
+ * that is not in memory, which the system would have to read first?
  */
 static int
-partial(uvlong lba, uvlong end)
+partial(Home h, uvlong len)
 {
-	uvlong from = place(lba), to = place(end);
+	uvlong end = h.off + len;
 
-	if(to >= windowed)
-		return from % pagesize != 0 || to % pagesize != 0;
-	return (from % pagesize != 0 && !incore(from / pagesize)) || (to % pagesize != 0 && !incore(to / pagesize));
+	if(end >= windows[h.file].len)
+		return h.off % pagesize != 0 || end % pagesize != 0;
+	return (h.off % pagesize != 0 && !incore(h.file, h.off / pagesize)) || (end % pagesize != 0 && !incore(h.file, end / pagesize));
 }
 
 /*
@@ -1569,7 +1755,12 @@ partial(uvlong lba, uvlong end)
 static void
 took(uvlong start, uvlong end)
 {
+	uvlong was = sleeps;
+
 	if(end - start >= SLOW_MS * 1000000ULL){
+		sleeps = disksleeps();
+		if(sleeps == was)
+			return;		/* it was not the disk: others had the processor */
 		slowfor = slowfor == 0 ? 1000 : slowfor < 16000 ? 2 * slowfor : slowfor;
 		slowtill = end / 1000000 + slowfor;
 	}else if(now > slowtill + slowfor)
@@ -1586,30 +1777,98 @@ locked(void)
 	return changing > 0 || (syncing && (syncslow || now - syncstart >= SLOW_MS));
 }
 
+/*
+ * Must writes wait, as the image is about to stand still?
+ */
+static int
+stopped(void)
+{
+	int s = freezestate();
+
+	return s == Fstopping || s == Fcommitting;
+}
+
+/*
+ * Put off writes and trims until the image stands still.  Should that take
+ * long, the rest of the requests is for those that read.
+ */
+static void
+hold(Io **q, int n)
+{
+	int i;
+
+	for(i = 0; i < n; i++){
+		if(nheld >= REQUESTS / 2){
+			finish(q[i], Unanswered);
+			continue;
+		}
+		keep(q[i]);
+		if(!q[i]->active)
+			enlist(q[i]);
+		put(&held, q[i]);
+		nheld++;
+	}
+}
+
+/*
+ * How many of n writes, beginning with the first, there is room for.
+ */
+static int
+admitted(Io **q, int n)
+{
+	int i;
+
+	if(freezestate() == Fnone)
+		return n;
+	for(i = 0; i < n && freezefits(q[i]->lba, q[i]->nsec); i++)
+		;
+	return i;
+}
+
+static int
+admittrim(Io *io)
+{
+	int i;
+
+	for(i = 0; i < io->nrange; i++)
+		if(!freezefits(io->range[i].lba, io->range[i].nsec))
+			return 0;
+	return 1;
+}
+
 static void
 writeall(Io **q, int n)
 {
 	struct iovec iov[Runmax];
 	size_t got, end = 0;
 	uvlong t;
+	Home h;
 	int i, error;
 
+	if(stopped()){
+		hold(q, n);
+		return;
+	}
 	if(behind){
 		for(i = 0; i < n; i++)
 			if(q[i]->stable || !absorb(q[i]))
 				startall(q + i, 1);
 		return;
 	}
-	if(disk.direct || now < slowtill || locked() || partial(q[0]->lba, q[n-1]->lba + q[n-1]->nsec)){
+	h.file = freezehome();
+	h.off = freezeplace(q[0]->lba, h.file);
+	if(disk.direct || now < slowtill || locked() || partial(h, (q[n-1]->lba + q[n-1]->nsec - q[0]->lba) * Sector)){
 		startall(q, n);
 		return;
 	}
-	for(i = 0; i < n; i++)
+	for(i = 0; i < n; i++){
 		iov[i] = (struct iovec){ q[i]->data, q[i]->nsec * Sector };
+		q[i]->file = h.file;
+	}
 	stats.joined += (uint)n - 1;
 	stats.transfers++;
 	t = nanoseconds();
-	got = diskwrite(Image, iov, n, place(q[0]->lba));
+	got = diskwrite(h.file, iov, n, h.off);
 	error = errno;
 	took(t, nanoseconds());
 	for(i = 0; i < n; i++){
@@ -1631,6 +1890,7 @@ static void
 begin(Io **q, int n)
 {
 	Io *io = q[0];
+	int m;
 
 	if(io->own){
 		writeback(io);
@@ -1642,16 +1902,33 @@ begin(Io **q, int n)
 		readall(q, n);
 		break;
 	case Owrite:
-		writeall(q, n);
+		for(; n > 0; q += m, n -= m){
+			m = admitted(q, n);
+			if(m > 0)
+				writeall(q, m);
+			else{
+				finish(q[0], Unanswered);
+				m = 1;
+			}
+		}
 		break;
 	case Overify:
 		if(!io->active && enlist(io) > 0)
 			break;
-		verify(io);
+		step(io);
 		break;
 	case Otrim:
+		if(stopped()){
+			hold(q, 1);
+			break;
+		}
+		if(!admittrim(io)){
+			finish(io, Unanswered);
+			break;
+		}
 		if(!io->active && enlist(io) > 0)
 			break;
+		io->file = freezehome();
 		if(io->nrange == 0){
 			written(io);
 			break;
@@ -1774,6 +2051,313 @@ beginall(Io **q, int n)
 	}
 }
 
+/* The shadow. */
+
+static void moved(Own*, int);
+
+/*
+ * Where the newest data is has been recorded, or can't be now.
+ */
+static void
+recorded(Io *io, int error)
+{
+	if(io->own == Ownmove)
+		moved((Own*)io, error);
+	else if(io->own)
+		land((Own*)io, error);
+	else if(error != 0)
+		finish(io, error);
+	else
+		settled(io);
+}
+
+static void
+savework(Op *o)
+{
+	o->error = freezesave() < 0 ? errno : 0;
+}
+
+static void
+saved(Op *o)
+{
+	List all = inrecord;
+	int error = o->error != 0 ? freezefull(o->error) : 0;
+	Io *io;
+
+	saving = 0;
+	inrecord = (List){ 0 };
+	while((io = get(&all)) != NULL)
+		recorded(io, error);
+}
+
+/*
+ * Note in the map what was written or trimmed.
+ */
+static int
+noteio(Io *io)
+{
+	Own *o = (Own*)io;
+	int i, r = 0;
+
+	freezedirty(io->file);
+	if(io->own == Ownfill)
+		return freezenote(io->lba + o->at, o->n, io->file);
+	if(io->op != Otrim)
+		return freezenote(io->lba, io->nsec, io->file);
+	for(i = 0; i < io->nrange && r >= 0; i++)
+		r = freezenote(io->range[i].lba, io->range[i].nsec, io->file);
+	return r;
+}
+
+/*
+ * Record what has been written since the last time, all of it together.
+ * The map goes into the page cache, as writes do when there is no -d: here
+ * and now, unless that may have to wait.
+ */
+static void
+record(void)
+{
+	List all = torecord;
+	int r, news = 0;
+	uvlong t;
+	Io *io;
+
+	if(saving || all.first == NULL)
+		return;
+	torecord = (List){ 0 };
+	while((io = get(&all)) != NULL){
+		r = noteio(io);
+		if(r < 0)
+			recorded(io, Unanswered);
+		else
+			put(&inrecord, io);
+		news |= r > 0;
+	}
+	saveop = (Op){ .op = Owork, .work = savework, .done = saved };
+	if(!news)
+		saved(&saveop);
+	else if(disk.direct || now < slowtill || locked()){
+		saving = 1;
+		enginestart(&saveop);
+	}else{
+		t = nanoseconds();
+		savework(&saveop);
+		took(t, nanoseconds());
+		saved(&saveop);
+	}
+}
+
+/*
+ * A move has ended.  One that failed is tried again when its turn has come
+ * round, with fewer sectors, so that a bad one keeps no other from moving.
+ */
+static void
+moved(Own *o, int error)
+{
+	mover.n--;
+	if(error == 0)
+		mover.size = mover.size < Ownsize / Sector / 2 ? mover.size * 2 : Ownsize / Sector;
+	else{
+		mover.size = mover.size > 8 ? mover.size / 8 : 1;
+		mover.pause = Moveretry_ms;
+	}
+	delist(&o->io);
+	freeown(o);
+}
+
+static void
+movewritten(Op *op)
+{
+	Run *r = (Run*)op;
+	Own *o = (Own*)r->io[0];
+	int error = op->error;
+
+	freerun(r);
+	if(error == 0){
+		put(&torecord, &o->io);
+		return;
+	}
+	complain("merge: write error", o->io.lba, error);
+	moved(o, error);
+}
+
+static void
+moveread(Op *op)
+{
+	Run *r = (Run*)op;
+	Io *io = r->io[0];
+	int error = op->error;
+
+	freerun(r);
+	if(error == 0)
+		startrun(newrun(&io, 1), Owrite, (Home){ Image, freezeplace(io->lba, Image) }, movewritten);
+	else{
+		complain("merge: read error", io->lba, error);
+		moved((Own*)io, error);
+	}
+}
+
+/*
+ * Is somebody changing these sectors?
+ */
+static int
+inway(Io *io)
+{
+	Io *a;
+
+	for(a = oldest; a != NULL; a = a->next)
+		if((changes(a) || a->own) && a->from < io->to && io->from < a->to)
+			return 1;
+	return 0;
+}
+
+/*
+ * Begin to move the next sectors.  Returns 0 when there are none, or when
+ * they are in use.
+ */
+static int
+movenext(void)
+{
+	uvlong lba;
+	uint n = freezenext(mover.size, &lba);
+	Own *o;
+	Io *io;
+
+	if(n == 0)
+		return 0;
+	o = newown(Overify, lba, n);
+	io = &o->io;
+	io->own = Ownmove;
+	io->file = Image;
+	if(inway(io)){
+		freeown(o);
+		return 0;
+	}
+	mover.n++;
+	enlist(io);
+	startrun(newrun(&io, 1), Oread, (Home){ Shadow, freezeplace(lba, Shadow) }, moveread);
+	return 1;
+}
+
+/*
+ * Merge: as fast as the disk can while nobody else wants it, and otherwise
+ * one move at a time and then a pause, four times as long as the move took.
+ */
+static void
+merge(void)
+{
+	uvlong asked = stats.reads + stats.writes;
+	uint most = now < mover.busytill ? 1 : Moves;
+
+	if(asked != mover.asked){
+		mover.asked = asked;
+		mover.busytill = now + Idle_ms;
+	}
+	if(mover.n == 0 && mover.started != 0){
+		mover.due = now + mover.pause + (most == 1 ? 4 * (now - mover.started) + 1 : 0);
+		mover.started = mover.pause = 0;
+	}
+	if(closing || broken || now < mover.due || mover.n >= most)
+		return;
+	mover.due = 0;
+	while(mover.n < most && nfreeowns > Owns / 4 && movenext())
+		mover.started = now;
+	if(mover.n == 0)
+		mover.due = now + 1;
+	freezetick();
+}
+
+/*
+ * Is nothing under way that must be over before freeze.c's next job?
+ */
+static int
+quiet(void)
+{
+	if(freezestate() == Fstopping)
+		return changing == 0 && !pass.running && pool.dirty == 0;
+	return under[Shadow] == 0 && mover.n == 0 && !saving && torecord.first == NULL;
+}
+
+/*
+ * Freezing has come a step further.
+ */
+static void
+stepdone(void)
+{
+	int s = freezestate();
+	Io *io;
+
+	shadowed = s == Ffrozen || s == Fthawing || s == Fmerging || s == Fending;
+	if(shadowed)
+		openwindow(Shadow, freezesize());
+	if(stopped())
+		return;
+	while((io = get(&held)) != NULL)
+		put(&ready, io);
+	nheld = 0;
+	mover.size = Ownsize / Sector;
+	mover.due = 0;
+}
+
+static void
+jobdone(Op *o)
+{
+	syncing = 0;
+	breaks(freezejobdone(o));
+	stepdone();
+}
+
+/*
+ * Freeze, merge, or be done with it, as far as that can be now.
+ */
+static void
+freezing(void)
+{
+	if(freezestate() == Fnone)
+		return;
+	if(freezestate() == Fmerging)
+		merge();
+	if(syncing || !freezejob(&jobop, quiet()))
+		return;
+	if(freezestate() == Fending)
+		openwindow(Shadow, 0);
+	jobop.done = jobdone;
+	syncing = 1;
+	syncstart = now;
+	enginestart(&jobop);
+}
+
+char*
+buffreeze(int on)
+{
+	char *e;
+
+	if(broken || (lost && lost != Unanswered))
+		return "the disk has lost writes";
+	e = on ? freeze() : unfreeze();
+	stepdone();
+	return e;
+}
+
+char*
+bufshadow(char *path, uvlong mib, int readonly)
+{
+	char *e;
+
+	if(path != NULL && initowns() < 0)
+		return "no memory for merging";
+	e = freezeinit(path, mib, readonly);
+	if(e == NULL)
+		stepdone();
+	return e;
+}
+
+void
+bufclose(void)
+{
+	closing = 1;
+}
+
 void
 bufcommit(void)
 {
@@ -1786,10 +2370,14 @@ bufcommit(void)
 		fence = untilfence(q, nqueue);
 		beginall(q, fence);
 	}
-	while((io = get(&ready)) != NULL)
-		begin(&io, 1);
+	do{
+		while((io = get(&ready)) != NULL)
+			begin(&io, 1);
+		record();
+	}while(ready.first != NULL);
 	if(behind)
 		passes();
+	freezing();
 	startsync();
 	stalled = enginekick();
 }
@@ -1801,6 +2389,8 @@ bufwait(void)
 		return 1;
 	if(pass.running)
 		return -1;
+	if(mover.due > 0)
+		return now >= mover.due ? 0 : (int)(mover.due - now);
 	if(toclean.first != NULL)
 		return 0;
 	if(pool.dirty == 0)
@@ -1870,39 +2460,21 @@ bufbusy(void)
 
 /* The disk's size and shape. */
 
-/*
- * Map the image, and have room for what we know of its pages.  Without,
- * reads go another way.
- */
-static void
-openwindow(void)
-{
-	pagesize = (uvlong)sysconf(_SC_PAGESIZE);
-	if(windowed == disk.size)
-		return;
-	free(regions);
-	regions = NULL;
-	windowed = diskmap(Image, disk.size) ? disk.size : 0;
-	if(windowed == 0)
-		return;
-	regions = calloc((size_t)(windowed / pagesize / Pages + 1), sizeof *regions);
-	if(regions == NULL)
-		windowed = 0;
-}
-
 static void
 initruns(void)
 {
 	uint i;
 
-	for(i = 0; i < sizeof runs / sizeof runs[0]; i++)
-		freerun(&runs[i]);
+	for(i = 0; i < sizeof runs / sizeof runs[0]; i++){
+		runs[i].next = freeruns;
+		freeruns = &runs[i];
+	}
 }
 
 int
 bufpool(uint mib, int writebehind)
 {
-	uchar *data, *space;
+	uchar *data;
 	uint i, size = 1;
 
 	pool.n = (uint)((uvlong)mib * 1024 * 1024 / Blocksize);
@@ -1916,17 +2488,12 @@ bufpool(uint mib, int writebehind)
 	pool.ghost = calloc(size, sizeof *pool.ghost);
 	pass.list = calloc(pool.n, sizeof *pass.list);
 	data = aligned_alloc(4096, (size_t)pool.n * Blocksize);
-	space = aligned_alloc(4096, Owns * Ownsize);
-	if(pool.block == NULL || pool.hash == NULL || pool.ghost == NULL || pass.list == NULL || data == NULL || space == NULL)
+	if(pool.block == NULL || pool.hash == NULL || pool.ghost == NULL || pass.list == NULL || data == NULL || initowns() < 0)
 		return -1;
 	for(i = 0; i < pool.n; i++){
 		pool.block[i].data = data + (size_t)i * Blocksize;
 		pool.block[i].next = pool.spare;
 		pool.spare = &pool.block[i];
-	}
-	for(i = 0; i < Owns; i++){
-		owns[i].io.space = owns[i].io.data = space + i * Ownsize;
-		freeown(&owns[i]);
 	}
 	behind = writebehind;
 	return 0;
@@ -1947,9 +2514,10 @@ bufinit(uvlong offset, uvlong length)
 	}
 	first = offset;
 	nsec = length > 0 ? length : all - offset;
+	freezeexport(first, nsec);
 	if(freeruns == NULL && !bufbusy())
 		initruns();
-	openwindow();
+	openwindow(Image, disk.size);
 	return 0;
 }
 

@@ -13,6 +13,7 @@ typedef struct Nic	Nic;
 typedef struct Port	Port;
 typedef struct Disk	Disk;
 typedef struct Range	Range;
+typedef struct Home	Home;
 typedef struct Op	Op;
 typedef struct Io	Io;
 typedef struct Ata	Ata;
@@ -71,6 +72,8 @@ struct Conf {
 	int	sync;		/* -s */
 	int	behind;		/* -w */
 	uint	pool;		/* -c, MiB */
+	char	*shadow;	/* -f, or NULL */
+	uvlong	shadowmib;	/* most that it may hold; 0: anything */
 	uvlong	offset;		/* -o, sectors */
 	uvlong	length;		/* -l, sectors; 0: to the end */
 	Ea	mask[Maxmacs];	/* -m */
@@ -118,6 +121,37 @@ enum {
 	Image,
 	Shadow,
 	Nfiles,
+};
+
+/* Where a run of sectors lives. */
+struct Home {
+	int	file;
+	uvlong	off;		/* bytes */
+};
+
+/* How far freezing has come.  freezejobdone makes each step but those named. */
+enum {
+	Fnone,
+	Fpreparing,		/* freeze: a shadow is being made */
+	Fstopping,		/* writes must stop */
+	Fcommitting,		/* freezejob: the image is being synced */
+	Ffrozen,		/* writes go to the shadow */
+	Fheld,			/* there is no shadow: writes are left unanswered */
+	Fthawing,		/* unfreeze: the shadow is told that it will be merged */
+	Fmerging,		/* writes go to the image, and the shadow's sectors are moved there */
+	Fending,		/* freezejob: the shadow is empty, and is being removed */
+};
+
+/* What the image's mark says. */
+enum {
+	Marknone,
+	Marklive,		/* the shadow has data */
+	Markgone,		/* it has if it exists */
+};
+
+enum {
+	Identmax	= 256,	/* bytes of an image's identity, with a 0 at its end */
+	Unanswered	= -1,	/* an Io's error: it can't be done now, and shall be left for the initiator to send again */
 };
 
 struct Range {
@@ -172,7 +206,7 @@ struct Io {
 
 	uchar	*space;		/* Spacesize bytes at a page boundary, the Io's for as long as there is one */
 
-	int	error;		/* 0, or an errno */
+	int	error;		/* 0, an errno, or Unanswered */
 	uvlong	badlba;		/* the first bad sector, when a read or verify failed */
 
 	/* buf.c only */
@@ -180,7 +214,8 @@ struct Io {
 	Io	*prev;
 	int	active;		/* it is on that list */
 	Io	*link;		/* on the list of what it waits for */
-	int	own;		/* nobody's request but buf.c's */
+	int	own;		/* nobody's request but buf.c's: Ownfill or Ownmove */
+	int	file;		/* a write's or trim's: where it goes */
 	uvlong	from, to;	/* it concerns sectors from from to before to */
 	uint	blockers;	/* those before it on that list that it must wait for */
 	uint	waiters;	/* those behind it that wait for it */
@@ -207,7 +242,7 @@ struct Ata {
 	void	(*done)(Ata*);
 
 	int	ext;		/* ata.c only: the LBA has 48 bits */
-	int	aoeerror;	/* Eok, or the command is refused with this AoE error */
+	int	aoeerror;	/* Eok, or the command is refused with this AoE error, or Unanswered */
 	uint	nreply;		/* bytes of data in the answer */
 };
 

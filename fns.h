@@ -83,11 +83,137 @@ int	bufbusy(void);
 int	bufwait(void);
 
 /*
+ * Have a shadow for freezing; as freezeinit, which see.  To be called once,
+ * after bufinit and before any request.
+ */
+char	*bufshadow(char *path, uvlong mib, int readonly);
+
+/*
+ * Begin to freeze, or to unfreeze.  Returns NULL, or why that can't be.
+ */
+char	*buffreeze(int on);
+
+/* No more requests will come: begin nothing of our own accord. */
+void	bufclose(void);
+
+/*
  * Have a pool of blocks of so many MiB, for direct I/O or writebehind (-w).
  * To be called once, before any request.  Returns -1 when there is no
  * memory.
  */
 int	bufpool(uint mib, int writebehind);
+
+/* freeze.c (behaviour.md, "Freeze") */
+
+/*
+ * It is about length sectors of the image from offset on.  Not while there
+ * is a shadow.
+ */
+void	freezeexport(uvlong offset, uvlong length);
+
+/*
+ * Freezing shall use the shadow of that path, up to so many MiB, any number
+ * when mib is 0; NULL: there is none.  Takes up a freeze or merge that was
+ * under way.  Returns NULL, or a sentence saying why the image can't be
+ * served.  To be called once, before any request.
+ */
+char	*freezeinit(char *shadow, uvlong mib, int readonly);
+
+/* One of Fnone, ... */
+int	freezestate(void);
+
+/*
+ * Begin to freeze, or to unfreeze.  Returns NULL, or why that can't be now.
+ */
+char	*freeze(void);
+char	*unfreeze(void);
+
+/*
+ * Is there a job for the engine, in the present state?  Fills in all of o
+ * but done, and returns 1.  quiet: writes are stopped and none is under
+ * way; or, when merging, nothing that concerns the shadow is.
+ */
+int	freezejob(Op *o, int quiet);
+
+/*
+ * The job has ended.  Returns the errno of a sync of the image that failed,
+ * or 0.
+ */
+int	freezejobdone(Op *o);
+
+/*
+ * Where are the newest data of the sector lba?  Returns how many of the n
+ * sectors from there on follow it in the same file.
+ */
+uint	freezemap(uvlong lba, uint n, Home *h);
+
+/* Which file shall be written to now? */
+int	freezehome(void);
+
+/* Where is the sector lba's place in that file, in bytes? */
+uvlong	freezeplace(uvlong lba, int file);
+
+/* The shadow's size in bytes. */
+uvlong	freezesize(void);
+
+/* May so many sectors be written now? */
+int	freezefits(uvlong lba, uint n);
+
+/*
+ * The newest data of these sectors is in this file now.  Returns 1 when
+ * freezesave must succeed before the write is answered, 0 when it need not,
+ * and -1 when there is no memory.  Not while a freezesave is under way in
+ * the engine.
+ */
+int	freezenote(uvlong lba, uint n, int file);
+
+/*
+ * Save what was noted, for whoever comes after our death.  May wait for the
+ * disk, if seldom.  Returns -1 with errno.
+ */
+int	freezesave(void);
+
+/* Something was written to this file. */
+void	freezedirty(int file);
+
+/*
+ * A sync is about to begin: take note of what it must cover.  Returns -1
+ * when there is no memory.
+ */
+int	freezesnap(void);
+
+/* An Owork's work: carry that sync out. */
+void	freezesync(Op *o);
+
+/*
+ * It has ended, with this error or 0.  Returns 0, an errno, or Unanswered
+ * when only the shadow had no room.
+ */
+int	freezesynced(int error);
+
+/*
+ * An errno of a write to the shadow: returns Unanswered, and logs it, when
+ * there was no room, and otherwise error.
+ */
+int	freezefull(int error);
+
+/*
+ * The next sectors to be moved to the image, at most max, which follow each
+ * other in the shadow.  Returns how many, 0 when there are none; the first
+ * is put into *lba.
+ */
+uint	freezenext(uint max, uvlong *lba);
+
+/* Print how far a merge has come, when it is time. */
+void	freezetick(void);
+
+/* Print the state, if it is not Fnone. */
+void	freezereport(void);
+
+/* crc.c */
+
+/* CRC-32 (IEEE 802.3) of n bytes. */
+uint	crc32(const void *data, uint n);
 
 /* linux.c, freebsd.c: the network */
 
@@ -218,10 +344,74 @@ int	diskcopy(uchar *to, int file, uvlong off, size_t len);
 uvlong	diskstalls(void);
 
 /*
+ * How often the loop has slept, in poll or waiting for the disk; not when it
+ * could have gone on, had there been a processor.
+ */
+uvlong	disksleeps(void);
+
+/*
  * Read len bytes at off as far as they are in memory, and return how many
  * those are (preadv2(2), RWF_NOWAIT).
  */
 size_t	disktry(uchar *to, size_t len, int file, uvlong off);
+
+/* linux.c, freebsd.c: the shadow.  All of them may wait for the disk. */
+
+/*
+ * Write into id a line, padded with zeros, that names the image as long as
+ * it is the same, whatever its path and whenever it is looked at.
+ */
+void	diskident(char *id, size_t size);
+
+/* Write into id what differs after each start of the system. */
+void	bootid(uchar id[16]);
+
+/*
+ * Open the directory of the shadow, which later calls use, and remember its
+ * name.  Returns NULL, or a sentence saying why it can't be used.
+ */
+char	*shadowdir(char *path);
+
+/* The shadow's absolute path. */
+char	*shadowpath(void);
+
+/*
+ * Open and lock the shadow.  Returns 1, 0 when there is none, or -1 with
+ * errno; EWOULDBLOCK means that another program has locked it.
+ */
+int	shadowopen(uvlong *size);
+
+/*
+ * Make a shadow of so many bytes, all holes, locked, and without its name.
+ * Returns -1 with errno; EOPNOTSUPP means that its file system has no
+ * holes.
+ */
+int	shadowmake(uvlong size);
+
+/*
+ * Give the shadow its name, for good.  Returns -1 with errno; EEXIST means
+ * that something has it.
+ */
+int	shadowname(void);
+
+/*
+ * Take the shadow away, with or without its name, for good.  Returns -1
+ * with errno.
+ */
+int	shadowremove(void);
+
+/*
+ * Have the image bear a mark, for good: Marknone, or Marklive or Markgone
+ * and the shadow's path.  Where there is no way to mark a file it bears
+ * none.
+ */
+void	imagemark(int mark);
+
+/*
+ * The mark that the image bears; the path in it is put into path.  Markgone
+ * is returned only if there is no such file.
+ */
+int	imagemarked(char *path, size_t size);
 
 /* linux.c, freebsd.c: the engine */
 

@@ -54,6 +54,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
+#include <sys/xattr.h>
 #include <linux/aio_abi.h>
 #include <linux/falloc.h>
 #include <linux/filter.h>
@@ -1080,6 +1081,297 @@ disktrim(int file, uvlong off, uvlong len)
 }
 
 /*
+ * The shadow (freeze.c).  It is found by its directory, opened at the start,
+ * so that no path is followed later.
+ */
+static struct {
+	int	dir;
+	char	*name;			/* in dir */
+	char	temp[NAME_MAX + 1];	/* its name until it has that */
+	char	path[PATH_MAX];		/* absolute */
+	int	named;			/* it has its name */
+} shadow = { .dir = -1 };
+
+static const char markname[] = "user.aoede.shadow";
+
+/*
+ * The first line of a file under /sys for a device, of which there may be
+ * none.
+ */
+static int
+sysline(dev_t dev, const char *file, char *line, size_t size)
+{
+	char name[PATH_MAX];
+	FILE *f;
+	char *got;
+
+	snprintf(name, sizeof name, "/sys/dev/block/%u:%u/%s", major(dev), minor(dev), file);
+	f = fopen(name, "re");
+	if(f == NULL)
+		return 0;
+	got = fgets(line, (int)size, f);
+	fclose(f);
+	if(got == NULL)
+		return 0;
+	line[strcspn(line, "\n")] = 0;
+	return line[0] != 0;
+}
+
+/*
+ * What a disk is known by, wherever it is plugged in; of a partition, its
+ * disk and where it begins.  Its number must serve when nobody says more.
+ */
+static void
+devident(dev_t dev, char *id, size_t size)
+{
+	static const char *const names[] = { "dm/uuid", "md/uuid", "loop/backing_file", "wwid", "device/wwid", "../wwid", "../device/wwid" };
+	char line[128], start[32] = "0";
+	uint i;
+
+	sysline(dev, "start", start, sizeof start);
+	for(i = 0; i < sizeof names / sizeof names[0]; i++)
+		if(sysline(dev, names[i], line, sizeof line)){
+			snprintf(id, size, "disk %s from %s", line, start);
+			return;
+		}
+	snprintf(id, size, "disk %u:%u", major(dev), minor(dev));
+}
+
+void
+diskident(char *id, size_t size)
+{
+	struct statx sx;
+
+	memset(id, 0, size);
+	if(statx(files[Image].fd, "", AT_EMPTY_PATH, STATX_INO|STATX_BTIME, &sx) < 0)
+		return;
+	if(files[Image].isdev)
+		devident(makedev(sx.stx_rdev_major, sx.stx_rdev_minor), id, size);
+	else if(sx.stx_mask & STATX_BTIME)
+		snprintf(id, size, "file %llu of %lld.%09u", (uvlong)sx.stx_ino, (long long)sx.stx_btime.tv_sec, sx.stx_btime.tv_nsec);
+	else
+		snprintf(id, size, "file %llu", (uvlong)sx.stx_ino);
+}
+
+void
+bootid(uchar id[16])
+{
+	char line[64] = "";
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+	uint i;
+
+	memset(id, 0, 16);
+	if(f == NULL)
+		return;
+	if(fgets(line, sizeof line, f) == NULL)
+		line[0] = 0;
+	fclose(f);
+	/* Any mixture that keeps them apart will do. */
+	for(i = 0; line[i] != 0; i++)
+		id[i % 16] = (uchar)(id[i % 16] * 31 + line[i]);
+}
+
+char*
+shadowdir(char *path)
+{
+	static char dir[PATH_MAX];
+	char *slash = strrchr(path, '/');
+	size_t n;
+
+	shadow.name = slash != NULL ? slash + 1 : path;
+	if(shadow.name[0] == 0 || strlen(shadow.name) + sizeof ".aoede" > sizeof shadow.temp)
+		return sentence("-f %s: expected the name of a file", path);
+	if(slash != NULL && slash - path >= PATH_MAX)
+		return sentence("-f: expected a shorter path");
+	snprintf(shadow.temp, sizeof shadow.temp, "%s.aoede", shadow.name);
+	snprintf(dir, sizeof dir, "%.*s", slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
+	shadow.dir = open(dir, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+	if(shadow.dir < 0 || realpath(dir, shadow.path) == NULL)
+		return sentence("-f %s: %s: expected a file in a directory that exists", path, strerror(errno));
+	n = strlen(shadow.path);
+	if(n + 1 + strlen(shadow.name) >= sizeof shadow.path)
+		return sentence("-f %s: expected a shorter path", path);
+	snprintf(shadow.path + n, sizeof shadow.path - n, "%s%s", n > 1 ? "/" : "", shadow.name);
+	return NULL;
+}
+
+char*
+shadowpath(void)
+{
+	return shadow.path;
+}
+
+static void
+shadowclose(void)
+{
+	File *f = &files[Shadow];
+	int e = errno;
+
+	if(f->cached >= 0 && f->cached != f->fd)
+		close(f->cached);
+	if(f->fd >= 0)
+		close(f->fd);
+	f->fd = f->cached = -1;
+	errno = e;
+}
+
+/*
+ * Open the shadow by its present name, and lock it.  It may have been
+ * replaced meanwhile by whoever had the lock.
+ */
+static int
+shadowtake(char *name, int flags)
+{
+	File *f = &files[Shadow];
+	struct stat st, now;
+
+	f->cached = openat(shadow.dir, name, flags|O_RDWR|O_CLOEXEC|O_NOFOLLOW|O_NONBLOCK, 0600);
+	f->fd = f->cached;
+	if(f->fd < 0)
+		return -1;
+	if(flock(f->fd, LOCK_EX|LOCK_NB) < 0 || fstat(f->fd, &st) < 0 || fstatat(shadow.dir, name, &now, AT_SYMLINK_NOFOLLOW) < 0){
+		shadowclose();
+		return -1;
+	}
+	if(!S_ISREG(st.st_mode) || st.st_ino != now.st_ino || st.st_dev != now.st_dev){
+		errno = S_ISREG(st.st_mode) ? EWOULDBLOCK : EINVAL;
+		shadowclose();
+		return -1;
+	}
+	f->ours = 1;
+	f->dio = 0;
+	return 0;
+}
+
+/*
+ * With -d the shadow's data bypass the page cache too.  Where that can't
+ * be, no offset is a multiple of dio, and everything is written through.
+ */
+static int
+shadowdirect(char *name)
+{
+	File *f = &files[Shadow];
+	int fd;
+
+	if(!disk.direct)
+		return 0;
+	f->dio = 1U << 31;
+	fd = openat(shadow.dir, name, O_RDWR|O_CLOEXEC|O_NOFOLLOW|O_DIRECT);
+	if(fd < 0)
+		return errno == EINVAL ? 0 : -1;
+	f->fd = fd;
+	f->dio = dioblock(fd);
+	return 0;
+}
+
+int
+shadowopen(uvlong *size)
+{
+	struct stat st;
+
+	if(shadowtake(shadow.name, 0) < 0)
+		return errno == ENOENT ? 0 : -1;
+	shadow.named = 1;
+	if(fstat(files[Shadow].fd, &st) < 0 || shadowdirect(shadow.name) < 0){
+		shadowclose();
+		return -1;
+	}
+	*size = (uvlong)st.st_size;
+	return 1;
+}
+
+/*
+ * A file without holes shows on a small scale.
+ */
+static int
+holes(int fd)
+{
+	struct stat st;
+
+	if(ftruncate(fd, 0) < 0 || ftruncate(fd, 1 << 20) < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if(st.st_blocks * 512 < 1 << 19)
+		return 0;
+	errno = EOPNOTSUPP;
+	return -1;
+}
+
+int
+shadowmake(uvlong size)
+{
+	int e;
+
+	shadow.named = 0;
+	if(faccessat(shadow.dir, shadow.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0){
+		errno = EEXIST;
+		return -1;
+	}
+	if(shadowtake(shadow.temp, O_CREAT) < 0)
+		return -1;
+	if(holes(files[Shadow].fd) == 0 && ftruncate(files[Shadow].fd, (off_t)size) == 0
+	&& fsync(files[Shadow].fd) == 0 && shadowdirect(shadow.temp) == 0)
+		return 0;
+	e = errno;
+	shadowremove();
+	errno = e;
+	return -1;
+}
+
+int
+shadowname(void)
+{
+	/* Whoever else may want this name has no lock on the temporary one. */
+	if(faccessat(shadow.dir, shadow.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0){
+		errno = EEXIST;
+		return -1;
+	}
+	if(renameat(shadow.dir, shadow.temp, shadow.dir, shadow.name) < 0)
+		return -1;
+	shadow.named = 1;
+	return fsync(shadow.dir);
+}
+
+int
+shadowremove(void)
+{
+	int r;
+
+	r = unlinkat(shadow.dir, shadow.named ? shadow.name : shadow.temp, 0);
+	shadowclose();
+	return r < 0 ? -1 : fsync(shadow.dir);
+}
+
+void
+imagemark(int mark)
+{
+	char text[PATH_MAX + 8];
+	int fd = files[Image].fd;
+
+	/* A device's node bears none, and not every file system keeps one. */
+	if(mark == Marknone)
+		fremovexattr(fd, markname);
+	else{
+		snprintf(text, sizeof text, "%s %s", mark == Marklive ? "live" : "gone", shadow.path);
+		fsetxattr(fd, markname, text, strlen(text), 0);
+	}
+	fsync(fd);
+}
+
+int
+imagemarked(char *path, size_t size)
+{
+	char text[PATH_MAX + 8];
+	ssize_t n;
+
+	n = fgetxattr(files[Image].fd, markname, text, sizeof text - 1);
+	if(n <= 5)
+		return Marknone;
+	text[n] = 0;
+	snprintf(path, size, "%s", text + 5);
+	return strncmp(text, "live ", 5) == 0 || access(path, F_OK) == 0 ? Marklive : Markgone;
+}
+
+/*
  * A window: a whole file, mapped for reading, so that what the page cache
  * holds can be copied without a system call.  The kernel keeps it coherent
  * with writes.  There is none with -d, where addresses are too short for
@@ -1199,6 +1491,14 @@ diskstalls(void)
 	struct rusage ru;
 
 	return getrusage(RUSAGE_THREAD, &ru) < 0 ? 0 : (uvlong)ru.ru_majflt;
+}
+
+uvlong
+disksleeps(void)
+{
+	struct rusage ru;
+
+	return getrusage(RUSAGE_THREAD, &ru) < 0 ? 0 : (uvlong)ru.ru_nvcsw;
 }
 
 size_t

@@ -23,17 +23,29 @@
  * 6. An operation of the engine is not touched, and its memory stays, until
  *    done is called.  Nothing begins before enginekick.
  * 7. diskcopy is for what diskmap has mapped, and not with -d.
+ * 8. Not a byte of the image changes while it is frozen.
  *
- * A disk has up to four contents, which a write passes through in turn:
- * memory of whoever writes, mem.image, which everyone reads, settled, the
- * writes that were complete, and mem.stable.  An operation moves its sectors
+ * A file has up to four contents, which a write passes through in turn:
+ * memory of whoever writes, image, which everyone reads, settled, the
+ * writes that were complete, and stable.  An operation moves its sectors
  * at random moments between its start and its end, in any order, so that
  * whoever relies on an order among operations under way together gets what
  * he deserves.  A sync makes stable what was settled when it was started,
- * and when it fails that is lost, as Linux does it.
+ * and when it fails that is lost, as Linux does it.  Names and marks have
+ * what everyone sees, and what is stable.
+ *
+ * The work of an Owork runs in a thread, but never at the same time as the
+ * rest: it has its turns in a round of enginereap, each from one call that
+ * waits for the disk to another.  Such a call, each of its steps, and a round
+ * are the points at which the process may die (mem.life).  What was under
+ * way then is done in part, and what was done stays: that is what a kill
+ * leaves.  What a power cut leaves is mempower's business.
  */
 #include <err.h>
 #include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -53,6 +65,9 @@ typedef struct Queue	Queue;
 typedef struct Fault	Fault;
 typedef struct Pending	Pending;
 typedef struct Hold	Hold;
+typedef struct File	File;
+typedef struct Drive	Drive;
+typedef struct Snap	Snap;
 
 /* A frame: block is what was allocated, f the frame in it. */
 struct Buf {
@@ -86,6 +101,7 @@ struct Port {
 };
 
 struct Fault {
+	int	file;
 	int	op;
 	uvlong	sector;
 	uvlong	n;
@@ -94,23 +110,37 @@ struct Fault {
 	int	forever;
 };
 
+/* What a sync makes stable, if it succeeds. */
+struct Snap {
+	uint	n;		/* sectors */
+	uint	*sec;
+	uint	*ver;
+	uchar	*data;
+	uvlong	covers;		/* and how many writes of the image those are */
+	uvlong	size;		/* of the file */
+};
+
 /* An operation of the engine. */
 struct Pending {
 	Pending	*next;
 	Op	*o;
 	Op	was;		/* as it was started */
 	int	op;		/* Mread, ... */
+	File	*f;
 	int	kicked;
 	uint	late;		/* rounds */
 	uvlong	len;
 	uvlong	end;		/* where it stops */
 	int	error;
 	uchar	*moved;		/* by sector */
-	uint	nsnap;		/* a sync's: the sectors that it makes stable */
-	uint	*snapsec;
-	uint	*snapver;
-	uchar	*snap;
-	uvlong	covers;		/* and how many writes those were */
+	Snap	snap;		/* a sync's */
+
+	/* an Owork's thread */
+	int	threaded;
+	int	hurry;		/* it runs to its end */
+	int	over;
+	pthread_t thread;
+	sem_t	go, back;
 };
 
 struct Hold {
@@ -123,14 +153,50 @@ enum {
 	Guard		= 32,
 	Guardbyte	= 0x6d,
 	Maxfault	= 64,
-	Small		= 1 << 22,	/* a disk up to this size is rather cleared than made anew */
+	Small		= 1 << 22,	/* a disk up to this size is tracked, and rather cleared than made anew */
+	Nfile		= 3,
+	None		= -1,		/* no file */
+};
+
+/*
+ * A file, by byte, sector or page.  Of one that is large there is only what
+ * it holds.
+ */
+struct File {
+	uvlong	room;		/* bytes that there is memory for */
+	uvlong	size;		/* bytes that a shadow has; mem.eof says it for the image */
+	uvlong	synced;		/* and would have without power */
+	uchar	*all;		/* the memory */
+	size_t	nall;
+	uchar	*image;
+	uchar	*settled;
+	uchar	*stable;
+	uint	*version;	/* of what is settled */
+	uint	*stablever;
+	uchar	*absent;	/* from the page cache */
+	uchar	*alloc;		/* this page of a shadow takes up space */
+	uint	nalloc;
+};
+
+/*
+ * All that outlives the process.  A shadow is one of two files, so that
+ * there can be a new one while the last has its name only on the disk.
+ */
+struct Drive {
+	File	file[Nfile];	/* the image; and these two */
+	int	name;		/* which of them has the name of the shadow, or None */
+	int	stablename;
+	int	mark;		/* of the image: Marknone, ... */
+	int	stablemark;
+	char	marked[128];	/* the path in it */
+	char	stablemarked[128];
+	uint	boot;		/* starts of the system */
 };
 
 Mem mem = { .txslots = TX_SLOTS };
 
 static Fault fault[Maxfault];
 static int nfault;
-static size_t mapped;
 
 static Hold hold[Maxfault];
 static int nhold;
@@ -141,14 +207,16 @@ static int reaping;
 static Pending *ended;		/* of this round, and not yet done */
 static uint nended;
 static int inround;
+static Pending *worker;		/* the Owork whose turn it is */
 
-/* By sector and page; for a disk up to Small bytes only. */
-static uchar *settled;
-static uint version[Small/Sector];	/* of what is settled */
-static uint stablever[Small/Sector];
-static uchar absent[Small/Mpage];
+static Drive mydrive = { .name = None, .stablename = None };
+static Drive *drive = &mydrive;
+static int shared;
+static int opened = None;	/* the file that is open as the shadow */
+static int nameless;		/* and has no name yet */
+static char where[128];		/* the shadow's path */
 static uvlong nwrites, ncovered;
-static size_t windowlen;
+static uvlong windowlen[Nfiles];
 
 /* AddressSanitizer's, where the program is built with it. */
 void	__asan_poison_memory_region(void const volatile*, size_t) __attribute__((weak));
@@ -606,10 +674,118 @@ memseed(uvlong seed)
 	chance(2);
 }
 
-static int
-tracked(void)
+static File*
+fileof(int file)
 {
-	return mem.stable != NULL;
+	if(file == Image)
+		return &drive->file[Image];
+	if(file != Shadow)
+		wrong("file %d is unknown", file);
+	if(opened == None)
+		wrong("the shadow is used, and is not open");
+	return &drive->file[opened];
+}
+
+static int
+isimage(File *f)
+{
+	return f == &drive->file[Image];
+}
+
+static uvlong
+eofof(File *f)
+{
+	return isimage(f) ? mem.eof : f->size;
+}
+
+static int
+tracked(File *f)
+{
+	return f->stable != NULL;
+}
+
+static void die(void);
+static void writeback(void);
+
+/*
+ * Something is about to happen, or half of it has: the process may die here,
+ * and an Owork let others go on.
+ */
+static void
+point(void)
+{
+	Pending *p = worker;
+
+	if(mem.life > 0 && --mem.life == 0)
+		die();
+	if(mem.writeback > 0 && chance(mem.writeback) == 0)
+		writeback();
+	if(p == NULL || p->hurry || chance(3) > 0)
+		return;
+	sem_post(&p->back);
+	while(sem_wait(&p->go) < 0)
+		;
+}
+
+/* The work of an Owork. */
+
+static void*
+workthread(void *a)
+{
+	Pending *p = a;
+
+	while(sem_wait(&p->go) < 0)
+		;
+	p->o->work(p->o);
+	p->over = 1;
+	sem_post(&p->back);
+	return NULL;
+}
+
+/*
+ * Let an Owork have a turn.  Returns 1 when it has come to its end.
+ */
+static int
+workon(Pending *p)
+{
+	if(!p->threaded && mem.late == 0 && !mem.shuffled){
+		p->o->work(p->o);
+		return 1;
+	}
+	if(!p->threaded && (sem_init(&p->go, 0, 0) < 0 || sem_init(&p->back, 0, 0) < 0 || pthread_create(&p->thread, NULL, workthread, p) != 0))
+		wrong("no thread");
+	p->threaded = 1;
+	worker = p;
+	sem_post(&p->go);
+	while(sem_wait(&p->back) < 0)
+		;
+	worker = NULL;
+	if(p->over)
+		pthread_join(p->thread, NULL);
+	return p->over;
+}
+
+static void
+freesnap(Snap *s)
+{
+	free(s->sec);
+	free(s->ver);
+	free(s->data);
+}
+
+static void
+freepending(Pending *p)
+{
+	p->hurry = 1;
+	if(p->threaded && !p->over)
+		workon(p);
+	if(p->threaded){
+		sem_destroy(&p->go);
+		sem_destroy(&p->back);
+	}
+	free(p->moved);
+	freesnap(&p->snap);
+	free(p);
 }
 
 static void
@@ -621,56 +797,88 @@ forget(void)
 	ended = NULL;
 	while((p = pending) != NULL){
 		pending = p->next;
-		free(p->moved);
-		free(p->snap);
-		free(p->snapsec);
-		free(p->snapver);
-		free(p);
+		freepending(p);
 	}
 	pendtail = &pending;
 	mem.underway = mem.unkicked = nended = 0;
 	inround = 0;
 }
 
-static void
-track(uvlong size)
+static uvlong
+sectors(File *f)
 {
-	free(mem.stable);
-	free(settled);
-	mem.stable = settled = NULL;
-	if(size == 0 || size > Small)
-		return;
-	mem.stable = need(calloc(1, size));
-	settled = need(calloc(1, size));
-	memset(version, 0, sizeof version);
-	memset(stablever, 0, sizeof stablever);
-	memset(absent, 0, sizeof absent);
+	return f->room / Sector;
 }
 
+/*
+ * An empty file with memory for so many bytes.
+ */
 static void
-newimage(uvlong size)
+newfile(File *f, uvlong bytes, int track)
 {
-	void *p;
+	uvlong sec = bytes / Sector + 1, pages = bytes / Mpage + 1, bits;
+	size_t all = bytes > 0 ? bytes : 1;
+	uchar *p;
 
-	if(size == mapped && size <= Small){
-		memset(mem.image, 0, size);
+	f->size = f->synced = f->nalloc = 0;
+	if(f->all != NULL && bytes == f->room && track == tracked(f) && bytes <= 2 * Small){
+		memset(f->all, 0, f->nall);
 		return;
 	}
-	if(mem.image != NULL)
-		munmap(mem.image, mapped);
-	mapped = size > 0 ? size : 1;
-	p = mmap(NULL, mapped, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE, -1, 0);
+	if(f->all != NULL)
+		munmap(f->all, f->nall);
+	*f = (File){ .room = bytes };
+	bits = sec * sizeof(uint);
+	if(track)
+		all = 3 * sec * Sector + 2 * bits + 2 * pages;
+	p = mmap(NULL, all, PROT_READ|PROT_WRITE, (shared ? MAP_SHARED : MAP_PRIVATE)|MAP_ANONYMOUS|MAP_NORESERVE, -1, 0);
 	if(p == MAP_FAILED)
-		wrong("no memory for a disk of %llu bytes", size);
-	mem.image = p;
+		wrong("no memory for a disk of %llu bytes", bytes);
+	f->all = f->image = p;
+	f->nall = all;
+	if(!track)
+		return;
+	f->settled = p + sec * Sector;
+	f->stable = f->settled + sec * Sector;
+	f->version = (uint*)(void*)(f->stable + sec * Sector);
+	f->stablever = f->version + sec;
+	f->absent = (uchar*)(f->stablever + sec);
+	f->alloc = f->absent + pages;
+}
+
+/* More than any shadow of the disk can need. */
+static uvlong
+shadowroom(uvlong size)
+{
+	return size + 2 * (size / Sector / 8) + 8 * Mpage;
+}
+
+void
+memshare(void)
+{
+	drive = mmap(NULL, sizeof *drive, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_ANONYMOUS, -1, 0);
+	if(drive == MAP_FAILED)
+		wrong("no memory");
+	memset(drive, 0, sizeof *drive);
+	shared = 1;
 }
 
 void
 memdisk(uvlong size)
 {
+	int i;
+
 	forget();
-	newimage(size);
-	track(size);
+	newfile(&drive->file[Image], size, size > 0 && size <= Small);
+	for(i = 1; i < Nfile; i++)
+		if(shared || drive->file[i].all != NULL)
+			newfile(&drive->file[i], shadowroom(size), size > 0 && size <= Small);
+	drive->name = drive->stablename = opened = None;
+	drive->mark = drive->stablemark = Marknone;
+	nameless = 0;
+	memset(windowlen, 0, sizeof windowlen);
+	mem.image = drive->file[Image].image;
+	mem.stable = drive->file[Image].stable;
 	mem.size = mem.eof = mem.hi = size;
 	mem.lo = 0;
 	mem.readonly = 0;
@@ -679,6 +887,10 @@ memdisk(uvlong size)
 	mem.shuffled = mem.torn = mem.held = mem.nostall = mem.tryless = 0;
 	mem.window = 1;
 	mem.unstable = nwrites = ncovered = 0;
+	mem.room = UINT_MAX;
+	mem.nomark = mem.noholes = mem.locked = 0;
+	mem.ident = 1;
+	mem.life = mem.writeback = 0;
 	mem.warned = 0;
 	mem.quiet = 0;
 	mem.tries = mem.copies = mem.stalls = 0;
@@ -704,14 +916,14 @@ memwindow(uvlong sector, uvlong n)
 	mem.hi = mem.lo + n * Sector;
 }
 
-/* What is in the image now has always been there. */
+/* What is in the file now has always been there. */
 static void
-settle(uvlong off, uvlong len)
+settle(File *f, uvlong off, uvlong len)
 {
-	if(!tracked())
+	if(!tracked(f))
 		return;
-	memcpy(settled + off, mem.image + off, len);
-	memcpy(mem.stable + off, mem.image + off, len);
+	memcpy(f->settled + off, f->image + off, len);
+	memcpy(f->stable + off, f->image + off, len);
 }
 
 void
@@ -725,15 +937,21 @@ mempattern(uvlong lba, uvlong n, uint seed)
 		x = (uint)(lba + i / Sector) * 2654435761U + (uint)i * 40503U + seed * 97U;
 		p[i] = (uchar)(x >> 13);
 	}
-	settle(lba * Sector, n * Sector);
+	settle(&drive->file[Image], lba * Sector, n * Sector);
+}
+
+void
+memfaultof(int file, int op, uvlong sector, uvlong n, int error, int times)
+{
+	if(nfault == Maxfault)
+		wrong("more than %d faults", Maxfault);
+	fault[nfault++] = (Fault){ file, op, sector, n, error, times, times == 0 };
 }
 
 void
 memfault(int op, uvlong sector, uvlong n, int error, int times)
 {
-	if(nfault == Maxfault)
-		wrong("more than %d faults", Maxfault);
-	fault[nfault++] = (Fault){ op, sector, n, error, times, times == 0 };
+	memfaultof(Image, op, sector, n, error, times);
 	if(op == Mread)
 		memevict(sector, n);
 }
@@ -770,71 +988,81 @@ memcalls(void)
 void
 memevict(uvlong sector, uvlong n)
 {
+	File *f = &drive->file[Image];
 	uvlong i;
 
-	if(!tracked() || n == 0)
+	if(!tracked(f) || n == 0)
 		return;
-	for(i = sector * Sector / Mpage; i <= ((sector + n) * Sector - 1) / Mpage && i < sizeof absent; i++)
-		absent[i] = 1;
+	for(i = sector * Sector / Mpage; i <= ((sector + n) * Sector - 1) / Mpage && i * Mpage < f->room; i++)
+		f->absent[i] = 1;
 }
 
 int
 memresident(uvlong sector, uvlong n)
 {
+	File *f = &drive->file[Image];
 	uvlong i;
 
 	if(disk.direct)
 		return 0;
-	for(i = sector * Sector / Mpage; tracked() && i <= ((sector + n) * Sector - 1) / Mpage; i++)
-		if(absent[i])
+	for(i = sector * Sector / Mpage; tracked(f) && i <= ((sector + n) * Sector - 1) / Mpage; i++)
+		if(f->absent[i])
 			return 0;
 	return 1;
 }
 
+static int
+isof(Fault *x, File *f)
+{
+	return (x->file == Image) == isimage(f);
+}
+
 /* Can't this page be read? */
 static int
-badpage(uvlong page)
+badpage(File *f, uvlong page)
 {
-	Fault *f;
+	Fault *x;
 
-	if(page * Mpage >= mem.eof)
+	if(page * Mpage >= eofof(f))
 		return 1;
-	for(f = fault; f < fault + nfault; f++)
-		if(f->op == Mread && (f->forever || f->times > 0)
-		&& f->sector * Sector < (page + 1) * Mpage && (f->sector + f->n) * Sector > page * Mpage)
+	for(x = fault; x < fault + nfault; x++)
+		if(x->op == Mread && isof(x, f) && (x->forever || x->times > 0)
+		&& x->sector * Sector < (page + 1) * Mpage && (x->sector + x->n) * Sector > page * Mpage)
 			return 1;
 	return 0;
 }
 
 static void
-cached(uvlong off, uvlong len)
+cached(File *f, uvlong off, uvlong len)
 {
 	uvlong i;
 
-	if(disk.direct || !tracked() || len == 0)
+	if(disk.direct || !tracked(f) || len == 0)
 		return;
-	for(i = off / Mpage; i <= (off + len - 1) / Mpage && i < sizeof absent; i++)
-		absent[i] = (uchar)badpage(i);
+	for(i = off / Mpage; i <= (off + len - 1) / Mpage; i++)
+		f->absent[i] = (uchar)badpage(f, i);
 }
 
 static void
 evictsome(void)
 {
+	File *f;
 	uvlong i;
 
-	if(!tracked() || mem.evict == 0)
+	if(mem.evict == 0)
 		return;
-	for(i = 0; i * Mpage < mapped && i < sizeof absent; i++)
-		if(chance(mem.evict) == 0)
-			absent[i] = 1;
+	for(f = drive->file; f < drive->file + Nfile; f++)
+		for(i = 0; tracked(f) && i * Mpage < f->room; i++)
+			if(chance(mem.evict) == 0)
+				f->absent[i] = 1;
 }
 
 static void
-record(int op, uvlong off, uvlong len, int niov)
+record(int file, int op, uvlong off, uvlong len, int niov)
 {
 	mem.count[op]++;
 	if(mem.ncall < Mcalls)
-		mem.call[mem.ncall++] = (Call){ op, off, len, niov };
+		mem.call[mem.ncall++] = (Call){ op, file, off, len, niov };
 }
 
 /*
@@ -842,17 +1070,20 @@ record(int op, uvlong off, uvlong len, int niov)
  * off + len.
  */
 static uvlong
-stop(int op, uvlong off, uvlong len)
+stop(int file, int op, uvlong off, uvlong len)
 {
 	Fault *f, *hit = NULL;
-	uvlong at, end = off + len;
+	uvlong at, end = off + len, eof;
 
-	if(op != Msync && end > mem.eof){
-		end = mem.eof > off ? mem.eof : off;
-		errno = EIO;
+	if(op == Mread || op == Mwrite || op == Mtrim){
+		eof = eofof(fileof(file));
+		if(end > eof){
+			end = eof > off ? eof : off;
+			errno = EIO;
+		}
 	}
 	for(f = fault; f < fault + nfault; f++){
-		if(f->op != op || (!f->forever && f->times == 0))
+		if(f->op != op || f->file != file || (!f->forever && f->times == 0))
 			continue;
 		at = f->sector * Sector;
 		if(at < off)
@@ -870,17 +1101,87 @@ stop(int op, uvlong off, uvlong len)
 	return end;
 }
 
+static int
+fails(int file, int op)
+{
+	return stop(file, op, 0, Sector) == 0;
+}
+
+/*
+ * Take up space for what is written to a shadow from off to before end.
+ * Returns where there is no more of it, with errno.
+ */
+static uvlong
+allocate(File *f, uvlong off, uvlong end)
+{
+	uvlong i;
+
+	if(isimage(f) || !tracked(f))
+		return end;
+	for(i = off / Mpage; i * Mpage < end; i++){
+		if(f->alloc[i])
+			continue;
+		if(memtaken() >= mem.room){
+			errno = ENOSPC;
+			return i * Mpage > off ? i * Mpage : off;
+		}
+		f->alloc[i] = 1;
+		f->nalloc++;
+	}
+	return end;
+}
+
+static void
+deallocate(File *f, uvlong off, uvlong end)
+{
+	uvlong i;
+
+	if(isimage(f) || !tracked(f))
+		return;
+	for(i = (off + Mpage - 1) / Mpage; (i + 1) * Mpage <= end; i++){
+		f->nalloc -= f->alloc[i];
+		f->alloc[i] = 0;
+	}
+}
+
+uint
+memtaken(void)
+{
+	int i;
+	uint n = 0;
+
+	for(i = 1; i < Nfile; i++)
+		if(i == drive->name || i == drive->stablename || i == opened)
+			n += drive->file[i].nalloc;
+	return n;
+}
+
 static const char *const opname[] = { "read", "write", "sync", "trim" };
 
 static void
-checkrange(int op, uvlong off, uvlong len)
+checkrange(File *f, int op, uvlong off, uvlong len)
 {
 	if(off % Sector != 0 || len % Sector != 0 || len == 0)
 		wrong("%s of %llu bytes at %llu: not whole sectors", opname[op], len, off);
+	if(!isimage(f)){
+		if(op != Mread && (off > f->size || len > f->size - off))
+			wrong("%s of %llu bytes at %llu: beyond the shadow's %llu", opname[op], len, off, f->size);
+		return;
+	}
 	if(off < mem.lo || len > mem.hi - mem.lo || off - mem.lo > mem.hi - mem.lo - len)
 		wrong("%s of %llu bytes at %llu: outside of %llu to %llu", opname[op], len, off, mem.lo, mem.hi);
 	if(op != Mread && mem.readonly)
 		wrong("%s of a disk that is read-only", opname[op]);
+}
+
+/* The image is about to change. */
+static void
+checkstill(File *f, uvlong off)
+{
+	int s = freezestate();
+
+	if(isimage(f) && (s == Ffrozen || s == Fthawing || s == Fheld || (s == Fcommitting && drive->name != None)))
+		wrong("the image is written to at %llu, and is frozen", off);
 }
 
 static uvlong
@@ -903,15 +1204,17 @@ iovlen(struct iovec *iov, int niov)
 
 /*
  * Move the bytes from at to at + n of those that iov describes, between
- * there and off of the image, which is where iov begins.
+ * there and off of the file, which is where iov begins.
  */
 static void
-movebytes(int op, struct iovec *iov, int niov, uvlong off, uvlong at, uvlong n)
+movebytes(File *f, int op, struct iovec *iov, int niov, uvlong off, uvlong at, uvlong n)
 {
-	uchar *p = mem.image + off + at;
+	uchar *p = f->image + off + at;
 	size_t part;
 	int i;
 
+	if(op == Mwrite && n > 0)
+		checkstill(f, off);
 	for(i = 0; i < niov && n > 0; i++){
 		if(at >= iov[i].iov_len){
 			at -= iov[i].iov_len;
@@ -930,18 +1233,19 @@ movebytes(int op, struct iovec *iov, int niov, uvlong off, uvlong at, uvlong n)
 	}
 }
 
-/* These bytes of the image were written by what is now complete. */
+/* These bytes of the file were written by what is now complete. */
 static void
-complete(uvlong off, uvlong len)
+complete(File *f, uvlong off, uvlong len)
 {
 	uvlong i;
 
-	mem.unstable = ++nwrites - ncovered;
-	if(!tracked())
+	if(isimage(f))
+		mem.unstable = ++nwrites - ncovered;
+	if(!tracked(f) || len == 0)
 		return;
-	memcpy(settled + off, mem.image + off, len);
-	for(i = off / Sector; i < (off + len) / Sector; i++)
-		version[i]++;
+	memcpy(f->settled + off, f->image + off, len);
+	for(i = off / Sector; i <= (off + len - 1) / Sector; i++)
+		f->version[i]++;
 }
 
 static void
@@ -982,30 +1286,66 @@ int
 disksize(Disk *d)
 {
 	mem.count[Msize]++;
-	if(stop(Msize, 0, Sector) == 0)
+	if(fails(Image, Msize))
 		return -1;
 	d->size = mem.size;
 	return 0;
 }
 
 size_t
-diskwrite(int file, struct iovec *iov, int niov, uvlong off)
+diskread(int file, struct iovec *iov, int niov, uvlong off)
 {
+	File *f = fileof(file);
 	uvlong len = iovlen(iov, niov), end;
 	int error;
 
-	(void)file;
-	checkrange(Mwrite, off, len);
-	record(Mwrite, off, len, niov);
-	end = stop(Mwrite, off, len);
+	point();
+	if(file == Image)
+		checkrange(f, Mread, off, len);
+	record(file, Mread, off, len, niov);
+	end = stop(file, Mread, off, len);
 	error = errno;
-	end = grain(off, len, end);
-	movebytes(Mwrite, iov, niov, off, 0, end - off);
-	complete(off, end - off);
-	cached(off, end - off);
+	movebytes(f, Mread, iov, niov, off, 0, end - off);
 	spoil(iov, niov);
-	if(mem.slow != 0 && chance(mem.slow) == 0 && mem.clock != 0)
+	errno = error;
+	return (size_t)(end - off);
+}
+
+size_t
+diskwrite(int file, struct iovec *iov, int niov, uvlong off)
+{
+	File *f = fileof(file);
+	uvlong len = iovlen(iov, niov), end, half = 0;
+	int error;
+
+	point();
+	if(file == Image)
+		checkrange(f, Mwrite, off, len);
+	else if(off > f->size || len > f->size - off)
+		wrong("write of %llu bytes at %llu: beyond the shadow's %llu", len, off, f->size);
+	record(file, Mwrite, off, len, niov);
+	end = stop(file, Mwrite, off, len);
+	error = errno;
+	if(allocate(f, off, end) < end){
+		end = allocate(f, off, end);
+		error = errno;
+	}
+	end = grain(off, len, end);
+	if(mem.life > 0 && end - off > Sector){
+		half = (1 + chance((uint)((end - off) / Sector))) * Sector;
+		if(half > end - off)
+			half = end - off;
+		movebytes(f, Mwrite, iov, niov, off, 0, half);
+		point();
+	}
+	movebytes(f, Mwrite, iov, niov, off, half, end - off - half);
+	complete(f, off, end - off);
+	cached(f, off, end - off);
+	spoil(iov, niov);
+	if(mem.slow != 0 && chance(mem.slow) == 0 && mem.clock != 0){
 		mem.clock += mem.slowtime;
+		mem.sleeps++;
+	}
 	errno = error;
 	return (size_t)(end - off);
 }
@@ -1013,64 +1353,65 @@ diskwrite(int file, struct iovec *iov, int niov, uvlong off)
 int
 diskmap(int file, uvlong size)
 {
-	(void)file;
-	windowlen = mem.window && !disk.direct && size <= 1ULL << 40 ? size : 0;
-	return windowlen > 0;
+	windowlen[file] = mem.window && !disk.direct && size <= 1ULL << 40 ? size : 0;
+	return windowlen[file] > 0;
 }
 
 static void
-checkwindow(const char *what, uvlong off, size_t len)
+checkwindow(const char *what, int file, uvlong off, size_t len)
 {
-	if(windowlen == 0)
+	uvlong n = windowlen[file];
+
+	if(n == 0)
 		wrong("%s without a mapping", what);
-	if(off > windowlen || len > windowlen - off)
-		wrong("%s of %zu bytes at %llu: beyond the mapping of %zu", what, len, off, windowlen);
+	if(off > n || len > n - off)
+		wrong("%s of %zu bytes at %llu: beyond the mapping of %llu", what, len, off, n);
 }
 
 int
 diskincore(int file, uvlong off, size_t len, uchar *vec)
 {
+	File *f = fileof(file);
 	uvlong i;
 
-	(void)file;
 	if(off % Mpage != 0)
 		wrong("diskincore at %llu: not a page boundary", off);
-	if(windowlen == 0)
+	if(windowlen[file] == 0)
 		wrong("diskincore without a mapping");
-	if(off + len > (windowlen + Mpage - 1) / Mpage * Mpage)
-		wrong("diskincore of %zu bytes at %llu: beyond the mapping of %zu", len, off, windowlen);
+	if(off + len > (windowlen[file] + Mpage - 1) / Mpage * Mpage)
+		wrong("diskincore of %zu bytes at %llu: beyond the mapping of %llu", len, off, windowlen[file]);
 	for(i = 0; i < (len + Mpage - 1) / Mpage; i++)
-		vec[i] = (uchar)(!tracked() || !absent[off / Mpage + i] ? chance(128) << 1 | 1 : chance(128) << 1);
+		vec[i] = (uchar)(!tracked(f) || !f->absent[off / Mpage + i] ? chance(128) << 1 | 1 : chance(128) << 1);
 	return 0;
 }
 
 void
 diskprefetch(int file, uvlong off, size_t len)
 {
-	(void)file;
-	checkwindow("diskprefetch", off, len);
+	checkwindow("diskprefetch", file, off, len);
 }
 
 /*
  * Bring pages in.  Returns -1 when one can't be read.
  */
 static int
-touch(const char *what, uvlong off, size_t len)
+touch(const char *what, int file, uvlong off, size_t len)
 {
+	File *f = fileof(file);
 	uvlong i;
 
-	checkwindow(what, off, len);
-	checkrange(Mread, off, len);
+	checkwindow(what, file, off, len);
+	checkrange(f, Mread, off, len);
 	for(i = off / Mpage; i <= (off + len - 1) / Mpage; i++){
-		if((!tracked() || !absent[i]) && i * Mpage < mem.eof)
+		if((!tracked(f) || !f->absent[i]) && i * Mpage < eofof(f))
 			continue;
 		mem.stalls++;
 		if(mem.nostall)
 			wrong("%s of %zu bytes at %llu waits for the disk", what, len, off);
-		if(badpage(i))
+		if(badpage(f, i))
 			return -1;
-		if(tracked())
-			absent[i] = 0;
+		if(tracked(f))
+			f->absent[i] = 0;
 	}
 	return 0;
 }
@@ -1080,8 +1421,7 @@ disktouch(int file, uvlong off, size_t len)
 {
 	static uint calm;
 
-	(void)file;
-	if(touch("disktouch", off, len) < 0)
+	if(touch("disktouch", file, off, len) < 0)
 		return -1;
 	if(calm > 0)
 		calm--;
@@ -1095,16 +1435,18 @@ disktouch(int file, uvlong off, size_t len)
 int
 diskcopy(uchar *to, int file, uvlong off, size_t len)
 {
-	(void)file;
+	uvlong eof;
+
 	mem.copies++;
-	if(touch("diskcopy", off, len) < 0){
+	if(touch("diskcopy", file, off, len) < 0){
 		memset(to, 0xbd, len);
 		return -1;
 	}
-	memcpy(to, mem.image + off, len);
+	memcpy(to, fileof(file)->image + off, len);
 	/* What is left of the last page. */
-	if(off + len > mem.eof)
-		memset(to + (mem.eof > off ? mem.eof - off : 0), 0, off + len - (mem.eof > off ? mem.eof : off));
+	eof = eofof(fileof(file));
+	if(off + len > eof)
+		memset(to + (eof > off ? eof - off : 0), 0, off + len - (eof > off ? eof : off));
 	return 0;
 }
 
@@ -1114,27 +1456,274 @@ diskstalls(void)
 	return mem.stalls;
 }
 
+uvlong
+disksleeps(void)
+{
+	return mem.sleeps;
+}
+
 size_t
 disktry(uchar *to, size_t len, int file, uvlong off)
 {
-	uvlong i;
+	File *f = fileof(file);
+	uvlong i, eof = eofof(f);
 	size_t n;
 
-	(void)file;
 	mem.tries++;
-	checkrange(Mread, off, len);
+	checkrange(f, Mread, off, len);
 	if(disk.direct)
 		return 0;
-	for(i = off / Mpage; i * Mpage < off + len && i * Mpage < mem.eof; i++)
-		if(tracked() && absent[i])
+	for(i = off / Mpage; i * Mpage < off + len && i * Mpage < eof; i++)
+		if(tracked(f) && f->absent[i])
 			break;
 	n = i * Mpage <= off ? 0 : i * Mpage - off < len ? (size_t)(i * Mpage - off) : len;
-	if(off + n > mem.eof)
-		n = mem.eof > off ? (size_t)(mem.eof - off) : 0;
+	if(off + n > eof)
+		n = eof > off ? (size_t)(eof - off) : 0;
 	if(mem.tryless && chance(2) == 0)
 		n = chance((uint)n + 1);
-	memcpy(to, mem.image + off, n);
+	memcpy(to, f->image + off, n);
 	return n;
+}
+
+/* Syncs. */
+
+/*
+ * Note what a sync that starts now makes stable.
+ */
+static void
+snapshot(File *f, Snap *s)
+{
+	uint i, n = 0;
+
+	s->covers = isimage(f) ? nwrites : 0;
+	s->size = f->size;
+	if(!tracked(f))
+		return;
+	for(i = 0; i < sectors(f); i++)
+		n += f->version[i] > f->stablever[i];
+	s->sec = need(calloc(n + 1, sizeof *s->sec));
+	s->ver = need(calloc(n + 1, sizeof *s->ver));
+	s->data = need(malloc((size_t)(n + 1) * Sector));
+	for(i = 0; i < sectors(f); i++)
+		if(f->version[i] > f->stablever[i]){
+			memcpy(s->data + s->n * Sector, f->settled + i * Sector, Sector);
+			s->sec[s->n] = i;
+			s->ver[s->n++] = f->version[i];
+		}
+}
+
+/* The sync has ended. */
+static void
+synced(File *f, Snap *s, int error)
+{
+	uint i, k;
+
+	if(error == 0 && s->covers > ncovered)
+		ncovered = s->covers;
+	if(error == 0 && s->size > f->synced)
+		f->synced = s->size;
+	mem.unstable = nwrites - ncovered;
+	for(k = 0; k < s->n; k++){
+		i = s->sec[k];
+		if(s->ver[k] <= f->stablever[i])
+			continue;
+		f->stablever[i] = s->ver[k];
+		if(error == 0)
+			memcpy(f->stable + i * Sector, s->data + k * Sector, Sector);
+		else if(f->version[i] == s->ver[k])
+			memcpy(f->settled + i * Sector, f->stable + i * Sector, Sector);
+	}
+}
+
+int
+disksync(int file)
+{
+	File *f = fileof(file);
+	Snap s = { 0 };
+	int error;
+
+	point();
+	record(file, Msync, 0, 0, 0);
+	snapshot(f, &s);
+	error = fails(file, Msync) ? errno : 0;
+	point();
+	synced(f, &s, error);
+	freesnap(&s);
+	errno = error;
+	return error == 0 ? 0 : -1;
+}
+
+/*
+ * The kernel brings some of what is in the page cache to the disk.
+ */
+static void
+writeback(void)
+{
+	File *f;
+	uvlong i;
+	uint many = 1 + chance(8);
+
+	for(f = drive->file; f < drive->file + Nfile; f++)
+		for(i = 0; tracked(f) && i < sectors(f); i++)
+			if(f->version[i] > f->stablever[i] && chance(many) == 0)
+				memcpy(f->stable + i * Sector, f->image + i * Sector, Sector);
+}
+
+/* The shadow. */
+
+void
+diskident(char *id, size_t size)
+{
+	memset(id, 0, size);
+	snprintf(id, size, "image %u", mem.ident);
+}
+
+void
+bootid(uchar id[16])
+{
+	memset(id, 0, 16);
+	id[3] = (uchar)(1 + drive->boot);
+	id[4] = (uchar)(drive->boot >> 8);
+}
+
+char*
+shadowdir(char *path)
+{
+	if(strncmp(path, "missing/", 8) == 0)
+		return "missing: no such directory";
+	snprintf(where, sizeof where, "/memory/%s", path);
+	return NULL;
+}
+
+char*
+shadowpath(void)
+{
+	return where;
+}
+
+int
+shadowopen(uvlong *size)
+{
+	point();
+	if(mem.locked && drive->name != None){
+		errno = EWOULDBLOCK;
+		return -1;
+	}
+	if(drive->name == None)
+		return 0;
+	opened = drive->name;
+	nameless = 0;
+	*size = drive->file[opened].size;
+	return 1;
+}
+
+/*
+ * A new file, that has no name worth mentioning: whatever is left of it after
+ * a death is gone.
+ */
+int
+shadowmake(uvlong size)
+{
+	File *f;
+	int i;
+
+	point();
+	if(drive->name != None){
+		errno = EEXIST;
+		return -1;
+	}
+	if(fails(Shadow, Mmake))
+		return -1;
+	if(mem.noholes){
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	i = drive->stablename == 1 ? 2 : 1;
+	f = &drive->file[i];
+	newfile(f, f->room > 0 ? f->room : shadowroom(mem.size), tracked(&drive->file[Image]));
+	f->size = size;
+	if(size > f->room)
+		wrong("a shadow of %llu bytes, for a disk of %llu", size, mem.size);
+	opened = i;
+	nameless = 1;
+	return 0;
+}
+
+int
+shadowname(void)
+{
+	if(opened == None || !nameless)
+		wrong("the shadow has its name, or there is none");
+	point();
+	if(drive->name != None){
+		errno = EEXIST;
+		return -1;
+	}
+	if(chance(2) == 0 && fails(Shadow, Mname))
+		return -1;
+	drive->name = opened;
+	nameless = 0;
+	point();
+	if(fails(Shadow, Mname))
+		return -1;
+	drive->stablename = drive->name;
+	return 0;
+}
+
+int
+shadowremove(void)
+{
+	if(opened == None)
+		wrong("the shadow is removed, and is not open");
+	point();
+	if(fails(Shadow, Mremove)){
+		opened = None;
+		return -1;
+	}
+	if(!nameless)
+		drive->name = None;
+	opened = None;
+	nameless = 0;
+	point();
+	drive->stablename = drive->name;
+	return 0;
+}
+
+void
+imagemark(int mark)
+{
+	point();
+	if(mem.nomark)
+		return;
+	drive->mark = mark;
+	snprintf(drive->marked, sizeof drive->marked, "%s", where);
+	point();
+	drive->stablemark = mark;
+	memcpy(drive->stablemarked, drive->marked, sizeof drive->marked);
+}
+
+int
+imagemarked(char *path, size_t size)
+{
+	if(mem.nomark || drive->mark == Marknone)
+		return Marknone;
+	snprintf(path, size, "%s", drive->marked);
+	return drive->mark == Marklive || drive->name != None ? Marklive : Markgone;
+}
+
+int
+memmark(void)
+{
+	return drive->mark;
+}
+
+uchar*
+memshadow(uvlong *size)
+{
+	if(drive->name == None)
+		return NULL;
+	*size = drive->file[drive->name].size;
+	return drive->file[drive->name].image;
 }
 
 /* The engine. */
@@ -1159,19 +1748,20 @@ enginewake(void)
 static Pending*
 newpending(Op *o)
 {
-	static const int ops[] = { [Oread] = Mread, [Owrite] = Mwrite, [Otrim] = Mtrim, [Oflush] = Msync };
+	static const int ops[] = { [Oread] = Mread, [Owrite] = Mwrite, [Otrim] = Mtrim, [Oflush] = Msync, [Owork] = Mwork };
 	Pending *p;
 
 	for(p = pending; p != NULL; p = p->next)
 		if(p->o == o)
 			wrong("an operation is started that is under way");
-	if(o->op != Oread && o->op != Owrite && o->op != Otrim && o->op != Oflush)
+	if(o->op != Oread && o->op != Owrite && o->op != Otrim && o->op != Oflush && (o->op != Owork || o->work == NULL))
 		wrong("operation %d is unknown", o->op);
 	if(o->done == NULL)
 		wrong("an operation without done");
 	p = need(calloc(1, sizeof *p));
 	p->o = o;
 	p->op = ops[o->op];
+	p->f = p->op == Mwork ? NULL : fileof(o->file);
 	if(p->op == Mread || p->op == Mwrite)
 		p->len = iovlen(o->iov, o->niov);
 	else if(p->op == Mtrim)
@@ -1179,26 +1769,10 @@ newpending(Op *o)
 	return p;
 }
 
-/* What a sync that starts now makes stable. */
-static void
-snapshot(Pending *p)
+static int
+moves(Pending *p)
 {
-	uint i, n = 0;
-
-	p->covers = nwrites;
-	if(!tracked())
-		return;
-	for(i = 0; i < mapped / Sector; i++)
-		n += version[i] > stablever[i];
-	p->snapsec = need(calloc(n + 1, sizeof *p->snapsec));
-	p->snapver = need(calloc(n + 1, sizeof *p->snapver));
-	p->snap = need(malloc((size_t)(n + 1) * Sector));
-	for(i = 0; i < mapped / Sector; i++)
-		if(version[i] > stablever[i]){
-			memcpy(p->snap + p->nsnap * Sector, settled + i * Sector, Sector);
-			p->snapsec[p->nsnap] = i;
-			p->snapver[p->nsnap++] = version[i];
-		}
+	return p->op == Mread || p->op == Mwrite || p->op == Mtrim;
 }
 
 void
@@ -1206,11 +1780,11 @@ enginestart(Op *o)
 {
 	Pending *p = newpending(o);
 
-	if(p->op != Msync)
-		checkrange(p->op, o->off, p->len);
-	record(p->op, p->op == Msync ? 0 : o->off, p->len, p->op == Mread || p->op == Mwrite ? o->niov : 0);
+	if(moves(p))
+		checkrange(p->f, p->op, o->off, p->len);
+	record(p->op == Mwork ? Image : o->file, p->op, moves(p) ? o->off : 0, p->len, p->op == Mread || p->op == Mwrite ? o->niov : 0);
 	if(p->op == Msync)
-		snapshot(p);
+		snapshot(p->f, &p->snap);
 	if(mem.torn && p->len > 0 && p->len <= Small)
 		p->moved = need(calloc(1, p->len / Sector));
 	o->moved = 0x7777;
@@ -1225,13 +1799,21 @@ enginestart(Op *o)
 static void
 begin(Pending *p)
 {
+	uvlong end;
+
 	p->kicked = 1;
 	p->late = chance(mem.late + 1);
-	if(p->op == Msync)
-		p->error = stop(Msync, 0, Sector) == 0 ? errno : 0;
+	if(p->op == Mwork)
+		p->o->error = 0;
+	else if(p->op == Msync)
+		p->error = fails(p->o->file, Msync) ? errno : 0;
 	else{
-		p->end = stop(p->op, p->o->off, p->len);
+		p->end = stop(p->o->file, p->op, p->o->off, p->len);
 		p->error = p->end < p->o->off + p->len ? errno : 0;
+		if(p->op == Mwrite && (end = allocate(p->f, p->o->off, p->end)) < p->end){
+			p->end = end;
+			p->error = errno;
+		}
 	}
 }
 
@@ -1254,10 +1836,12 @@ enginekick(void)
 static void
 movepart(Pending *p, uvlong at, uvlong n)
 {
-	if(p->op == Mtrim)
-		memset(mem.image + p->o->off + at, 0, n);
-	else if(p->op != Msync)
-		movebytes(p->op, p->o->iov, p->o->niov, p->o->off, at, n);
+	if(p->op == Mtrim){
+		if(n > 0)
+			checkstill(p->f, p->o->off);
+		memset(p->f->image + p->o->off + at, 0, n);
+	}else
+		movebytes(p->f, p->op, p->o->iov, p->o->niov, p->o->off, at, n);
 }
 
 /*
@@ -1292,26 +1876,6 @@ moverest(Pending *p, uvlong n)
 				movepart(p, i * Sector, Sector);
 }
 
-static void
-synced(Pending *p)
-{
-	uint i, k;
-
-	if(p->error == 0 && p->covers > ncovered)
-		ncovered = p->covers;
-	mem.unstable = nwrites - ncovered;
-	for(k = 0; k < p->nsnap; k++){
-		i = p->snapsec[k];
-		if(p->snapver[k] <= stablever[i])
-			continue;
-		stablever[i] = p->snapver[k];
-		if(p->error == 0)
-			memcpy(mem.stable + i * Sector, p->snap + k * Sector, Sector);
-		else if(version[i] == p->snapver[k])
-			memcpy(settled + i * Sector, mem.stable + i * Sector, Sector);
-	}
-}
-
 /* The operation ends, as far as the disk is concerned. */
 static void
 end(Pending *p)
@@ -1321,18 +1885,20 @@ end(Pending *p)
 
 	if(o->op != p->was.op || o->iov != p->was.iov || o->niov != p->was.niov || o->off != p->was.off || o->done != p->was.done || (p->op == Mtrim && o->len != p->was.len))
 		wrong("an operation was changed while it was under way");
-	if(p->op == Msync){
-		synced(p);
+	if(p->op == Msync)
+		synced(p->f, &p->snap, p->error);
+	if(!moves(p))
 		return;
-	}
 	end = p->op == Mtrim ? p->end : grain(o->off, p->len, p->end);
 	end -= end % Sector;
 	if(end < o->off)
 		end = o->off;
 	moverest(p, end - o->off);
 	if(p->op == Mtrim || p->op == Mwrite)
-		complete(o->off, p->len);
-	cached(o->off, end - o->off);
+		complete(p->f, o->off, p->len);
+	if(p->op == Mtrim)
+		deallocate(p->f, o->off, end);
+	cached(p->f, o->off, end - o->off);
 	o->moved = (size_t)(end - o->off);
 }
 
@@ -1344,7 +1910,7 @@ isheld(Pending *p)
 	if(!p->kicked || mem.held)
 		return 1;
 	for(h = hold; h < hold + nhold; h++)
-		if(h->op == p->op && (p->op == Msync || (h->sector * Sector < p->o->off + p->len && (h->sector + h->n) * Sector > p->o->off)))
+		if(h->op == p->op && (!moves(p) || (h->sector * Sector < p->o->off + p->len && (h->sector + h->n) * Sector > p->o->off)))
 			return 1;
 	return 0;
 }
@@ -1361,6 +1927,11 @@ harvest(uint *n)
 			movesome(p);
 		if(isheld(p) || p->late > 0){
 			p->late -= p->late > 0 && !isheld(p);
+			l = &p->next;
+			continue;
+		}
+		if(p->op == Mwork && !workon(p)){
+			p->late = chance(mem.late + 1);
 			l = &p->next;
 			continue;
 		}
@@ -1385,12 +1956,9 @@ finish(Pending *p)
 		o->iov += o->niov;
 		o->niov = 0;
 	}
-	o->error = p->error;
-	free(p->moved);
-	free(p->snap);
-	free(p->snapsec);
-	free(p->snapver);
-	free(p);
+	if(p->op != Mwork)
+		o->error = p->error;
+	freepending(p);
 	mem.underway--;
 	o->done(o);
 }
@@ -1407,6 +1975,7 @@ enginereap(void)
 	if(reaping)
 		wrong("enginereap is called by a done");
 	if(!inround){
+		point();
 		evictsome();
 		mem.clock += mem.clock != 0 ? mem.tick : 0;
 		ended = harvest(&nended);
@@ -1444,24 +2013,86 @@ memdrain(uint rounds)
 	return bufbusy();
 }
 
-void
-mempower(void)
+/* Death. */
+
+/*
+ * What was under way when the process died is done in part.
+ */
+static void
+leave(Pending *p)
+{
+	uvlong i, n;
+
+	for(; p != NULL; p = p->next){
+		if(!p->kicked || p->op == Mwork || p->op == Mread)
+			continue;
+		if(p->op == Msync && chance(2) == 0)
+			synced(p->f, &p->snap, p->error);
+		n = moves(p) && p->end > p->o->off ? (p->end - p->o->off) / Sector : 0;
+		for(i = 0; i < n; i++)
+			if((p->moved == NULL || !p->moved[i]) && chance(2) == 0)
+				movepart(p, i * Sector, Sector);
+	}
+}
+
+static void
+die(void)
+{
+	File *f;
+	uvlong i;
+
+	leave(pending);
+	leave(ended);
+	for(f = drive->file; f < drive->file + Nfile; f++)
+		for(i = 0; tracked(f) && i < sectors(f); i++)
+			if(memcmp(f->settled + i * Sector, f->image + i * Sector, Sector) != 0)
+				complete(f, i * Sector, Sector);
+	_exit(Memdied);
+}
+
+static void
+powerfile(File *f)
 {
 	uvlong i;
 
-	forget();
-	for(i = 0; tracked() && i < mapped / Sector; i++){
+	if(!tracked(f))
+		return;
+	for(i = 0; i < sectors(f); i++){
 		switch(chance(3)){
 		case 0:
-			memcpy(mem.image + i * Sector, mem.stable + i * Sector, Sector);
+			memcpy(f->image + i * Sector, f->stable + i * Sector, Sector);
 			break;
 		case 1:
-			memcpy(mem.image + i * Sector, settled + i * Sector, Sector);
+			memcpy(f->image + i * Sector, f->settled + i * Sector, Sector);
 			break;
 		}
-		stablever[i] = version[i];
+		f->stablever[i] = f->version[i];
 	}
-	settle(0, tracked() ? mapped : 0);
+	settle(f, 0, f->room);
+}
+
+void
+mempower(void)
+{
+	File *f;
+
+	forget();
+	for(f = drive->file; f < drive->file + Nfile; f++)
+		powerfile(f);
+	if(chance(2) == 0){
+		drive->mark = drive->stablemark;
+		memcpy(drive->marked, drive->stablemarked, sizeof drive->marked);
+	}
+	if(chance(2) == 0)
+		drive->name = drive->stablename;
+	drive->stablemark = drive->mark;
+	memcpy(drive->stablemarked, drive->marked, sizeof drive->marked);
+	drive->stablename = drive->name;
+	if(drive->name != None)
+		drive->file[drive->name].size = drive->file[drive->name].synced;
+	opened = None;
+	nameless = 0;
+	drive->boot++;
 	mem.unstable = 0;
 	ncovered = nwrites;
 }

@@ -13,7 +13,13 @@ enum {
 	Msync,
 	Mtrim,
 	Msize,
+	Mwork,			/* an Owork */
+	Mmake,			/* shadowmake, shadowname and shadowremove */
+	Mname,
+	Mremove,
 	Mops,
+
+	Memdied	= 99,		/* the exit status of a process that has died */
 
 	Mcalls	= 1024,		/* calls of which mem.call keeps a record */
 	Mnics	= 8,
@@ -22,6 +28,7 @@ enum {
 
 struct Call {
 	int	op;
+	int	file;
 	uvlong	off;		/* bytes */
 	uvlong	len;
 	int	niov;
@@ -54,6 +61,17 @@ struct Mem {
 	int	nostall;	/* disktouch or diskcopy of a page that is absent ends the program */
 	int	tryless;	/* disktry returns less than it could */
 
+	/* the shadow */
+	uint	room;		/* pages that it may take up */
+	int	nomark;		/* an image can't bear a mark */
+	int	noholes;	/* of its file system */
+	int	locked;		/* by somebody else */
+	uint	ident;		/* which image it is */
+
+	/* death */
+	uvlong	life;		/* points that are left to this process; 0: it lives on */
+	uint	writeback;	/* chance at a point that the kernel brings some sectors to the disk */
+
 	/* the clock, when not 0, in nanoseconds; the system's clock otherwise */
 	uvlong	clock;
 	uvlong	tick;		/* each round adds so much */
@@ -69,10 +87,11 @@ struct Mem {
 	uvlong	tries;		/* calls of disktry and diskcopy */
 	uvlong	copies;
 	uvlong	stalls;		/* copies that waited */
+	uvlong	sleeps;		/* and transfers */
 	uint	underway;	/* operations started and not ended */
 	uint	unkicked;	/* of them, those not yet kicked */
 	uvlong	unstable;	/* writes and trims that no sync has covered */
-	uchar	*stable;	/* what would be left without power; NULL for a large disk */
+	uchar	*stable;	/* what would be left of the image without power; NULL for a large disk */
 	Call	call[Mcalls];
 	int	ncall;		/* of them; memcalls starts anew */
 
@@ -96,6 +115,12 @@ extern Mem mem;
 void	memdisk(uvlong size);
 
 /*
+ * From here on the disk is shared with children: whatever outlives a process
+ * outlives them.  Only who has called this may call memdisk.
+ */
+void	memshare(void);
+
+/*
  * Have buf.c map the disk anew at the next bufinit, after a change of
  * mem.window or disk.direct; it does so when the disk's size changes.
  */
@@ -113,6 +138,9 @@ void	mempattern(uvlong lba, uvlong n, uint seed);
  * times is 0.  A sync touches every sector.
  */
 void	memfault(int op, uvlong sector, uvlong n, int error, int times);
+
+/* The same for a file, Image or Shadow. */
+void	memfaultof(int file, int op, uvlong sector, uvlong n, int error, int times);
 
 /*
  * Operations of this kind that touch one of these sectors don't end, until
@@ -132,9 +160,19 @@ void	memseed(uvlong);
 
 /*
  * The power goes: the disk holds what is stable, and some of what isn't;
- * operations under way never end.
+ * operations under way never end.  Of a shadow and an image's mark the same
+ * is true.
  */
 void	mempower(void);
+
+/* The bytes of the file that has the shadow's name; NULL: none has. */
+uchar	*memshadow(uvlong *size);
+
+/* Pages that shadows take up. */
+uint	memtaken(void);
+
+/* The image's mark: Marknone, ... */
+int	memmark(void);
 
 /*
  * Let the engine work until no request is under way, or for so many rounds.

@@ -609,7 +609,6 @@ twonics(int s)
 		kill(getpid(), SIGHUP);
 		return advert(a, -1) && quiet(a) && quiet(b);
 	case 16:
-		kill(getpid(), SIGUSR1);
 		kill(getpid(), SIGUSR2);
 		return disk.size == mem.size && bufsize() == disk.size / Sector && advert(a, -1) && quiet(a) && advert(b, -1) && quiet(b);
 	case 18:

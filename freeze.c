@@ -1,0 +1,1013 @@
+/*
+ * Freezing: the image stands still while its users go on.
+ *
+ * While frozen, what is written goes to a second file, the shadow, at the
+ * same place there, and a map says which sectors the shadow has.  Merging
+ * brings them back: writes go to the image again and take their sectors out
+ * of the map, buf.c moves what is left, and when the map is empty the shadow
+ * is removed.  Here is the map, and what makes it survive; buf.c moves the
+ * data and asks freezemap where a run of sectors lives.
+ *
+ * The shadow file, numbers little-endian:
+ *
+ *	0	header: see struct below Hmagic; the one of the two, at 0 and
+ *	4096	and 4096, that is valid and has the greater sequence number
+ *	soft	map, a bit for each sector, in byte lba / 8 the bit 1 << lba % 8
+ *	hard	another map of the same form
+ *	data	sector lba at data + (offset % 8 + lba) * 512
+ *
+ * soft, hard and data are multiples of 4096.  The file is sparse: it is never
+ * larger than the export and the maps, and takes about as much as was written.
+ * A reader takes a sector from the shadow when its bit is set, and otherwise
+ * from the image, sector offset + lba: the bit of the soft map if the header's
+ * boot is that of the running system, else of the hard map.
+ *
+ * 1. A sector's newest content is where the map in memory says, always.
+ *    Its bit is changed when the data is where the bit will say, and
+ *    before the write is answered.
+ * 2. The soft map is brought up to the one in memory before a write is
+ *    answered, by a write into the page cache.  The kernel may bring it
+ *    to the disk before the data that it speaks of; so it is believed only
+ *    while the system that wrote it runs, and survives the death of aoede
+ *    at any instant.
+ * 3. The hard map is what survives the system: a bit is changed there when
+ *    the data has been synced since it was changed in memory, and a flush is
+ *    answered when that has been synced too.  Lost are then only bits that
+ *    no flush has covered: a sector is where it was before.
+ * 4. One header is written at a time, the older of the two; so there is
+ *    always a valid one.
+ * 5. The shadow has its name only while it is complete and the image stands
+ *    still, or while not all has been merged.  Before it is removed its
+ *    header says that it is of no use any more, and is synced: from then
+ *    on writes to the image need leave no trace in the hard map.
+ * 6. The image bears a mark with the shadow's name as long as there may be
+ *    one, so that nobody serves the image alone by mistake.
+ *
+ * The functions that a job calls (prepare, commit, thaw, end and hardening)
+ * wait for disks, and run outside the loop, one at a time.  They use nothing
+ * that the loop changes meanwhile.
+ */
+#include <err.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <sys/uio.h>
+#include "config.h"
+#include "dat.h"
+#include "fns.h"
+
+typedef struct Chunk	Chunk;
+typedef struct Word	Word;
+
+enum {
+	/* the header: offset[length] */
+	Hmagic		= 0,	/* "AoEdeShd"[8] */
+	Hversion	= 8,	/* 1[4] */
+	Horder		= 12,	/* 0x01020304[4] */
+	Hseq		= 16,	/* sequence number[8] */
+	Hstate		= 24,	/* Sfrozen, Smerging or Smerged[4] */
+	Hoffset		= 32,	/* sectors of the image before the export[8] */
+	Hsize		= 40,	/* sectors of the export[8] */
+	Hsoft		= 48,	/* where the parts begin, bytes[8] */
+	Hhard		= 56,
+	Hdata		= 64,
+	Hboot		= 72,	/* the system that wrote the soft map[16] */
+	Hident		= 88,	/* which image it is, padded with zeros[Identmax] */
+	Hsum		= 508,	/* CRC-32 of the bytes before[4] */
+	Hlen		= 512,
+	Headers		= 8192,	/* both of them */
+
+	Version		= 1,
+	Order		= 0x01020304,
+	Sfrozen		= 1,
+	Smerging	= 2,
+	Smerged		= 3,
+
+	Chunkbytes	= 512,			/* of a map */
+	Chunksec	= Chunkbytes * 8,	/* sectors that it is about */
+	Wordbytes	= 8,			/* a map changes by these */
+	Blockbytes	= 64 * 1024,		/* of a map are read at a time */
+	Aligned		= 4096,
+	Tell_ms		= 10000,		/* between messages about a merge */
+	Full_ms		= 60000,		/* and that there is no room */
+};
+
+/* A piece of the map that isn't all zero, or hasn't always been. */
+struct Chunk {
+	uchar	bits[Chunkbytes];
+	uvlong	no;
+	uvlong	unhard;		/* a bit for each word that differs from the hard map */
+	Chunk	*nextunhard;
+	ushort	from, to;	/* bytes that differ from the soft map */
+	Chunk	*nextunsaved;
+};
+
+/* A word of the map as it shall become hard. */
+struct Word {
+	uvlong	no;
+	uchar	bits[Wordbytes];
+};
+
+static int state = Fnone;
+static char *path;		/* of the shadow, or NULL: it was not asked for */
+static uvlong limit;		/* sectors that the shadow may hold; 0: any number */
+static int readonly;		/* the image is */
+static uvlong first, nsec;	/* the export */
+static uvlong soft, hard, data;	/* where they begin in the shadow */
+static uvlong sequence;		/* of the last header written */
+static uchar boot[16];		/* the system that runs now */
+static char ident[Identmax];	/* which image it is */
+
+static Chunk **chunks;
+static uvlong nchunk;
+static uvlong count;		/* sectors that the shadow has */
+static uvlong cursor;		/* where merging goes on */
+static Chunk *unhard, *unsaved;
+static uvlong nunhard;		/* words */
+
+static Word *snap;		/* becoming hard: words, in any order */
+static uvlong nsnap;
+static int dirty[Nfiles];	/* written to since the last sync that was begun */
+static int tosync[Nfiles];	/* what that one must cover */
+
+static char why[256];		/* what went wrong in a job */
+static int synclost;		/* the errno of a sync of the image that failed in one */
+static int wordslost;		/* the errno of a hard map that couldn't be written */
+static uvlong total, began;	/* of a merge: sectors at first, and when that was, in milliseconds */
+static uvlong told;		/* when the last was said of it */
+
+static void
+put4(uchar *p, uint v)
+{
+	int i;
+
+	for(i = 0; i < 4; i++, v >>= 8)
+		p[i] = (uchar)v;
+}
+
+static void
+put8(uchar *p, uvlong v)
+{
+	put4(p, (uint)v);
+	put4(p + 4, (uint)(v >> 32));
+}
+
+static uint
+get4(const uchar *p)
+{
+	return p[0] | (uint)p[1] << 8 | (uint)p[2] << 16 | (uint)p[3] << 24;
+}
+
+static uvlong
+get8(const uchar *p)
+{
+	return get4(p) | (uvlong)get4(p + 4) << 32;
+}
+
+static uvlong
+roundup(uvlong n, uvlong to)
+{
+	return (n + to - 1) / to * to;
+}
+
+static uvlong
+milliseconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uvlong)t.tv_sec * 1000 + (uvlong)t.tv_nsec / 1000000;
+}
+
+/*
+ * Writes wait for room in the shadow: say so, but once a minute at most.
+ */
+static void
+sayfull(const char *what)
+{
+	static uvlong next;
+	uvlong now = milliseconds();
+
+	if(now < next)
+		return;
+	next = now + Full_ms;
+	warnx("%s: %s: writes are left unanswered until there is room, or until it is unfrozen", path, what);
+}
+
+/* The shadow file. */
+
+/*
+ * Where its parts are.  Data is at the same place in a page as in the
+ * image, so that what is cheap there is cheap here.
+ */
+static void
+layout(void)
+{
+	uvlong map = roundup(roundup(nsec, 8) / 8, Aligned);
+
+	soft = Headers;
+	hard = soft + map;
+	data = hard + map;
+}
+
+uvlong
+freezesize(void)
+{
+	return data + (first % 8 + nsec) * Sector;
+}
+
+static int
+readshadow(void *p, size_t n, uvlong off)
+{
+	struct iovec iov = { p, n };
+
+	return diskread(Shadow, &iov, 1, off) == n ? 0 : -1;
+}
+
+static int
+writeshadow(const void *p, size_t n, uvlong off)
+{
+	struct iovec iov = { (void*)(uintptr_t)p, n };
+
+	return diskwrite(Shadow, &iov, 1, off) == n ? 0 : -1;
+}
+
+static int
+writeheader(uint s)
+{
+	uchar h[Hlen] = { 0 };
+
+	sequence++;
+	memcpy(h + Hmagic, "AoEdeShd", 8);
+	put4(h + Hversion, Version);
+	put4(h + Horder, Order);
+	put8(h + Hseq, sequence);
+	put4(h + Hstate, s);
+	put8(h + Hoffset, first);
+	put8(h + Hsize, nsec);
+	put8(h + Hsoft, soft);
+	put8(h + Hhard, hard);
+	put8(h + Hdata, data);
+	memcpy(h + Hboot, boot, sizeof boot);
+	memcpy(h + Hident, ident, Identmax);
+	put4(h + Hsum, crc32(h, Hsum));
+	return writeshadow(h, Hlen, sequence % 2 * (Headers / 2));
+}
+
+static int
+isheader(uchar *h)
+{
+	return memcmp(h + Hmagic, "AoEdeShd", 8) == 0 && get4(h + Hsum) == crc32(h, Hsum);
+}
+
+/*
+ * Read the header in force.  Returns -1 when there is none.
+ */
+static int
+readheader(uchar *h)
+{
+	uchar other[Hlen];
+	int ok;
+
+	ok = readshadow(h, Hlen, 0) == 0 && isheader(h);
+	if(readshadow(other, Hlen, Headers / 2) < 0 || !isheader(other))
+		return ok ? 0 : -1;
+	if(!ok || get8(other + Hseq) > get8(h + Hseq))
+		memcpy(h, other, Hlen);
+	return 0;
+}
+
+/* The map. */
+
+static Chunk*
+getchunk(uvlong no)
+{
+	Chunk *c = chunks[no];
+
+	if(c == NULL && (c = calloc(1, sizeof *c)) != NULL){
+		c->no = no;
+		chunks[no] = c;
+	}
+	return c;
+}
+
+static void
+forgetmap(void)
+{
+	uvlong i;
+
+	for(i = 0; i < nchunk; i++)
+		free(chunks[i]);
+	free(chunks);
+	chunks = NULL;
+	nchunk = count = cursor = nunhard = 0;
+	unhard = unsaved = NULL;
+	memset(dirty, 0, sizeof dirty);
+}
+
+static int
+newmap(void)
+{
+	forgetmap();
+	nchunk = roundup(nsec, Chunksec) / Chunksec;
+	chunks = calloc((size_t)nchunk, sizeof *chunks);
+	return chunks == NULL ? -1 : 0;
+}
+
+static int
+has(Chunk *c, uint i)
+{
+	return c->bits[i / 8] >> i % 8 & 1;
+}
+
+static void
+setunhard(Chunk *c, uint word)
+{
+	if(c->unhard >> word & 1)
+		return;
+	if(c->unhard == 0){
+		c->nextunhard = unhard;
+		unhard = c;
+	}
+	c->unhard |= 1ULL << word;
+	nunhard++;
+}
+
+static void
+setunsaved(Chunk *c, uint byte)
+{
+	if(c->from == c->to){
+		c->nextunsaved = unsaved;
+		unsaved = c;
+		c->from = (ushort)byte;
+		c->to = (ushort)(byte + 1);
+	}
+	if(byte < c->from)
+		c->from = (ushort)byte;
+	if(byte >= c->to)
+		c->to = (ushort)(byte + 1);
+}
+
+/*
+ * How many of the n sectors from number i of the chunk on are, or are not,
+ * in the shadow, as the first.
+ */
+static uint
+run(Chunk *c, uint i, uint n)
+{
+	uint k;
+	int bit = has(c, i);
+
+	for(k = 1; k < n && has(c, i + k) == bit; k++)
+		;
+	return k;
+}
+
+uvlong
+freezeplace(uvlong lba, int file)
+{
+	return file == Image ? (first + lba) * Sector : data + (first % 8 + lba) * Sector;
+}
+
+uint
+freezemap(uvlong lba, uint n, Home *h)
+{
+	uint at, part, got = 0;
+	Chunk *c;
+	int in;
+
+	h->file = Image;
+	h->off = freezeplace(lba, Image);
+	if(count == 0)
+		return n;
+	while(got < n){
+		at = (uint)((lba + got) % Chunksec);
+		part = n - got < Chunksec - at ? n - got : Chunksec - at;
+		c = chunks[(lba + got) / Chunksec];
+		in = c != NULL && has(c, at);
+		if(got == 0 && in){
+			h->file = Shadow;
+			h->off = freezeplace(lba, Shadow);
+		}else if(in != (h->file == Shadow))
+			return got;
+		if(c != NULL && run(c, at, part) < part)
+			return got + run(c, at, part);
+		got += part;
+	}
+	return got;
+}
+
+int
+freezehome(void)
+{
+	return state == Ffrozen || state == Fthawing ? Shadow : Image;
+}
+
+int
+freezefits(uvlong lba, uint n)
+{
+	Home h;
+	uint part, more = 0;
+
+	if(state == Fheld)
+		return 0;
+	if(limit == 0 || freezehome() == Image || count + n <= limit)
+		return 1;
+	for(; n > 0; lba += part, n -= part){
+		part = freezemap(lba, n, &h);
+		if(h.file != Shadow)
+			more += part;
+	}
+	if(count + more <= limit)
+		return 1;
+	sayfull("the limit of -f is reached");
+	return 0;
+}
+
+int
+freezenote(uvlong lba, uint n, int file)
+{
+	int in = file == Shadow;
+	uint i;
+	Chunk *c;
+
+	if(chunks == NULL)
+		return 0;
+	for(; n > 0; lba++, n--){
+		i = (uint)(lba % Chunksec);
+		c = chunks[lba / Chunksec];
+		if(c == NULL && !in){
+			lba += n < Chunksec - i ? n - 1 : Chunksec - i - 1;
+			n -= n < Chunksec - i ? n - 1 : Chunksec - i - 1;
+			continue;
+		}
+		if(c == NULL && (c = getchunk(lba / Chunksec)) == NULL)
+			return -1;
+		if(has(c, i) == in)
+			continue;
+		c->bits[i / 8] ^= (uchar)(1 << i % 8);
+		count += in ? 1 : (uvlong)-1;
+		setunhard(c, i / 8 / Wordbytes);
+		setunsaved(c, i / 8);
+	}
+	return unsaved != NULL;
+}
+
+void
+freezedirty(int file)
+{
+	dirty[file] = 1;
+}
+
+int
+freezesave(void)
+{
+	Chunk *c;
+
+	while((c = unsaved) != NULL){
+		if(writeshadow(c->bits + c->from, (size_t)(c->to - c->from), soft + c->no * Chunkbytes + c->from) < 0)
+			return -1;
+		unsaved = c->nextunsaved;
+		c->from = c->to = 0;
+	}
+	return 0;
+}
+
+/* Hardening (inv. 3). */
+
+int
+freezesnap(void)
+{
+	Chunk *c;
+	uint i;
+
+	free(snap);
+	nsnap = 0;
+	snap = malloc((size_t)(nunhard + 1) * sizeof *snap);
+	if(snap == NULL)
+		return -1;
+	for(; (c = unhard) != NULL; c->unhard = 0){
+		unhard = c->nextunhard;
+		for(i = 0; i < Chunkbytes / Wordbytes; i++)
+			if(c->unhard >> i & 1){
+				snap[nsnap].no = c->no * (Chunkbytes / Wordbytes) + i;
+				memcpy(snap[nsnap++].bits, c->bits + i * Wordbytes, Wordbytes);
+			}
+	}
+	nunhard = 0;
+	memcpy(tosync, dirty, sizeof tosync);
+	memset(dirty, 0, sizeof dirty);
+	return 0;
+}
+
+/*
+ * Write the words of the snapshot, those that follow each other together.
+ */
+static int
+writewords(void)
+{
+	uchar buf[Chunkbytes];
+	uvlong i, k;
+
+	for(i = 0; i < nsnap; i += k){
+		for(k = 0; i + k < nsnap && snap[i+k].no == snap[i].no + k && k < sizeof buf / Wordbytes; k++)
+			memcpy(buf + k * Wordbytes, snap[i+k].bits, Wordbytes);
+		if(writeshadow(buf, (size_t)k * Wordbytes, hard + snap[i].no * Wordbytes) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+harden(void)
+{
+	int f;
+
+	for(f = 0; f < Nfiles; f++)
+		if(tosync[f] && disksync(f) < 0)
+			return -1;
+	if(nsnap == 0)
+		return 0;
+	if(writewords() < 0){
+		wordslost = errno;
+		return -1;
+	}
+	return disksync(Shadow);
+}
+
+void
+freezesync(Op *o)
+{
+	wordslost = 0;
+	o->error = harden() < 0 ? errno : 0;
+}
+
+int
+freezesynced(int error)
+{
+	uvlong i;
+	int f;
+
+	/* What did not become hard must be tried again. */
+	for(i = 0; error != 0 && i < nsnap; i++)
+		setunhard(chunks[snap[i].no / (Chunkbytes / Wordbytes)], (uint)(snap[i].no % (Chunkbytes / Wordbytes)));
+	for(f = 0; error != 0 && f < Nfiles; f++)
+		dirty[f] |= tosync[f];
+	free(snap);
+	snap = NULL;
+	nsnap = 0;
+	return wordslost != 0 ? freezefull(wordslost) : error;
+}
+
+/* Jobs. */
+
+/*
+ * A job has failed, with errno; why says what it was about.
+ */
+static void
+failed(Op *o, const char *object, const char *reason)
+{
+	o->error = errno;
+	snprintf(why, sizeof why, "%s: %s", object, reason != NULL ? reason : strerror(errno));
+}
+
+static int
+syncimage(Op *o)
+{
+	if(disksync(Image) == 0)
+		return 0;
+	synclost = errno;
+	failed(o, "sync of the image", NULL);
+	return -1;
+}
+
+/*
+ * Have a shadow in all but name, before writes are stopped.  The image is
+ * synced here as well, so that what is left to be synced then is little.
+ */
+static void
+prepare(Op *o)
+{
+	if(syncimage(o) < 0)
+		return;
+	if(shadowmake(freezesize()) < 0)
+		failed(o, path, errno == EOPNOTSUPP ? "its file system has no holes, so that the shadow would be as large as the image" : NULL);
+	else if(writeheader(Sfrozen) < 0 || disksync(Shadow) < 0){
+		failed(o, path, NULL);
+		shadowremove();
+	}else
+		imagemark(Markgone);
+}
+
+/*
+ * No write is under way: make the image stand still, and say so.
+ */
+static void
+commit(Op *o)
+{
+	if(path == NULL){
+		syncimage(o);
+		return;
+	}
+	if(syncimage(o) == 0){
+		if(shadowname() == 0){
+			imagemark(Marklive);
+			return;
+		}
+		failed(o, path, NULL);
+	}
+	shadowremove();
+	imagemark(Marknone);
+}
+
+static void
+thaw(Op *o)
+{
+	if(writeheader(Smerging) < 0 || disksync(Shadow) < 0)
+		failed(o, path, NULL);
+}
+
+/*
+ * The map is empty: be done with the shadow (inv. 5).
+ */
+static void
+end(Op *o)
+{
+	if(syncimage(o) < 0)
+		return;
+	if(writeheader(Smerged) < 0 || disksync(Shadow) < 0){
+		failed(o, path, NULL);
+		return;
+	}
+	imagemark(Markgone);
+	if(shadowremove() < 0)
+		failed(o, path, NULL);
+	else
+		imagemark(Marknone);
+}
+
+int
+freezejob(Op *o, int quiet)
+{
+	*o = (Op){ .op = Owork };
+	switch(state){
+	case Fpreparing:
+		o->work = prepare;
+		return 1;
+	case Fstopping:
+		if(!quiet)
+			return 0;
+		state = Fcommitting;
+		o->work = commit;
+		return 1;
+	case Fthawing:
+		o->work = thaw;
+		return 1;
+	case Fmerging:
+		if(count > 0 || unsaved != NULL || !quiet)
+			return 0;
+		state = Fending;
+		o->work = end;
+		return 1;
+	}
+	return 0;
+}
+
+
+/* What is said of it. */
+
+__attribute__((format(printf, 1, 2)))
+static char*
+sentence(const char *fmt, ...)
+{
+	static char buf[2 * PATH_MAX + 256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(buf, sizeof buf, fmt, ap);
+	va_end(ap);
+	return buf;
+}
+
+void
+freezereport(void)
+{
+	uvlong ms = milliseconds() - began, done = total - count;
+
+	switch(state){
+	case Fpreparing:
+	case Fstopping:
+	case Fcommitting:
+		printf("freezing\n");
+		break;
+	case Ffrozen:
+	case Fthawing:
+		printf("frozen: %s has %llu sectors\n", path, count);
+		break;
+	case Fheld:
+		printf("frozen: writes are left unanswered\n");
+		break;
+	case Fmerging:
+	case Fending:
+		printf("merging: %llu per cent of %llu sectors, %llu MB/s\n", total > 0 ? done * 100 / total : 100, total,
+			ms > 0 ? done * Sector / 1000 / ms : 0);
+		break;
+	}
+	fflush(stdout);
+}
+
+void
+freezetick(void)
+{
+	uvlong now;
+
+	if(state != Fmerging)
+		return;
+	now = milliseconds();
+	if(now - told < Tell_ms)
+		return;
+	told = now;
+	freezereport();
+}
+
+int
+freezefull(int error)
+{
+	if(error != ENOSPC && error != EDQUOT)
+		return error;
+	sayfull(strerror(error));
+	return Unanswered;
+}
+
+/* From state to state. */
+
+int
+freezestate(void)
+{
+	return state;
+}
+
+char*
+freeze(void)
+{
+	if(state == Fmerging || state == Fending || state == Fthawing)
+		return "an unfreeze is at work";
+	if(state != Fnone)
+		return state == Ffrozen || state == Fheld ? "it is frozen already" : "a freeze is at work";
+	if(path != NULL && newmap() < 0)
+		return "no memory for the map";
+	state = path != NULL ? Fpreparing : Fstopping;
+	return NULL;
+}
+
+char*
+unfreeze(void)
+{
+	switch(state){
+	case Fheld:
+		state = Fnone;
+		printf("unfrozen\n");
+		fflush(stdout);
+		return NULL;
+	case Ffrozen:
+		if(readonly && count > 0)
+			return "the image is read-only, and the shadow has newer data";
+		state = Fthawing;
+		return NULL;
+	case Fnone:
+		return "it is not frozen";
+	case Fthawing:
+	case Fmerging:
+	case Fending:
+		return "an unfreeze is at work already";
+	}
+	return "a freeze is at work";
+}
+
+static void
+startmerge(void)
+{
+	state = Fmerging;
+	total = count;
+	began = told = milliseconds();
+	cursor = 0;
+}
+
+int
+freezejobdone(Op *o)
+{
+	int lost = synclost;
+
+	synclost = 0;
+	switch(state){
+	case Fpreparing:
+		state = o->error == 0 ? Fstopping : Fnone;
+		break;
+	case Fcommitting:
+		state = o->error != 0 ? Fnone : path == NULL ? Fheld : Ffrozen;
+		break;
+	case Fthawing:
+		if(o->error == 0)
+			startmerge();
+		else
+			state = Ffrozen;
+		break;
+	case Fending:
+		state = lost ? Fmerging : Fnone;
+		break;
+	}
+	if(o->error != 0)
+		warnx("%s: %s", o->work == prepare || o->work == commit ? "freeze refused" : "unfreeze failed", why);
+	else if(o->work == end)
+		printf("unfrozen: all is in the image, and %s is gone\n", path);
+	else if(state == Fheld)
+		warnx("frozen without a shadow (-f): writes are left unanswered; initiators give up after about three minutes");
+	else if(o->work != prepare)
+		freezereport();
+	fflush(stdout);
+	if(state == Fnone)
+		forgetmap();
+	return lost;
+}
+
+uint
+freezenext(uint max, uvlong *lba)
+{
+	uvlong at, tries;
+	Chunk *c;
+	Home h;
+	uint i, n;
+
+	if(state != Fmerging || count == 0 || readonly)
+		return 0;
+	for(tries = 0, at = cursor; tries <= nchunk; tries++, at = (at / Chunksec + 1) * Chunksec){
+		if(at >= nsec)
+			at = 0;
+		c = chunks[at / Chunksec];
+		if(c == NULL)
+			continue;
+		for(i = (uint)(at % Chunksec); i < Chunksec && !has(c, i); i++)
+			;
+		if(i == Chunksec)
+			continue;
+		*lba = at - at % Chunksec + i;
+		n = nsec - *lba < max ? (uint)(nsec - *lba) : max;
+		n = freezemap(*lba, n, &h);
+		cursor = *lba + n;
+		return n;
+	}
+	return 0;
+}
+
+/* The start. */
+
+/*
+ * Put a part of the maps into memory: the one that is believed, and where
+ * the hard one differs.
+ */
+static int
+loadpart(uchar *s, uchar *h, uvlong byte, uint n)
+{
+	static const uchar zero[Wordbytes];
+	Chunk *c;
+	uint i, k;
+
+	for(i = 0; i < n; i += Wordbytes){
+		if(memcmp(s + i, zero, Wordbytes) == 0 && memcmp(h + i, zero, Wordbytes) == 0)
+			continue;
+		if((c = getchunk((byte + i) / Chunkbytes)) == NULL)
+			return -1;
+		memcpy(c->bits + (byte + i) % Chunkbytes, s + i, Wordbytes);
+		if(memcmp(s + i, h + i, Wordbytes) != 0)
+			setunhard(c, (uint)((byte + i) % Chunkbytes / Wordbytes));
+		for(k = 0; k < Wordbytes * 8; k++)
+			count += (uvlong)(s[i + k/8] >> k % 8 & 1);
+	}
+	return 0;
+}
+
+/*
+ * Load the map.  After a start of the system it is the hard one, and the
+ * soft one is made to equal it.
+ */
+static int
+loadmap(int rebooted)
+{
+	static uchar s[Blockbytes], h[Blockbytes];
+	uvlong byte, all = roundup(nsec, Chunksec) / 8;
+	uint n;
+
+	if(all > hard - soft)
+		all = hard - soft;
+	for(byte = 0; byte < all; byte += n){
+		n = all - byte < Blockbytes ? (uint)(all - byte) : Blockbytes;
+		if(readshadow(s, n, soft + byte) < 0 || readshadow(h, n, hard + byte) < 0)
+			return -1;
+		if(rebooted && memcmp(s, h, n) != 0){
+			memcpy(s, h, n);
+			if(writeshadow(s, n, soft + byte) < 0)
+				return -1;
+		}
+		if(loadpart(s, h, byte, n) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * Does this header belong to our image and export?  Returns NULL, or what
+ * is wrong.
+ */
+static char*
+mismatch(uchar *h, uvlong size)
+{
+	if(get4(h + Hversion) != Version || get4(h + Horder) != Order)
+		return sentence("%s: a shadow of another version of aoede", path);
+	if(memcmp(h + Hident, ident, sizeof ident) != 0)
+		return sentence("%s: the shadow of another image: %.*s, not %s", path, Identmax - 1, (char*)h + Hident, ident);
+	if(get8(h + Hoffset) != first || get8(h + Hsize) != nsec)
+		return sentence("%s: the shadow of %llu sectors from -o %llu, not of %llu from %llu", path, get8(h + Hsize), get8(h + Hoffset), nsec, first);
+	layout();
+	if(get8(h + Hsoft) != soft || get8(h + Hhard) != hard || get8(h + Hdata) != data || size != freezesize()
+	|| get4(h + Hstate) < Sfrozen || get4(h + Hstate) > Smerged)
+		return sentence("%s: a damaged shadow", path);
+	return NULL;
+}
+
+/*
+ * Take up where the last aoede was.
+ */
+static char*
+resume(uvlong size)
+{
+	uchar h[Hlen];
+	char *e;
+	uint s;
+
+	if(readheader(h) < 0)
+		return sentence("%s: no shadow, or a damaged one", path);
+	if((e = mismatch(h, size)) != NULL)
+		return e;
+	s = get4(h + Hstate);
+	sequence = get8(h + Hseq);
+	if(s == Smerged){
+		if(shadowremove() < 0)
+			return sentence("%s: can't be removed: %s", path, strerror(errno));
+		imagemark(Marknone);
+		return NULL;
+	}
+	if(newmap() < 0)
+		return sentence("%s: no memory for the map", path);
+	if(loadmap(memcmp(h + Hboot, boot, sizeof boot) != 0) < 0 || writeheader(s) < 0)
+		return sentence("%s: %s", path, strerror(errno));
+	dirty[Image] = dirty[Shadow] = 1;
+	imagemark(Marklive);
+	if(s == Smerging)
+		startmerge();
+	else
+		state = Ffrozen;
+	freezereport();
+	return NULL;
+}
+
+void
+freezeexport(uvlong offset, uvlong length)
+{
+	first = offset;
+	nsec = length;
+}
+
+char*
+freezeinit(char *shadow, uvlong mib, int ro)
+{
+	char other[PATH_MAX];
+	char *e;
+	uvlong size;
+	int r, mark;
+
+	path = shadow;
+	limit = mib * (1024 * 1024 / Sector);
+	readonly = ro;
+	bootid(boot);
+	diskident(ident, sizeof ident);
+	if(path != NULL && (e = shadowdir(path)) != NULL)
+		return e;
+	mark = imagemarked(other, sizeof other);
+	if(path == NULL)
+		return mark == Marklive ? sentence("the image is frozen, and its newest data is in %s: expected -f %s", other, other) : NULL;
+	r = shadowopen(&size);
+	if(r < 0)
+		return sentence("%s: %s", path, errno == EWOULDBLOCK ? "locked by another program, most likely another aoede" : strerror(errno));
+	if(mark == Marklive && strcmp(other, shadowpath()) != 0)
+		return sentence("the image is frozen, and its newest data is in %s: expected -f %s", other, other);
+	if(r == 0 && mark == Marklive)
+		return sentence("the image is frozen, and its newest data was in %s, which is gone", other);
+	if(r == 0 && mark == Markgone)
+		imagemark(Marknone);
+	return r == 0 ? NULL : resume(size);
+}
