@@ -115,6 +115,7 @@ struct Region {
 /* A file, as far as it is mapped. */
 struct Window {
 	uvlong	len;		/* bytes; 0: it isn't */
+	uvlong	asked;		/* bytes that it was asked to have */
 	Region	*regions;
 };
 
@@ -230,13 +231,14 @@ changes(Io *io)
 }
 
 /*
- * Must one of the two wait for the other?  Nobody need read what is being
- * read ahead (a->own).
+ * Must b, which came later, wait for a?  Nobody need read what is being read
+ * ahead.  What is written behind is older than writes that are held until
+ * it has been.
  */
 static int
 conflict(Io *a, Io *b)
 {
-	if(!changes(a) && !changes(b) && a->own != Ownfill)
+	if((!changes(a) && !changes(b) && a->own != Ownfill) || (a->held && b->own))
 		return 0;
 	return a->from < b->to && b->from < a->to;
 }
@@ -810,8 +812,9 @@ openwindow(int file, uvlong size)
 	Window *w = &windows[file];
 
 	pagesize = (uvlong)sysconf(_SC_PAGESIZE);
-	if(w->len == size)
+	if(w->asked == size)
 		return;
+	w->asked = size;
 	free(w->regions);
 	w->regions = NULL;
 	w->len = diskmap(file, size) ? size : 0;
@@ -1806,6 +1809,7 @@ hold(Io **q, int n)
 		if(!q[i]->active)
 			enlist(q[i]);
 		put(&held, q[i]);
+		q[i]->held = 1;
 		nheld++;
 	}
 }
@@ -2288,12 +2292,13 @@ stepdone(void)
 	Io *io;
 
 	shadowed = s == Ffrozen || s == Fthawing || s == Fmerging || s == Fending;
-	if(shadowed)
-		openwindow(Shadow, freezesize());
+	openwindow(Shadow, shadowed && s != Fending ? freezesize() : 0);
 	if(stopped())
 		return;
-	while((io = get(&held)) != NULL)
+	while((io = get(&held)) != NULL){
+		io->held = 0;
 		put(&ready, io);
+	}
 	nheld = 0;
 	mover.size = Ownsize / Sector;
 	mover.due = 0;
@@ -2317,7 +2322,7 @@ freezing(void)
 		return;
 	if(freezestate() == Fmerging)
 		merge();
-	if(syncing || !freezejob(&jobop, quiet()))
+	if(syncing || broken || !freezejob(&jobop, quiet()))
 		return;
 	if(freezestate() == Fending)
 		openwindow(Shadow, 0);
@@ -2335,7 +2340,8 @@ buffreeze(int on)
 	if(broken || (lost && lost != Unanswered))
 		return "the disk has lost writes";
 	e = on ? freeze() : unfreeze();
-	stepdone();
+	if(e == NULL)
+		stepdone();
 	return e;
 }
 
@@ -2438,7 +2444,7 @@ void
 bufio(Io *io)
 {
 	io->error = 0;
-	io->active = io->own = 0;
+	io->active = io->own = io->held = 0;
 	account(io);
 	fetch(io, Head);
 	if(broken && (changes(io) || (io->op == Oflush && !behind)))

@@ -136,8 +136,8 @@ char	*unfreeze(void);
 int	freezejob(Op *o, int quiet);
 
 /*
- * The job has ended.  Returns the errno of a sync of the image that failed,
- * or 0.
+ * The job has ended.  Returns the errno of a sync that failed and may have
+ * lost writes, or 0.
  */
 int	freezejobdone(Op *o);
 
@@ -376,8 +376,9 @@ char	*shadowdir(char *path);
 char	*shadowpath(void);
 
 /*
- * Open and lock the shadow.  Returns 1, 0 when there is none, or -1 with
- * errno; EWOULDBLOCK means that another program has locked it.
+ * Open and lock the shadow.  Returns 1, 0 when there is none, either of them
+ * for good, or -1 with errno; EWOULDBLOCK means that another program has
+ * locked it.
  */
 int	shadowopen(uvlong *size);
 
@@ -403,9 +404,9 @@ int	shadowremove(void);
 /*
  * Have the image bear a mark, for good: Marknone, or Marklive or Markgone
  * and the shadow's path.  Where there is no way to mark a file it bears
- * none.
+ * none.  Returns -1 with errno when the image can't be synced.
  */
-void	imagemark(int mark);
+int	imagemark(int mark);
 
 /*
  * The mark that the image bears; the path in it is put into path.  Markgone

@@ -33,7 +33,8 @@
  * 3. The hard map is what survives the system: a bit is changed there when
  *    the data has been synced since it was changed in memory, and a flush is
  *    answered when that has been synced too.  Lost are then only bits that
- *    no flush has covered: a sector is where it was before.
+ *    no flush has covered: a sector is where it was before.  It is believed
+ *    as well when a sync has failed.
  * 4. One header is written at a time, the older of the two; so there is
  *    always a valid one.
  * 5. The shadow has its name only while it is complete and the image stands
@@ -136,8 +137,10 @@ static int dirty[Nfiles];	/* written to since the last sync that was begun */
 static int tosync[Nfiles];	/* what that one must cover */
 
 static char why[256];		/* what went wrong in a job */
-static int synclost;		/* the errno of a sync of the image that failed in one */
+static int synclost;		/* the errno of a sync that failed in one, and may have lost writes */
 static int wordslost;		/* the errno of a hard map that couldn't be written */
+static int useless;		/* the shadow's header says so, for good */
+static uvlong retry;		/* when its end may be tried again, in milliseconds */
 static uvlong total, began;	/* of a merge: sectors at first, and when that was, in milliseconds */
 static uvlong told;		/* when the last was said of it */
 
@@ -480,6 +483,21 @@ freezesave(void)
 
 /* Hardening (inv. 3). */
 
+/*
+ * A sync has failed, and what it was to cover may be lost: have the next
+ * start believe the hard map.  Returns -1, with errno as it was.
+ */
+static int
+distrust(void)
+{
+	int e = errno;
+
+	memset(boot, 0, sizeof boot);
+	writeheader(state == Ffrozen || state == Fthawing ? Sfrozen : Smerging);
+	errno = e;
+	return -1;
+}
+
 int
 freezesnap(void)
 {
@@ -530,14 +548,14 @@ harden(void)
 
 	for(f = 0; f < Nfiles; f++)
 		if(tosync[f] && disksync(f) < 0)
-			return -1;
+			return distrust();
 	if(nsnap == 0)
 		return 0;
 	if(writewords() < 0){
 		wordslost = errno;
 		return -1;
 	}
-	return disksync(Shadow);
+	return disksync(Shadow) < 0 ? distrust() : 0;
 }
 
 void
@@ -581,8 +599,23 @@ syncimage(Op *o)
 {
 	if(disksync(Image) == 0)
 		return 0;
+	if(state == Fending)
+		distrust();
 	synclost = errno;
 	failed(o, "sync of the image", NULL);
+	return -1;
+}
+
+/*
+ * Mark the image.  That syncs it, and what a sync has to tell is told once.
+ */
+static int
+mark(Op *o, int how)
+{
+	if(imagemark(how) == 0)
+		return 0;
+	synclost = errno;
+	failed(o, "mark of the image", NULL);
 	return -1;
 }
 
@@ -600,8 +633,8 @@ prepare(Op *o)
 	else if(writeheader(Sfrozen) < 0 || disksync(Shadow) < 0){
 		failed(o, path, NULL);
 		shadowremove();
-	}else
-		imagemark(Markgone);
+	}else if(mark(o, Markgone) < 0)
+		shadowremove();
 }
 
 /*
@@ -615,40 +648,50 @@ commit(Op *o)
 		return;
 	}
 	if(syncimage(o) == 0){
-		if(shadowname() == 0){
-			imagemark(Marklive);
+		if(shadowname() < 0)
+			failed(o, path, NULL);
+		else if(mark(o, Marklive) == 0)
 			return;
-		}
-		failed(o, path, NULL);
 	}
 	shadowremove();
-	imagemark(Marknone);
+	mark(o, Marknone);
 }
 
 static void
 thaw(Op *o)
 {
-	if(writeheader(Smerging) < 0 || disksync(Shadow) < 0)
+	if(writeheader(Smerging) < 0)
 		failed(o, path, NULL);
+	else if(disksync(Shadow) < 0){
+		distrust();
+		synclost = errno;
+		failed(o, path, NULL);
+	}
 }
 
 /*
- * The map is empty: be done with the shadow (inv. 5).
+ * The shadow's header says that it is of no use: remove it (inv. 5).
+ */
+static int
+discard(void)
+{
+	if(disksync(Shadow) < 0)
+		return -1;
+	useless = 1;
+	if(imagemark(Markgone) < 0 || shadowremove() < 0 || imagemark(Marknone) < 0)
+		return -1;
+	return 0;
+}
+
+/*
+ * The map is empty: be done with the shadow.
  */
 static void
 end(Op *o)
 {
-	if(syncimage(o) < 0)
-		return;
-	if(writeheader(Smerged) < 0 || disksync(Shadow) < 0){
+	useless = 0;
+	if(syncimage(o) == 0 && (writeheader(Smerged) < 0 || discard() < 0))
 		failed(o, path, NULL);
-		return;
-	}
-	imagemark(Markgone);
-	if(shadowremove() < 0)
-		failed(o, path, NULL);
-	else
-		imagemark(Marknone);
 }
 
 int
@@ -669,7 +712,7 @@ freezejob(Op *o, int quiet)
 		o->work = thaw;
 		return 1;
 	case Fmerging:
-		if(count > 0 || unsaved != NULL || !quiet)
+		if(count > 0 || unsaved != NULL || !quiet || milliseconds() < retry)
 			return 0;
 		state = Fending;
 		o->work = end;
@@ -697,7 +740,7 @@ sentence(const char *fmt, ...)
 void
 freezereport(void)
 {
-	uvlong ms = milliseconds() - began, done = total - count;
+	uvlong ms = milliseconds() - began, done = count < total ? total - count : 0;
 
 	switch(state){
 	case Fpreparing:
@@ -794,6 +837,7 @@ startmerge(void)
 {
 	state = Fmerging;
 	total = count;
+	retry = 0;
 	began = told = milliseconds();
 	cursor = 0;
 }
@@ -818,7 +862,8 @@ freezejobdone(Op *o)
 			state = Ffrozen;
 		break;
 	case Fending:
-		state = lost ? Fmerging : Fnone;
+		state = useless ? Fnone : Fmerging;
+		retry = milliseconds() + Tell_ms;
 		break;
 	}
 	if(o->error != 0)
@@ -868,7 +913,8 @@ freezenext(uint max, uvlong *lba)
 
 /*
  * Put a part of the maps into memory: the one that is believed, and where
- * the hard one differs.
+ * the hard one differs.  Returns -1 with errno, EINVAL when it has sectors
+ * behind the end.
  */
 static int
 loadpart(uchar *s, uchar *h, uvlong byte, uint n)
@@ -886,7 +932,13 @@ loadpart(uchar *s, uchar *h, uvlong byte, uint n)
 		if(memcmp(s + i, h + i, Wordbytes) != 0)
 			setunhard(c, (uint)((byte + i) % Chunkbytes / Wordbytes));
 		for(k = 0; k < Wordbytes * 8; k++)
-			count += (uvlong)(s[i + k/8] >> k % 8 & 1);
+			if(s[i + k/8] >> k % 8 & 1){
+				if((byte + i) * 8 + k >= nsec){
+					errno = EINVAL;
+					return -1;
+				}
+				count++;
+			}
 	}
 	return 0;
 }
@@ -932,7 +984,6 @@ mismatch(uchar *h, uvlong size)
 		return sentence("%s: the shadow of another image: %.*s, not %s", path, Identmax - 1, (char*)h + Hident, ident);
 	if(get8(h + Hoffset) != first || get8(h + Hsize) != nsec)
 		return sentence("%s: the shadow of %llu sectors from -o %llu, not of %llu from %llu", path, get8(h + Hsize), get8(h + Hoffset), nsec, first);
-	layout();
 	if(get8(h + Hsoft) != soft || get8(h + Hhard) != hard || get8(h + Hdata) != data || size != freezesize()
 	|| get4(h + Hstate) < Sfrozen || get4(h + Hstate) > Smerged)
 		return sentence("%s: a damaged shadow", path);
@@ -955,18 +1006,15 @@ resume(uvlong size)
 		return e;
 	s = get4(h + Hstate);
 	sequence = get8(h + Hseq);
-	if(s == Smerged){
-		if(shadowremove() < 0)
-			return sentence("%s: can't be removed: %s", path, strerror(errno));
-		imagemark(Marknone);
-		return NULL;
-	}
+	if(s == Smerged)
+		return discard() < 0 ? sentence("%s: can't be removed: %s", path, strerror(errno)) : NULL;
 	if(newmap() < 0)
 		return sentence("%s: no memory for the map", path);
 	if(loadmap(memcmp(h + Hboot, boot, sizeof boot) != 0) < 0 || writeheader(s) < 0)
 		return sentence("%s: %s", path, strerror(errno));
 	dirty[Image] = dirty[Shadow] = 1;
-	imagemark(Marklive);
+	if(imagemark(Marklive) < 0)
+		return sentence("the image: %s", strerror(errno));
 	if(s == Smerging)
 		startmerge();
 	else
@@ -980,6 +1028,7 @@ freezeexport(uvlong offset, uvlong length)
 {
 	first = offset;
 	nsec = length;
+	layout();
 }
 
 char*
@@ -988,7 +1037,7 @@ freezeinit(char *shadow, uvlong mib, int ro)
 	char other[PATH_MAX];
 	char *e;
 	uvlong size;
-	int r, mark;
+	int r, marked;
 
 	path = shadow;
 	limit = mib * (1024 * 1024 / Sector);
@@ -997,17 +1046,17 @@ freezeinit(char *shadow, uvlong mib, int ro)
 	diskident(ident, sizeof ident);
 	if(path != NULL && (e = shadowdir(path)) != NULL)
 		return e;
-	mark = imagemarked(other, sizeof other);
+	marked = imagemarked(other, sizeof other);
 	if(path == NULL)
-		return mark == Marklive ? sentence("the image is frozen, and its newest data is in %s: expected -f %s", other, other) : NULL;
+		return marked == Marklive ? sentence("the image is frozen, and its newest data is in %s: expected -f %s", other, other) : NULL;
 	r = shadowopen(&size);
 	if(r < 0)
 		return sentence("%s: %s", path, errno == EWOULDBLOCK ? "locked by another program, most likely another aoede" : strerror(errno));
-	if(mark == Marklive && strcmp(other, shadowpath()) != 0)
+	if(marked == Marklive && strcmp(other, shadowpath()) != 0)
 		return sentence("the image is frozen, and its newest data is in %s: expected -f %s", other, other);
-	if(r == 0 && mark == Marklive)
+	if(r == 0 && marked == Marklive)
 		return sentence("the image is frozen, and its newest data was in %s, which is gone", other);
-	if(r == 0 && mark == Markgone)
-		imagemark(Marknone);
+	if(r == 0 && marked == Markgone && imagemark(Marknone) < 0)
+		return sentence("the image: %s", strerror(errno));
 	return r == 0 ? NULL : resume(size);
 }

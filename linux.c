@@ -1269,8 +1269,15 @@ shadowopen(uvlong *size)
 {
 	struct stat st;
 
-	if(shadowtake(shadow.name, 0) < 0)
-		return errno == ENOENT ? 0 : -1;
+	int r = shadowtake(shadow.name, 0);
+
+	if(r < 0 && errno != ENOENT)
+		return -1;
+	/* Whoever was killed may not have come to it. */
+	if(fsync(shadow.dir) < 0)
+		return -1;
+	if(r < 0)
+		return 0;
 	shadow.named = 1;
 	if(fstat(files[Shadow].fd, &st) < 0 || shadowdirect(shadow.name) < 0){
 		shadowclose();
@@ -1341,7 +1348,7 @@ shadowremove(void)
 	return r < 0 ? -1 : fsync(shadow.dir);
 }
 
-void
+int
 imagemark(int mark)
 {
 	char text[PATH_MAX + 8];
@@ -1354,7 +1361,7 @@ imagemark(int mark)
 		snprintf(text, sizeof text, "%s %s", mark == Marklive ? "live" : "gone", shadow.path);
 		fsetxattr(fd, markname, text, strlen(text), 0);
 	}
-	fsync(fd);
+	return fsync(fd);
 }
 
 int

@@ -1689,17 +1689,18 @@ shadowremove(void)
 	return 0;
 }
 
-void
+int
 imagemark(int mark)
 {
 	point();
 	if(mem.nomark)
-		return;
+		return disksync(Image);
 	drive->mark = mark;
 	snprintf(drive->marked, sizeof drive->marked, "%s", where);
 	point();
 	drive->stablemark = mark;
 	memcpy(drive->stablemarked, drive->marked, sizeof drive->marked);
+	return disksync(Image);
 }
 
 int
