@@ -79,6 +79,8 @@ enum {
 	Oresv		= 34,
 
 	Firmware	= 0x0100,
+
+	Together_s	= 10,	/* signals of one sequence come within so many seconds */
 };
 
 /* A list of MACs, each once. */
@@ -114,6 +116,7 @@ static int enginefd = -1;
 
 static volatile sig_atomic_t gotterm, gothup;
 static volatile sig_atomic_t usr1s;	/* USR1 since the last USR2 */
+static volatile time_t lastusr1;	/* when the last came */
 static volatile sig_atomic_t gotusr2;	/* a USR2 came; and how many USR1 before it, plus 1 */
 static int sigpipe[2];		/* a byte for each signal, so that poll sees it */
 static int closing;		/* no more frames are taken */
@@ -961,6 +964,15 @@ turn(void)
 	return unsent;
 }
 
+static time_t
+seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
 static void
 onsignal(int sig)
 {
@@ -975,10 +987,13 @@ onsignal(int sig)
 		gothup = 1;
 		break;
 	case SIGUSR1:
+		if(seconds() - lastusr1 > Together_s)
+			usr1s = 0;
 		usr1s++;
+		lastusr1 = seconds();
 		break;
 	case SIGUSR2:
-		gotusr2 = usr1s + 1;
+		gotusr2 = seconds() - lastusr1 > Together_s ? 1 : usr1s + 1;
 		usr1s = 0;
 		break;
 	}
@@ -1038,6 +1053,7 @@ signals(void)
 {
 	char buf[64];
 	int usr1;
+	sigset_t usr2, was;
 
 	while(read(sigpipe[0], buf, sizeof buf) == sizeof buf)
 		;
@@ -1046,11 +1062,14 @@ signals(void)
 		checknics();
 		hangup();
 	}
-	if(gotusr2 != 0){
-		usr1 = gotusr2 - 1;
-		gotusr2 = 0;
+	sigemptyset(&usr2);
+	sigaddset(&usr2, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &usr2, &was);
+	usr1 = gotusr2 - 1;
+	gotusr2 = 0;
+	sigprocmask(SIG_SETMASK, &was, NULL);
+	if(usr1 >= 0)
 		freezesignal(usr1);
-	}
 }
 
 /*
@@ -1204,6 +1223,8 @@ finish(void)
 	drain();
 	bufio(&last);
 	drain();
+	if(last.error != 0)
+		warnx("the last flush failed: answered writes may be lost");
 	return last.error != 0;
 }
 

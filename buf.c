@@ -140,6 +140,7 @@ static List torecord;		/* have been written, and the shadow's map must say so */
 static List inrecord;		/* the same, by the save that is under way */
 static Op saveop;
 static int saving;
+static uvlong saveretry;	/* when one that failed is tried again, though nobody asks */
 static List held;		/* writes that wait until the image stands still */
 static uint nheld;
 static Op jobop;
@@ -915,17 +916,23 @@ synced(Op *o)
 		finish(io, broken);
 }
 
-static void
+/*
+ * Returns 1 when there is no memory for it now.
+ */
+static int
 startsync(void)
 {
-	if(syncing || tosync.first == NULL || (shadowed && freezesnap() < 0))
-		return;
+	if(syncing || tosync.first == NULL)
+		return 0;
+	if(shadowed && freezesnap() < 0)
+		return 1;
 	insync = tosync;
 	tosync = (List){ 0 };
 	syncing = 1;
 	syncstart = now;
 	syncop = (Op){ .op = shadowed ? Owork : Oflush, .work = freezesync, .done = synced };
 	enginestart(&syncop);
+	return 0;
 }
 
 /* Runs. */
@@ -1325,6 +1332,7 @@ static struct {
 
 static int behind;		/* -w */
 static uvlong flushdue;		/* when the next pass is */
+static uint firstpass;		/* that a freeze waits for */
 static int lost;		/* the error of the last pass, until one succeeds */
 static List toclean;		/* flushes that wait for the end of pass io->at */
 
@@ -1413,7 +1421,7 @@ writeback(Io *io)
 		return;
 	}
 	lba = io->lba + o->at;
-	if(!freezefits(lba, o->n)){
+	if(!freezefits(lba, o->n, 0)){
 		land(o, Unanswered);
 		return;
 	}
@@ -1465,7 +1473,6 @@ landed(Op *op)
 
 	freerun(r);
 	if(error == 0 && shadowed){
-		freezedirty(o->io.file);
 		put(&torecord, &o->io);
 		return;
 	}
@@ -1525,6 +1532,8 @@ endpass(void)
 	if(pass.error == 0 && lost != 0 && lost != Unanswered)
 		warnx("all answered writes have reached the disk");
 	lost = pass.error;
+	if(lost != 0)
+		freezecancel();
 	toclean = (List){ 0 };
 	while((io = get(&all)) != NULL)
 		if(io->at > pass.no)
@@ -1533,6 +1542,18 @@ endpass(void)
 			finish(io, lost);
 		else
 			put(&tosync, io);
+}
+
+/*
+ * Does a freeze wait for a pass?  The first is before writes are stopped, so
+ * that the next is short.
+ */
+static int
+mustpass(void)
+{
+	int s = freezestate();
+
+	return s == Fstopping || (s == Fpreparing && pass.no < firstpass);
 }
 
 /*
@@ -1545,7 +1566,7 @@ passes(void)
 		pump();
 		endpass();
 	}
-	if(!pass.running && (toclean.first != NULL || (pool.dirty > pool.n / 2 && lost == 0) || (pool.dirty > 0 && freezestate() == Fstopping) || (pool.dirty > 0 && now >= flushdue))){
+	if(!pass.running && (toclean.first != NULL || (pool.dirty > pool.n / 2 && lost == 0) || (pool.dirty > 0 && mustpass()) || (pool.dirty > 0 && now >= flushdue))){
 		startpass();
 		pump();
 		endpass();
@@ -1640,10 +1661,19 @@ trimmed(Op *o)
 	}
 	changing--;
 	tick++;			/* holes are not in memory */
-	if(error != 0)
-		finish(io, error);
-	else
+	if(error == 0){
 		written(io);
+		return;
+	}
+	/* What was trimmed has taken effect all the same. */
+	if(pool.n > 0)
+		distrust(io->range[io->at].lba, io->range[io->at].nsec);
+	io->nrange = (int)io->at;
+	io->error = error;
+	if(shadowed && io->nrange > 0)
+		put(&torecord, io);
+	else
+		finish(io, error);
 }
 
 /* Beginning requests. */
@@ -1815,7 +1845,8 @@ hold(Io **q, int n)
 }
 
 /*
- * How many of n writes, beginning with the first, there is room for.
+ * How many of n writes, beginning with the first, there is room for.  What
+ * is dirty has been answered and comes first; those under way aren't counted.
  */
 static int
 admitted(Io **q, int n)
@@ -1824,20 +1855,9 @@ admitted(Io **q, int n)
 
 	if(freezestate() == Fnone)
 		return n;
-	for(i = 0; i < n && freezefits(q[i]->lba, q[i]->nsec); i++)
+	for(i = 0; i < n && freezefits(q[i]->lba, q[i]->nsec, pool.dirty * Blocksec); i++)
 		;
 	return i;
-}
-
-static int
-admittrim(Io *io)
-{
-	int i;
-
-	for(i = 0; i < io->nrange; i++)
-		if(!freezefits(io->range[i].lba, io->range[i].nsec))
-			return 0;
-	return 1;
 }
 
 static void
@@ -1926,7 +1946,7 @@ begin(Io **q, int n)
 			hold(q, 1);
 			break;
 		}
-		if(!admittrim(io)){
+		if(freezestate() == Fheld){
 			finish(io, Unanswered);
 			break;
 		}
@@ -2065,6 +2085,8 @@ static void moved(Own*, int);
 static void
 recorded(Io *io, int error)
 {
+	if(error == 0)
+		error = io->error;
 	if(io->own == Ownmove)
 		moved((Own*)io, error);
 	else if(io->own)
@@ -2089,6 +2111,9 @@ saved(Op *o)
 	Io *io;
 
 	saving = 0;
+	saveretry = now + Moveretry_ms;
+	if(error != 0 && error != Unanswered)
+		warnx("the shadow's map can't be written: %s", strerror(error));
 	inrecord = (List){ 0 };
 	while((io = get(&all)) != NULL)
 		recorded(io, error);
@@ -2109,7 +2134,7 @@ noteio(Io *io)
 	if(io->op != Otrim)
 		return freezenote(io->lba, io->nsec, io->file);
 	for(i = 0; i < io->nrange && r >= 0; i++)
-		r = freezenote(io->range[i].lba, io->range[i].nsec, io->file);
+		r = freezenotetrim(io->range[i].lba, io->range[i].nsec, io->file);
 	return r;
 }
 
@@ -2122,11 +2147,11 @@ static void
 record(void)
 {
 	List all = torecord;
-	int r, news = 0;
+	int r, news = freezeunsaved();
 	uvlong t;
 	Io *io;
 
-	if(saving || all.first == NULL)
+	if(saving || (all.first == NULL && (!freezeunsaved() || now < saveretry)))
 		return;
 	torecord = (List){ 0 };
 	while((io = get(&all)) != NULL){
@@ -2267,7 +2292,7 @@ merge(void)
 	while(mover.n < most && nfreeowns > Owns / 4 && movenext())
 		mover.started = now;
 	if(mover.n == 0)
-		mover.due = now + 1;
+		mover.due = now + Idle_ms;
 	freezetick();
 }
 
@@ -2277,7 +2302,11 @@ merge(void)
 static int
 quiet(void)
 {
-	if(freezestate() == Fstopping)
+	int s = freezestate();
+
+	if(s == Fpreparing)
+		return !pass.running && (pool.dirty == 0 || pass.no >= firstpass);
+	if(s == Fstopping)
 		return changing == 0 && !pass.running && pool.dirty == 0;
 	return under[Shadow] == 0 && mover.n == 0 && !saving && torecord.first == NULL;
 }
@@ -2318,6 +2347,8 @@ jobdone(Op *o)
 static void
 freezing(void)
 {
+	if(held.first != NULL && !stopped())
+		stepdone();		/* it was given up */
 	if(freezestate() == Fnone)
 		return;
 	if(freezestate() == Fmerging)
@@ -2339,6 +2370,7 @@ buffreeze(int on)
 
 	if(broken || (lost && lost != Unanswered))
 		return "the disk has lost writes";
+	firstpass = pass.no + 1;
 	e = on ? freeze() : unfreeze();
 	if(e == NULL)
 		stepdone();
@@ -2384,8 +2416,8 @@ bufcommit(void)
 	if(behind)
 		passes();
 	freezing();
-	startsync();
-	stalled = enginekick();
+	stalled = startsync();
+	stalled |= enginekick();
 }
 
 int
@@ -2395,8 +2427,10 @@ bufwait(void)
 		return 1;
 	if(pass.running)
 		return -1;
-	if(mover.due > 0)
+	if(freezestate() == Fmerging && mover.due > 0 && !broken && !closing)
 		return now >= mover.due ? 0 : (int)(mover.due - now);
+	if(freezeunsaved() && !saving)
+		return now >= saveretry ? 0 : (int)(saveretry - now);
 	if(toclean.first != NULL)
 		return 0;
 	if(pool.dirty == 0)

@@ -129,11 +129,12 @@ struct Home {
 	uvlong	off;		/* bytes */
 };
 
-/* How far freezing has come.  freezejobdone makes each step but those named. */
+/* How far freezing has come; who makes the step is named where it isn't freezejobdone. */
 enum {
 	Fnone,
 	Fpreparing,		/* freeze: a shadow is being made */
-	Fstopping,		/* writes must stop */
+	Fstopping,		/* writes must stop; without a shadow, freeze */
+	Fcancelling,		/* freezecancel: the shadow is being removed, as the image can't stand still */
 	Fcommitting,		/* freezejob: the image is being synced */
 	Ffrozen,		/* writes go to the shadow */
 	Fheld,			/* there is no shadow: writes are left unanswered */

@@ -128,10 +128,14 @@ int	freezestate(void);
 char	*freeze(void);
 char	*unfreeze(void);
 
+/* The image can't be brought to a stand: give up the freeze that is at work. */
+void	freezecancel(void);
+
 /*
  * Is there a job for the engine, in the present state?  Fills in all of o
- * but done, and returns 1.  quiet: writes are stopped and none is under
- * way; or, when merging, nothing that concerns the shadow is.
+ * but done, and returns 1.  quiet: in Fpreparing, what was answered has been
+ * written; in Fstopping, no write is under way; in Fmerging, nothing that
+ * concerns the shadow is.
  */
 int	freezejob(Op *o, int quiet);
 
@@ -156,8 +160,11 @@ uvlong	freezeplace(uvlong lba, int file);
 /* The shadow's size in bytes. */
 uvlong	freezesize(void);
 
-/* May so many sectors be written now? */
-int	freezefits(uvlong lba, uint n);
+/*
+ * May n sectors be written now, when so many others are still to come to
+ * the same file?
+ */
+int	freezefits(uvlong lba, uint n, uvlong pending);
 
 /*
  * The newest data of these sectors is in this file now.  Returns 1 when
@@ -166,6 +173,12 @@ int	freezefits(uvlong lba, uint n);
  * the engine.
  */
 int	freezenote(uvlong lba, uint n, int file);
+
+/* The same, of sectors that were trimmed. */
+int	freezenotetrim(uvlong lba, uint n, int file);
+
+/* Has what was noted still to be saved? */
+int	freezeunsaved(void);
 
 /*
  * Save what was noted, for whoever comes after our death.  May wait for the

@@ -16,6 +16,9 @@
  *	hard	another map of the same form
  *	data	sector lba at data + (offset % 8 + lba) * 512
  *
+ * What no field is about is zero.  A shadow in state Smerged is of no use:
+ * all is in the image.
+ *
  * soft, hard and data are multiples of 4096.  The file is sparse: it is never
  * larger than the export and the maps, and takes about as much as was written.
  * A reader takes a sector from the shadow when its bit is set, and otherwise
@@ -127,6 +130,7 @@ static char ident[Identmax];	/* which image it is */
 static Chunk **chunks;
 static uvlong nchunk;
 static uvlong count;		/* sectors that the shadow has */
+static uvlong zeros;		/* of them, those that came by a trim and take no room */
 static uvlong cursor;		/* where merging goes on */
 static Chunk *unhard, *unsaved;
 static uvlong nunhard;		/* words */
@@ -136,7 +140,7 @@ static uvlong nsnap;
 static int dirty[Nfiles];	/* written to since the last sync that was begun */
 static int tosync[Nfiles];	/* what that one must cover */
 
-static char why[256];		/* what went wrong in a job */
+static char why[PATH_MAX + 128];	/* what went wrong in a job */
 static int synclost;		/* the errno of a sync that failed in one, and may have lost writes */
 static int wordslost;		/* the errno of a hard map that couldn't be written */
 static int useless;		/* the shadow's header says so, for good */
@@ -245,11 +249,10 @@ writeheader(uint s)
 {
 	uchar h[Hlen] = { 0 };
 
-	sequence++;
 	memcpy(h + Hmagic, "AoEdeShd", 8);
 	put4(h + Hversion, Version);
 	put4(h + Horder, Order);
-	put8(h + Hseq, sequence);
+	put8(h + Hseq, sequence + 1);
 	put4(h + Hstate, s);
 	put8(h + Hoffset, first);
 	put8(h + Hsize, nsec);
@@ -259,7 +262,10 @@ writeheader(uint s)
 	memcpy(h + Hboot, boot, sizeof boot);
 	memcpy(h + Hident, ident, Identmax);
 	put4(h + Hsum, crc32(h, Hsum));
-	return writeshadow(h, Hlen, sequence % 2 * (Headers / 2));
+	if(writeshadow(h, Hlen, (sequence + 1) % 2 * (Headers / 2)) < 0)
+		return -1;
+	sequence++;
+	return 0;
 }
 
 static int
@@ -308,7 +314,7 @@ forgetmap(void)
 		free(chunks[i]);
 	free(chunks);
 	chunks = NULL;
-	nchunk = count = cursor = nunhard = 0;
+	nchunk = count = zeros = cursor = nunhard = 0;
 	unhard = unsaved = NULL;
 	memset(dirty, 0, sizeof dirty);
 }
@@ -412,21 +418,22 @@ freezehome(void)
 }
 
 int
-freezefits(uvlong lba, uint n)
+freezefits(uvlong lba, uint n, uvlong pending)
 {
+	uvlong more = pending;
+	uint part;
 	Home h;
-	uint part, more = 0;
 
 	if(state == Fheld)
 		return 0;
-	if(limit == 0 || freezehome() == Image || count + n <= limit)
+	if(limit == 0 || freezehome() == Image || count - zeros + more + n <= limit)
 		return 1;
 	for(; n > 0; lba += part, n -= part){
 		part = freezemap(lba, n, &h);
 		if(h.file != Shadow)
 			more += part;
 	}
-	if(count + more <= limit)
+	if(more == pending || count - zeros + more <= limit)
 		return 1;
 	sayfull("the limit of -f is reached");
 	return 0;
@@ -458,6 +465,25 @@ freezenote(uvlong lba, uint n, int file)
 		setunhard(c, i / 8 / Wordbytes);
 		setunsaved(c, i / 8);
 	}
+	return unsaved != NULL;
+}
+
+int
+freezenotetrim(uvlong lba, uint n, int file)
+{
+	uvlong had = count;
+	int r = freezenote(lba, n, file);
+
+	if(count > had)
+		zeros += count - had;
+	if(zeros > count)
+		zeros = count;
+	return r;
+}
+
+int
+freezeunsaved(void)
+{
 	return unsaved != NULL;
 }
 
@@ -694,13 +720,30 @@ end(Op *o)
 		failed(o, path, NULL);
 }
 
+/*
+ * Writes that were answered can't be brought to the image: it can't be frozen.
+ */
+static void
+cancel(Op *o)
+{
+	errno = EIO;
+	failed(o, "the image", "answered writes can't be written to it");
+	shadowremove();
+	mark(o, Marknone);
+}
+
 int
 freezejob(Op *o, int quiet)
 {
 	*o = (Op){ .op = Owork };
 	switch(state){
 	case Fpreparing:
+		if(!quiet)
+			return 0;
 		o->work = prepare;
+		return 1;
+	case Fcancelling:
+		o->work = cancel;
 		return 1;
 	case Fstopping:
 		if(!quiet)
@@ -712,7 +755,7 @@ freezejob(Op *o, int quiet)
 		o->work = thaw;
 		return 1;
 	case Fmerging:
-		if(count > 0 || unsaved != NULL || !quiet || milliseconds() < retry)
+		if(!quiet || count > 0 || unsaved != NULL || milliseconds() < retry)
 			return 0;
 		state = Fending;
 		o->work = end;
@@ -746,6 +789,7 @@ freezereport(void)
 	case Fpreparing:
 	case Fstopping:
 	case Fcommitting:
+	case Fcancelling:
 		printf("freezing\n");
 		break;
 	case Ffrozen:
@@ -832,6 +876,18 @@ unfreeze(void)
 	return "a freeze is at work";
 }
 
+void
+freezecancel(void)
+{
+	if(state == Fstopping && path != NULL)
+		state = Fcancelling;
+	else if(state == Fstopping || state == Fpreparing){
+		warnx("freeze refused: answered writes can't be written to the image");
+		state = Fnone;
+		forgetmap();
+	}
+}
+
 static void
 startmerge(void)
 {
@@ -852,6 +908,9 @@ freezejobdone(Op *o)
 	case Fpreparing:
 		state = o->error == 0 ? Fstopping : Fnone;
 		break;
+	case Fcancelling:
+		state = Fnone;
+		break;
 	case Fcommitting:
 		state = o->error != 0 ? Fnone : path == NULL ? Fheld : Ffrozen;
 		break;
@@ -867,7 +926,7 @@ freezejobdone(Op *o)
 		break;
 	}
 	if(o->error != 0)
-		warnx("%s: %s", o->work == prepare || o->work == commit ? "freeze refused" : "unfreeze failed", why);
+		warnx("%s: %s", o->work == prepare || o->work == commit || o->work == cancel ? "freeze refused" : "unfreeze failed", why);
 	else if(o->work == end)
 		printf("unfrozen: all is in the image, and %s is gone\n", path);
 	else if(state == Fheld)
@@ -1011,11 +1070,11 @@ resume(uvlong size)
 	if(newmap() < 0)
 		return sentence("%s: no memory for the map", path);
 	if(loadmap(memcmp(h + Hboot, boot, sizeof boot) != 0) < 0 || writeheader(s) < 0)
-		return sentence("%s: %s", path, strerror(errno));
+		return sentence("%s: %s", path, errno == EINVAL ? "a damaged shadow" : strerror(errno));
 	dirty[Image] = dirty[Shadow] = 1;
 	if(imagemark(Marklive) < 0)
 		return sentence("the image: %s", strerror(errno));
-	if(s == Smerging)
+	if(s == Smerging && !readonly)
 		startmerge();
 	else
 		state = Ffrozen;
@@ -1055,7 +1114,7 @@ freezeinit(char *shadow, uvlong mib, int ro)
 	if(marked == Marklive && strcmp(other, shadowpath()) != 0)
 		return sentence("the image is frozen, and its newest data is in %s: expected -f %s", other, other);
 	if(r == 0 && marked == Marklive)
-		return sentence("the image is frozen, and its newest data was in %s, which is gone", other);
+		return sentence("the image is frozen, and its newest data was in %s, which is gone: expected it back, or the mark user.aoede.shadow taken off the image", other);
 	if(r == 0 && marked == Markgone && imagemark(Marknone) < 0)
 		return sentence("the image: %s", strerror(errno));
 	return r == 0 ? NULL : resume(size);

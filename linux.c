@@ -48,6 +48,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -1087,7 +1088,7 @@ disktrim(int file, uvlong off, uvlong len)
 static struct {
 	int	dir;
 	char	*name;			/* in dir */
-	char	temp[NAME_MAX + 1];	/* its name until it has that */
+	char	temp[NAME_MAX + 1];	/* its name until it has that; nobody else's */
 	char	path[PATH_MAX];		/* absolute */
 	int	named;			/* it has its name */
 } shadow = { .dir = -1 };
@@ -1160,12 +1161,14 @@ bootid(uchar id[16])
 	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
 	uint i;
 
-	memset(id, 0, 16);
-	if(f == NULL)
-		return;
-	if(fgets(line, sizeof line, f) == NULL)
+	if(f == NULL || fgets(line, sizeof line, f) == NULL)
 		line[0] = 0;
-	fclose(f);
+	if(f != NULL)
+		fclose(f);
+	/* When nobody knows, none is like another. */
+	if(line[0] == 0 && getrandom(id, 16, 0) == 16)
+		return;
+	memset(id, 0, 16);
 	/* Any mixture that keeps them apart will do. */
 	for(i = 0; line[i] != 0; i++)
 		id[i % 16] = (uchar)(id[i % 16] * 31 + line[i]);
@@ -1179,11 +1182,11 @@ shadowdir(char *path)
 	size_t n;
 
 	shadow.name = slash != NULL ? slash + 1 : path;
-	if(shadow.name[0] == 0 || strlen(shadow.name) + sizeof ".aoede" > sizeof shadow.temp)
+	if(shadow.name[0] == 0 || strlen(shadow.name) + sizeof ".0123456789.aoede" > sizeof shadow.temp)
 		return sentence("-f %s: expected the name of a file", path);
 	if(slash != NULL && slash - path >= PATH_MAX)
 		return sentence("-f: expected a shorter path");
-	snprintf(shadow.temp, sizeof shadow.temp, "%s.aoede", shadow.name);
+	snprintf(shadow.temp, sizeof shadow.temp, "%s.%ld.aoede", shadow.name, (long)getpid());
 	snprintf(dir, sizeof dir, "%.*s", slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
 	shadow.dir = open(dir, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
 	if(shadow.dir < 0 || realpath(dir, shadow.path) == NULL)
@@ -1313,7 +1316,7 @@ shadowmake(uvlong size)
 		errno = EEXIST;
 		return -1;
 	}
-	if(shadowtake(shadow.temp, O_CREAT) < 0)
+	if(shadowtake(shadow.temp, O_CREAT|O_EXCL) < 0)
 		return -1;
 	if(holes(files[Shadow].fd) == 0 && ftruncate(files[Shadow].fd, (off_t)size) == 0
 	&& fsync(files[Shadow].fd) == 0 && shadowdirect(shadow.temp) == 0)
@@ -1327,12 +1330,7 @@ shadowmake(uvlong size)
 int
 shadowname(void)
 {
-	/* Whoever else may want this name has no lock on the temporary one. */
-	if(faccessat(shadow.dir, shadow.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0){
-		errno = EEXIST;
-		return -1;
-	}
-	if(renameat(shadow.dir, shadow.temp, shadow.dir, shadow.name) < 0)
+	if(syscall(SYS_renameat2, shadow.dir, shadow.temp, shadow.dir, shadow.name, 1 /* RENAME_NOREPLACE */) < 0)
 		return -1;
 	shadow.named = 1;
 	return fsync(shadow.dir);
