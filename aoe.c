@@ -81,6 +81,7 @@ enum {
 	Firmware	= 0x0100,
 
 	Together_s	= 10,	/* signals of one sequence come within so many seconds */
+	Ended		= 16,	/* disk operations whose end is seen in a turn */
 };
 
 /* A list of MACs, each once. */
@@ -121,6 +122,7 @@ static volatile sig_atomic_t gotusr2;	/* a USR2 came; and how many USR1 before i
 static int sigpipe[2];		/* a byte for each signal, so that poll sees it */
 static int closing;		/* no more frames are taken */
 static int busy;		/* something came in this turn: a frame, or from the disk */
+static int left;		/* the last turn left something that the disk has ended */
 static int again;		/* an interface must be looked at again in a moment */
 
 static const uchar broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
@@ -945,8 +947,10 @@ turn(void)
 	uint len;
 	int i, j, unsent;
 
-	while(!(unsent = !roomy()) && enginereap())
+	/* A few at a time: initiators get on while the others are looked at. */
+	for(i = 0; !(unsent = !roomy()) && i < Ended && enginereap(); i++)
 		busy = 1;
+	left = i == Ended;
 	/* Another interface comes first each time. */
 	first = first + 1 < conf.nnic ? first + 1 : 0;
 	for(j = 0; j < conf.nnic; j++){
@@ -1080,6 +1084,8 @@ patience(int unsent)
 {
 	int ms = bufwait();
 
+	if(left && !unsent)
+		return 0;
 	if(unsent)
 		return 1;
 	if(again)
@@ -1121,7 +1127,7 @@ serve(void)
 {
 	enum { Psignal, Plink, Pengine, Pnic };
 	struct pollfd *pfd;
-	int i, unsent = 0;
+	int i, wait, unsent = 0;
 
 	pfd = calloc((size_t)(Pnic + conf.nnic), sizeof *pfd);
 	if(pfd == NULL)
@@ -1135,7 +1141,8 @@ serve(void)
 			if(freereqs == NULL)
 				pfd[Pnic + i].events = 0;
 		}
-		if(poll(pfd, (nfds_t)(Pnic + conf.nnic), patience(unsent)) < 0)
+		wait = enginesleep() ? 0 : patience(unsent);
+		if(poll(pfd, (nfds_t)(Pnic + conf.nnic), wait) < 0)
 			continue;
 		if(pfd[Psignal].revents != 0)
 			signals();
@@ -1203,7 +1210,7 @@ drain(void)
 	closing = 1;
 	bufclose();
 	for(turn(); bufbusy(); turn()){
-		poll(&pfd, 1, 10);
+		poll(&pfd, 1, enginesleep() || left ? 0 : 10);
 		enginewake();
 	}
 }

@@ -431,9 +431,17 @@ int	imagemarked(char *path, size_t size);
 
 /*
  * Start the engine.  Returns -1 with errno when there can be none.  *fd is
- * readable when an operation has ended since the last enginewake.
+ * readable when an operation has ended since the last enginewake, but
+ * see enginesleep.
  */
 int	engineopen(int *fd);
+
+/*
+ * Have the engine's descriptor tell of what ends, until the next enginekick.
+ * To be called before waiting for it.  Returns 1 when something has ended
+ * already: then enginereap is due, and no waiting.
+ */
+int	enginesleep(void);
 
 /* Make the engine's descriptor unreadable; enginereap must follow. */
 void	enginewake(void);

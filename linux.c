@@ -1537,9 +1537,16 @@ disktry(uchar *to, size_t len, int file, uvlong off)
  * 6. The kernel has at most Inflight operations, so that the completion
  *    queue has room for all of them; the others wait in the order they
  *    were started.
+ * 7. While the loop is awake it looks for what has ended in each turn, and
+ *    need not be told.  A kernel that is deferred, as we call it, completes
+ *    nothing but in our own system calls, instead of interrupting us for
+ *    each operation; a flag in memory says that there is something to
+ *    complete, and the eventfd is written only between enginesleep and
+ *    the next enginekick.
  */
 enum {
 	Inflight	= 256,
+	Together	= 4,	/* operations given to io_uring at a time */
 	Uring		= 1,
 	Aio,
 	Threads,
@@ -1550,6 +1557,7 @@ static struct {
 	int	kind;
 	Op	*wait, **waittail;	/* started, and not yet given to the kernel */
 	uint	inflight;	/* given to io_uring or AIO, and not ended */
+	int	asleep;		/* the loop is, or will be in a moment */
 } engine = { .fd = -1, .waittail = &engine.wait };
 
 /* io_uring's rings; the kernel writes *sqhead and *cqtail, we the others. */
@@ -1560,6 +1568,8 @@ static struct {
 	struct io_uring_sqe *sqe;
 	struct io_uring_cqe *cqe;
 	uint	tosubmit;
+	int	deferred;	/* inv. 7 */
+	uint	*sqflags, *cqflags;
 } uring;
 
 static struct {
@@ -1808,16 +1818,33 @@ uringmap(size_t len, uvlong which)
 }
 
 /*
+ * Ask for a ring that is deferred (Linux 6.1), or else for any.
+ */
+static int
+uringsetup(struct io_uring_params *p)
+{
+	int fd;
+
+	*p = (struct io_uring_params){ .flags = IORING_SETUP_CLAMP|IORING_SETUP_SINGLE_ISSUER|IORING_SETUP_DEFER_TASKRUN|IORING_SETUP_TASKRUN_FLAG };
+	fd = (int)syscall(SYS_io_uring_setup, Inflight, p);
+	uring.deferred = fd >= 0;
+	if(fd >= 0 || errno != EINVAL)
+		return fd;
+	*p = (struct io_uring_params){ .flags = IORING_SETUP_CLAMP };
+	return (int)syscall(SYS_io_uring_setup, Inflight, p);
+}
+
+/*
  * Set io_uring up: three parts to map, and an eventfd to report to.  An old
  * one that reads our vectors only later is of no use.
  */
 static int
 uringopen(void)
 {
-	struct io_uring_params p = { .flags = IORING_SETUP_CLAMP };
+	struct io_uring_params p;
 	uchar *sq, *cq, *sqe;
 
-	uring.fd = (int)syscall(SYS_io_uring_setup, Inflight, &p);
+	uring.fd = uringsetup(&p);
 	if(uring.fd < 0)
 		return -1;
 	fcntl(uring.fd, F_SETFD, FD_CLOEXEC);
@@ -1833,10 +1860,12 @@ uringopen(void)
 	uring.sqhead = (uint*)(void*)(sq + p.sq_off.head);
 	uring.sqtail = (uint*)(void*)(sq + p.sq_off.tail);
 	uring.sqmask = (uint*)(void*)(sq + p.sq_off.ring_mask);
+	uring.sqflags = (uint*)(void*)(sq + p.sq_off.flags);
 	uring.sqarray = (uint*)(void*)(sq + p.sq_off.array);
 	uring.cqhead = (uint*)(void*)(cq + p.cq_off.head);
 	uring.cqtail = (uint*)(void*)(cq + p.cq_off.tail);
 	uring.cqmask = (uint*)(void*)(cq + p.cq_off.ring_mask);
+	uring.cqflags = (uint*)(void*)(cq + p.cq_off.flags);
 	uring.cqe = (struct io_uring_cqe*)(void*)(cq + p.cq_off.cqes);
 	uring.sqe = (struct io_uring_sqe*)(void*)sqe;
 	return 0;
@@ -1879,21 +1908,29 @@ uringsubmit(Op *o)
 /*
  * Tell the kernel of what was put into the queue.  What it does not take
  * now (EAGAIN, EBUSY: it wants its completions taken first) is offered
- * again by the next call.
+ * again by the next call.  A deferred kernel completes what it can.
  */
 static void
 uringenter(void)
 {
+	uint flags = uring.deferred ? IORING_ENTER_GETEVENTS : 0;
 	int n;
 
-	while(uring.tosubmit > 0){
-		n = (int)syscall(SYS_io_uring_enter, uring.fd, uring.tosubmit, 0, 0, NULL, 0);
-		if(n < 0 && errno == EINTR)
-			continue;
-		if(n <= 0)
-			break;
-		uring.tosubmit -= (uint)n;
-	}
+	do{
+		n = (int)syscall(SYS_io_uring_enter, uring.fd, uring.tosubmit, 0, flags, NULL, 0);
+		if(n > 0)
+			uring.tosubmit -= (uint)n;
+	}while(uring.tosubmit > 0 && (n > 0 || (n < 0 && errno == EINTR)));
+}
+
+/*
+ * Is there an entry in the completion queue?
+ */
+static int
+uringended(void)
+{
+	/* Acquire: what the tail covers has been written. */
+	return *uring.cqhead != __atomic_load_n(uring.cqtail, __ATOMIC_ACQUIRE);
 }
 
 static int
@@ -1902,14 +1939,38 @@ uringreap(void)
 	uint head = *uring.cqhead;
 	struct io_uring_cqe c;
 
-	/* Acquire: what the tail covers has been written. */
-	if(head == __atomic_load_n(uring.cqtail, __ATOMIC_ACQUIRE))
+	if(engine.inflight == 0)
 		return 0;
+	if(!uringended()){
+		/* Relaxed: it is only a hint, the system call looks for itself. */
+		if(!(__atomic_load_n(uring.sqflags, __ATOMIC_RELAXED) & IORING_SQ_TASKRUN))
+			return 0;
+		uringenter();
+		if(!uringended())
+			return 0;
+	}
 	c = uring.cqe[head & *uring.cqmask];
 	/* Release: we have read the entry that the kernel may write over. */
 	__atomic_store_n(uring.cqhead, head + 1, __ATOMIC_RELEASE);
 	comeback((Op*)(uintptr_t)c.user_data, c.res);
 	return 1;
+}
+
+/*
+ * Shall the eventfd be written when something has ended?  The kernel looks
+ * at the flag after it has noted what there is to complete, and we look for
+ * that after the flag is set; so one of us sees the other (inv. 7).
+ */
+static void
+uringtell(int tell)
+{
+	if(!uring.deferred)
+		return;
+	__atomic_store_n(uring.cqflags, tell ? 0 : IORING_CQ_EVENTFD_DISABLED, __ATOMIC_SEQ_CST);
+	if(tell && engine.inflight > 0){
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		uringenter();
+	}
 }
 
 int
@@ -1968,12 +2029,34 @@ enginekick(void)
 			engine.wait = o;
 			break;
 		}
+		/*
+		 * The kernel holds what it is given back until it has seen all
+		 * of it; the disk should be at work on the first by then.
+		 */
+		if(uring.tosubmit >= Together)
+			uringenter();
 	}
 	if(engine.wait == NULL)
 		engine.waittail = &engine.wait;
-	if(engine.kind == Uring)
+	if(engine.kind == Uring && engine.asleep)
+		uringtell(0);
+	engine.asleep = 0;
+	if(uring.tosubmit > 0)
 		uringenter();
 	return uring.tosubmit > 0 || engine.wait != NULL;
+}
+
+int
+enginesleep(void)
+{
+	engine.asleep = 1;
+	if(engine.kind == Uring){
+		uringtell(1);
+		if(uringended())
+			return 1;
+	}
+	/* Threads write the eventfd in any case. */
+	return 0;
 }
 
 void

@@ -1741,6 +1741,12 @@ engineopen(int *fd)
 	return 0;
 }
 
+int
+enginesleep(void)
+{
+	return 0;
+}
+
 void
 enginewake(void)
 {
