@@ -44,6 +44,10 @@
 # - On a disk every measurement has other random places, and sequential ones
 #   begin at a random place, so that no cache (of the target, of the disk, or
 #   of a hypervisor) holds what an earlier measurement has read.
+# - On a disk the load generator sleeps when it has nothing to do, as fio
+#   does: the disk's interrupts may go to its processor, and the kernel
+#   threads that finish direct writes there would have to wait for a tick of
+#   the scheduler as long as it spins.
 # nbdkit alone has another load generator, fio, which does more for each
 # request than tests/load.
 
@@ -316,7 +320,7 @@ measure() {
 		# Too few requests for a median of slices, and too slow to be sent
 		# again soon.
 		use=mean
-		line=$(load "$1" -$rw -q "$q" -b "$bytes" -d "$d" -t "$FIOTIME" -u "$WARMUP" -x $seed -e 2) ;;
+		line=$(load "$1" -$rw -q "$q" -b "$bytes" -d "$d" -t "$FIOTIME" -u "$WARMUP" -x $seed -e 2 -z) ;;
 	esac || bad="$bad $case/$1"
 	echo "$line" | awk -v OFS='\t' -v c="$case" -v t="$1" -v r="$2" -v use=$use -v bytes="$bytes" '
 	NF > 0 {
