@@ -661,6 +661,25 @@ drop(uvlong lba, uvlong n)
 }
 
 /*
+ * Have the processor fetch what a read may find here.
+ */
+static void
+fetchpool(uvlong lba, uint n)
+{
+	Block *b;
+	Piece p;
+	uint i;
+
+	for(; n > 0; lba += p.n, n -= p.n){
+		p = piece(lba, n);
+		if((b = find(p.no)) == NULL)
+			return;
+		for(i = 0; i < p.n * Sector; i += 64)
+			__builtin_prefetch(b->data + p.at * Sector + i, 0, 2);
+	}
+}
+
+/*
  * Give a read what has come to its own space.
  */
 static void
@@ -841,6 +860,8 @@ fetch(Io *io, uvlong most)
 
 	if(io->op != Oread || (most > Head && io->nsec <= Head / Sector))
 		return;		/* nothing to be copied, or fetched already */
+	if(pool.n > 0 && most > Head)
+		fetchpool(io->lba, io->nsec);
 	n = freezemap(io->lba, io->nsec, &h);
 	at = h.off;
 	end = at + n * Sector;

@@ -762,7 +762,7 @@ measure(void)
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: load [-rwvP] [-i if] [-s shelf] [-n slot] [-q seq|rand] [-b bytes] [-d depth]\n"
+	fprintf(stderr, "usage: load [-rwvPz] [-i if] [-s shelf] [-n slot] [-q seq|rand] [-b bytes] [-d depth]\n"
 		"\t[-S span] [-t seconds | -c count] [-u warm-up seconds] [-p pid]\n"
 		"\t[-x seed] [-e seconds]\n"
 		"  -r, -w  read (the default) or write\n"
