@@ -132,6 +132,9 @@ static Run *freeruns;
 
 static List tosync;		/* wait for a sync that is not started (inv. 5) */
 static List insync;		/* wait for the one that is under way */
+static List released;		/* the sync they waited for has ended */
+static int releasing;
+static Op releaseop;
 static int syncing;		/* this, or a job of freeze.c */
 static Op syncop;
 
@@ -919,6 +922,33 @@ breaks(int error)
 }
 
 static void
+nothing(Op *o)
+{
+	(void)o;
+}
+
+/*
+ * A sync can be what more requests have waited for than an interface has
+ * room for answers.  So they are done as the requests of a Run are, so
+ * many for each operation that ends: whoever calls enginereap has seen to
+ * it that there is room.
+ */
+static void
+release(Op *o)
+{
+	Io *io;
+	int i;
+
+	for(i = 0; i < Runmax && (io = get(&released)) != NULL; i++)
+		finish(io, broken);
+	releasing = released.first != NULL;
+	if(!releasing)
+		return;
+	*o = (Op){ .op = Owork, .work = nothing, .done = release };
+	enginestart(o);
+}
+
+static void
 synced(Op *o)
 {
 	Io *io;
@@ -934,7 +964,9 @@ synced(Op *o)
 	}
 	breaks(error);
 	while((io = get(&insync)) != NULL)
-		finish(io, broken);
+		put(&released, io);
+	if(!releasing)
+		release(&releaseop);
 }
 
 /*
@@ -2516,7 +2548,7 @@ bufio(Io *io)
 int
 bufbusy(void)
 {
-	return nqueue > 0 || oldest != NULL || toclean.first != NULL || tosync.first != NULL || syncing;
+	return nqueue > 0 || oldest != NULL || toclean.first != NULL || tosync.first != NULL || syncing || releasing;
 }
 
 /* The disk's size and shape. */

@@ -479,6 +479,29 @@ brokenbatch(void)
 	return 0;
 }
 
+/*
+ * The most requests that the end of one operation answers, as stable writes
+ * of as many as can be wait for one sync.
+ */
+static int
+atonce(void)
+{
+	int i, j, n, was = 0, most = 0;
+
+	for(i = 0; i < Njob; i++)
+		stable((uvlong)i);
+	for(i = 0; was < Njob && i < 100000; i++){
+		bufcommit();
+		enginereap();
+		for(n = j = 0; j < njob; j++)
+			n += jobs[j].ndone;
+		if(n - was > most)
+			most = n - was;
+		was = n;
+	}
+	return most;
+}
+
 static void
 syncs(void)
 {
@@ -497,6 +520,9 @@ syncs(void)
 		stable((uvlong)(9 + i));
 	settle();
 	test(jobs[0].io.error == 0 && jobs[1].io.error == EIO && jobs[2].io.error == 0 && jobs[3].io.error == 0 && mem.unstable == 0, "one that fails does not fail the others");
+	setup();
+	i = atonce();
+	test(i > 1 && i <= Runmax && good() && mem.unstable == 0, "a sync that many wait for answers no more of them at once than there is room for");
 	test(apart(brokenflush) == 0, "after a flush that failed no write and no flush succeeds");
 	test(apart(brokenwrite) == 0, "nor after a stable write whose sync failed");
 	test(apart(brokentrim) == 0, "nor after a stable trim whose sync failed");
