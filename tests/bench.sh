@@ -23,7 +23,7 @@
 #   DISKSIZE MiB of the image on a disk (default 2048)
 #   DISKDIR  where it is put (default TMPDIR, or else /var/tmp)
 #   BUFOPT   aoede's option for a block buffer in which HOT MiB (default 16)
-#            fit; without it, hits in the block buffer are not measured
+#            fit (default "-c 32"); when empty, hits there are not measured
 #   TCPU LCPU  processors of the targets and of the load generator
 #   NICE     their priority (default -15, so that whatever else runs on the
 #            machine, and will hardly run meanwhile, disturbs little)
@@ -64,6 +64,7 @@ DIR=${DIR:-/dev/shm}
 DISKSIZE=${DISKSIZE:-2048}
 DISKDIR=${DISKDIR:-${TMPDIR:-/var/tmp}}
 HOT=${HOT:-16}
+BUFOPT=${BUFOPT--c 32}
 NICE=${NICE:--15}
 LOAD=$B/tests/load
 TSV=$B/bench.tsv
