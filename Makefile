@@ -23,15 +23,26 @@ CFLAGS	= $(OPT)
 # musl-gcc looks for headers in musl's own directory only; the kernel's are
 # found behind them.
 KERNELINC = $(if $(findstring musl-gcc,$(CC)),-idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -dumpmachine))
-ALLCFLAGS = $(CSTD) $(WARN) $(CFLAGS) $(SANFLAGS) $(DEFS) -I. $(KERNELINC) -MMD -MP
+ALLCFLAGS = $(CSTD) $(WARN) $(CFLAGS) $(SANFLAGS) $(DEFS) $(INC) -I. $(KERNELINC) -MMD -MP
 LDFLAGS	= -pthread
 prefix	= /usr/local
 sbindir	= $(prefix)/sbin
 mandir	= $(prefix)/share/man
 
-PLATFORM = linux
+HOST	:= $(shell uname -s)
+PLATFORM = $(if $(filter FreeBSD,$(HOST)),freebsd,linux)
 SRC	= aoe.c ata.c buf.c freeze.c crc.c $(PLATFORM).c
 OBJ	= $(SRC:%.c=$(B)/%.o)
+
+# freebsd.c on another system runs over a layer that belongs to the tests.
+LAYER	= $(if $(filter FreeBSD,$(HOST)),,$(filter freebsd,$(PLATFORM)))
+LAYERCALLS = open64 close stat64 fstat64 read write pread64 pwrite64 preadv64 pwritev64 poll socket ioctl getopt
+ifneq ($(LAYER),)
+OBJ	+= $(B)/tests/freebsd/layer.o $(B)/tests/freebsd/host.o
+LDLAYER	= $(LAYERCALLS:%=-Wl,--wrap=%)
+$(B)/%.o $(B)/tests/freebsd/layer.o: INC += -Itests/freebsd/include
+$(B)/tests/freebsd/host.o: INC =
+endif
 
 # Programs of the test suite that talk to a target over the wire, by the
 # initiator they share.
@@ -43,7 +54,7 @@ aoede: obj/aoede
 	cp obj/aoede aoede
 
 $(B)/aoede: $(OBJ)
-	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $(OBJ)
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) $(LDLAYER) -o $@ $(OBJ)
 
 $(B)/%.o: %.c | $(B)/tests
 	$(CC) $(ALLCFLAGS) -c -o $@ $<
@@ -89,9 +100,9 @@ $(B)/tests/fuzz_frame: $(B)/tests/fuzz_frame.o $(MEMOBJ)
 	$(CC) $(ALLCFLAGS) $(MEMLDFLAGS) -fsanitize=fuzzer -o $@ $^
 
 $(B)/tests:
-	mkdir -p $@
+	mkdir -p $@/freebsd
 
--include $(wildcard $(B)/*.d $(B)/tests/*.d)
+-include $(wildcard $(B)/*.d $(B)/tests/*.d $(B)/tests/freebsd/*.d)
 
 demo: aoede $(B)/tests/aoeio
 	@B=$(B) tests/demo.sh
@@ -110,6 +121,10 @@ DEFS_nowindow = -DWINDOW=0
 DEFS_norings = -DPACKET_RINGS=0
 $(VARIANTS:%=$(B)/%/aoede): $(B)/%/aoede: $(SRC) $(wildcard *.h)
 	$(MAKE) B=$(B)/$* DEFS='$(DEFS) $(DEFS_$*)' $@
+
+# The daemon for FreeBSD, over the layer.
+$(B)/freebsd/aoede: $(SRC) freebsd.c $(wildcard *.h tests/freebsd/*.[ch] tests/freebsd/include/*.h tests/freebsd/include/*/*.h)
+	$(MAKE) B=$(B)/freebsd PLATFORM=freebsd $@
 
 # Everything that the tests run, in this build directory.
 testprogs: $(B)/aoede $(B)/threads/aoede $(WIREPROGS:%=$(B)/tests/%) $(B)/tests/unit $(B)/tests/model $(B)/tests/corpus $(B)/tests/slowdisk

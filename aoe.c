@@ -697,9 +697,12 @@ getshadow(Conf *c, char *arg)
 	return number("-f: MiB", comma + 1, 1, LLONG_MAX / (1024 * 1024), &c->shadowmib);
 }
 
+static const char options[] = "+:b:c:df:hl:m:o:rsVw";
+
 static char*
 option(Conf *c, int o)
 {
+	const char *p;
 	char *e = NULL;
 	uvlong v = 0;
 
@@ -742,11 +745,13 @@ option(Conf *c, int o)
 	case 'w':
 		c->behind = 1;
 		break;
-	case ':':
-		e = complaint("-%c: expected an argument", optopt);
-		break;
 	default:
-		e = complaint("-%c: no such option (aoede -h lists them)", optopt);
+		/* Some getopts don't tell these two apart when a + comes first. */
+		p = strchr(options + 2, optopt);
+		if(p != NULL && p[0] != ':' && p[1] == ':')
+			e = complaint("-%c: expected an argument", optopt);
+		else
+			e = complaint("-%c: no such option (aoede -h lists them)", optopt);
 		break;
 	}
 	return e;
@@ -803,7 +808,7 @@ getconf(Conf *c, int argc, char **argv)
 	 * to be read, and getopt is asked again.
 	 */
 	while(optind < argc){
-		o = getopt(argc, argv, "+:b:c:df:hl:m:o:rsVw");
+		o = getopt(argc, argv, options);
 		if(o != -1){
 			if((e = option(c, o)) != NULL)
 				return e;
@@ -889,7 +894,7 @@ hangup(void)
 	else if((e = export()) != NULL)
 		warnx("%s; the old size stays in force", e);
 	printf("%llu bytes\n", bufsize() * Sector);
-	if(conf.direct || conf.behind)
+	if(disk.direct || conf.behind)
 		printf("blocks read ahead and used %llu, not used %llu\n", stats.ahead, stats.wasted);
 	printf("frames %llu, at most %u requests at a time\n", stats.frames, stats.most);
 	printf("reads %llu (%llu sectors, %llu from memory, %llu from disk), writes %llu (%llu sectors), trims %llu, flushes %llu\n",
@@ -1296,7 +1301,7 @@ main(int argc, char **argv)
 	e = bufshadow(conf.shadow, conf.shadowmib, conf.readonly);
 	if(e != NULL)
 		errx(1, "%s", e);
-	if((conf.direct || conf.behind) && bufpool(conf.pool, conf.behind) < 0)
+	if((disk.direct || conf.behind) && bufpool(conf.pool, conf.behind) < 0)
 		errx(1, "-c %u: no memory for that many MiB", conf.pool);
 	opennics();
 	setserial();

@@ -1,0 +1,1343 @@
+/*
+ * The operating system, as aoede sees it on FreeBSD: bpf(4), the routing
+ * socket, the image, and POSIX aio(4) with kqueue(2).
+ *
+ * A Port is one bpf descriptor, attached to one interface.  One read
+ * returns all the frames that have come, each behind a struct bpf_hdr, and
+ * they are lent from where they lie.  One write sends one frame, from slots
+ * in which the data of an ATA frame lies at a multiple of 512 in memory, as
+ * on Linux.
+ *
+ * 1. The buffer is read into anew only when everything in it has been lent
+ *    and given back.
+ * 2. Slots are taken, filled and sent in a ring, in order.
+ * 3. A frame is received only if there is a slot for its answer.
+ * 4. The descriptor stays open when the interface goes, and is attached to
+ *    the one that comes up with its name: inside Capsicum no other could be
+ *    opened.
+ *
+ * FreeBSD doesn't say of a page of a file whether reading it would wait:
+ * mincore(2) tells only of pages that this process has touched.  So there is
+ * no window here, and every read that is not of buf.c's own blocks goes to
+ * the engine.  A disk has no cache in front of it at all, so that Disk.direct
+ * is always set for one.
+ *
+ * This file knows nothing of requests, blocks or initiators.  Problems at
+ * the start come back as a sentence, later ones as errno.
+ */
+#include <sys/types.h>
+#include <aio.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <sys/disk.h>
+#include <sys/event.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/sockio.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <net/bpf.h>
+#include <net/if.h>
+#include <net/if_dl.h>
+#include <net/if_media.h>
+#include "config.h"
+#include "dat.h"
+#include "fns.h"
+
+typedef struct Slot	Slot;
+typedef struct File	File;
+typedef struct Job	Job;
+
+/* A frame that is to be sent lies in the Port's memory, at the slot's own index. */
+struct Slot {
+	uint	len;		/* bytes; 0 until nicsend */
+};
+
+struct Port {
+	int	fd;		/* /dev/bpf */
+	int	attached;	/* to an interface */
+	int	shelf;
+	int	slot;
+	uchar	*buf;		/* what was read */
+	uint	size;		/* bytes that a read must ask for */
+	uint	have;		/* bytes read, and how many of them have been lent */
+	uint	at;
+	uint	lent;		/* frames not yet given back (inv. 1) */
+	uint	dropped;	/* frames that bpf had dropped when it was last asked */
+	Slot	tx[TX_SLOTS];
+	uchar	*frames;	/* their memory, and one more's that is never sent */
+	uint	head;		/* the oldest slot in use */
+	uint	used;
+};
+
+/*
+ * A sentence for an error at the start; one at a time is enough.
+ */
+__attribute__((format(printf, 1, 2)))
+static char*
+sentence(const char *fmt, ...)
+{
+	static char buf[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(buf, sizeof buf, fmt, ap);
+	va_end(ap);
+	return buf;
+}
+
+/*
+ * Only frames for us: without a VLAN, a request, and for our shelf and slot
+ * or every one.  What bpf held before is thrown away.
+ */
+static int
+setfilter(Port *p)
+{
+	struct bpf_insn code[] = {
+		BPF_STMT(BPF_LD|BPF_H|BPF_ABS, Otype),
+		BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, Aoetype, 0, 9),
+		BPF_STMT(BPF_LD|BPF_B|BPF_ABS, Overflag),
+		BPF_JUMP(BPF_JMP|BPF_JSET|BPF_K, Fresp, 7, 0),
+		BPF_STMT(BPF_LD|BPF_H|BPF_ABS, Omajor),
+		BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, Allshelves, 1, 0),
+		BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, (uint)p->shelf, 0, 4),
+		BPF_STMT(BPF_LD|BPF_B|BPF_ABS, Ominor),
+		BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, Allslots, 1, 0),
+		BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, (uint)p->slot, 0, 1),
+		BPF_STMT(BPF_RET|BPF_K, UINT_MAX),
+		BPF_STMT(BPF_RET|BPF_K, 0),
+	};
+	struct bpf_program prog = { .bf_len = sizeof code / sizeof code[0], .bf_insns = code };
+
+	return ioctl(p->fd, BIOCSETF, &prog);
+}
+
+/*
+ * Attach the port to the interface of this name.  The filter comes last, as
+ * it throws away what came in before it.
+ */
+static int
+attach(Port *p, const char *name)
+{
+	struct ifreq ifr = { 0 };
+	uint one = 1, in = BPF_D_IN;
+
+	snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "%s", name);
+	if(ioctl(p->fd, BIOCSETIF, &ifr) < 0
+	|| ioctl(p->fd, BIOCIMMEDIATE, &one) < 0
+	|| ioctl(p->fd, BIOCSHDRCMPLT, &one) < 0
+	|| ioctl(p->fd, BIOCSDIRECTION, &in) < 0
+	|| setfilter(p) < 0)
+		return -1;
+	p->attached = 1;
+	p->have = p->at = 0;
+	p->dropped = 0;
+	return 0;
+}
+
+/*
+ * A socket for asking about interfaces.
+ */
+static int
+asker(void)
+{
+	static int fd = -1;
+
+	if(fd < 0)
+		fd = socket(AF_LOCAL, SOCK_DGRAM|SOCK_CLOEXEC, 0);
+	return fd;
+}
+
+static int
+ifquery(struct ifreq *ifr, const char *name, unsigned long what)
+{
+	memset(ifr, 0, sizeof *ifr);
+	snprintf(ifr->ifr_name, sizeof ifr->ifr_name, "%s", name);
+	return ioctl(asker(), what, ifr);
+}
+
+/*
+ * Is there a cable?  Interfaces that don't know are believed to have one.
+ */
+static int
+carrier(const char *name)
+{
+	struct ifmediareq m = { 0 };
+
+	snprintf(m.ifm_name, sizeof m.ifm_name, "%s", name);
+	if(ioctl(asker(), SIOCGIFMEDIA, &m) < 0)
+		return 1;
+	return !(m.ifm_status & IFM_AVALID) || m.ifm_status & IFM_ACTIVE;
+}
+
+/*
+ * The interface's address, from the list of all interfaces' addresses, each
+ * as long as it says.  getifaddrs(3) would tell the same, but not inside
+ * Capsicum.
+ */
+static int
+address(const char *name, Ea *ea)
+{
+	enum { Addr = offsetof(struct ifreq, ifr_addr) };
+	static char list[128 * 1024];
+	struct ifconf c = { .ifc_len = sizeof list, .ifc_buf = list };
+	struct sockaddr_dl sdl;
+	size_t at, len, end;
+
+	if(ioctl(asker(), SIOCGIFCONF, &c) < 0)
+		return -1;
+	end = (size_t)c.ifc_len;
+	for(at = 0; at + sizeof(struct ifreq) <= end; at += Addr + len){
+		memset(&sdl, 0, sizeof sdl);
+		memcpy(&sdl, list + at + Addr, end - at - Addr < sizeof sdl ? end - at - Addr : sizeof sdl);
+		len = sdl.sdl_len > sizeof(struct sockaddr) ? sdl.sdl_len : sizeof(struct sockaddr);
+		if(sdl.sdl_family != AF_LINK || strncmp(list + at, name, IFNAMSIZ) != 0)
+			continue;
+		if(sdl.sdl_alen != sizeof ea->a)
+			return -1;
+		memcpy(ea->a, LLADDR(&sdl), sizeof ea->a);
+		return 0;
+	}
+	return -1;
+}
+
+/*
+ * Take back what is queued: an answer that has waited for a cable would
+ * arrive long after its initiator asked again.
+ */
+static void
+purge(Port *p)
+{
+	Slot *s;
+
+	for(; p->used > 0; p->used--){
+		s = &p->tx[(p->head + p->used - 1) % TX_SLOTS];
+		if(s->len == 0)
+			break;
+		s->len = 0;
+	}
+}
+
+/*
+ * Find the interface that the port is attached to, under whatever name it
+ * has now, or else attach it to the one that has come up with the name we
+ * were given.  Returns -1 when there is none; *fresh says that it is
+ * another one than before.
+ */
+static int
+follow(Nic *n, struct ifreq *ifr, int *fresh)
+{
+	Port *p = n->port;
+
+	memset(ifr, 0, sizeof *ifr);
+	if(ioctl(p->fd, BIOCGETIF, ifr) == 0)
+		return 0;
+	p->attached = 0;
+	*fresh = 1;
+	snprintf(ifr->ifr_name, sizeof ifr->ifr_name, "%s", n->name);
+	return attach(p, n->name);
+}
+
+/*
+ * The largest MTU whose frames we have room for, and bpf's buffer too.
+ */
+static int
+mtulimit(Port *p)
+{
+	int carried = (int)(p->size - BPF_WORDALIGN(sizeof(struct bpf_hdr) + Etherhdr));
+
+	return carried < MAX_MTU ? carried : MAX_MTU;
+}
+
+int
+niccheck(Nic *n)
+{
+	struct ifreq now, flags, mtu;
+	int same, fresh = 0;
+	Ea ea;
+
+	if(follow(n, &now, &fresh) < 0
+	|| ifquery(&flags, now.ifr_name, SIOCGIFFLAGS) < 0
+	|| ifquery(&mtu, now.ifr_name, SIOCGIFMTU) < 0
+	|| address(now.ifr_name, &ea) < 0
+	|| !(flags.ifr_flags & IFF_UP) || !(flags.ifr_flags & IFF_DRV_RUNNING)
+	|| !carrier(now.ifr_name) || mtu.ifr_mtu < Minmtu){
+		same = !n->up;
+		n->up = 0;
+		purge(n->port);
+		return same ? Nicsame : Nicdown;
+	}
+	if(mtu.ifr_mtu > mtulimit(n->port))
+		mtu.ifr_mtu = mtulimit(n->port);
+	same = n->up && !fresh && n->mtu == mtu.ifr_mtu && memcmp(&n->ea, &ea, sizeof ea) == 0;
+	n->ea = ea;
+	n->mtu = mtu.ifr_mtu;
+	n->up = 1;
+	return same ? Nicsame : Nicup;
+}
+
+/*
+ * Ask for a buffer that holds what may come at once; bpf gives what
+ * net.bpf.maxbufsize allows.
+ */
+static int
+makebuffer(Port *p, int bufcnt)
+{
+	uint want = (uint)bufcnt * RX_FACTOR;
+
+	want = want < UINT_MAX / Slotmax / 2 ? want * Slotmax : UINT_MAX / 2;
+	if(ioctl(p->fd, BIOCSBLEN, &want) < 0 || ioctl(p->fd, BIOCGBLEN, &p->size) < 0)
+		return -1;
+	if(mtulimit(p) < Minmtu){
+		errno = ENOBUFS;
+		return -1;
+	}
+	p->buf = aligned_alloc(4096, (p->size + 4095) / 4096 * 4096);
+	p->frames = aligned_alloc(4096, ((TX_SLOTS + 1) * (size_t)Slotmax + 4095) / 4096 * 4096);
+	return p->buf == NULL || p->frames == NULL ? -1 : 0;
+}
+
+char*
+nicopen(Nic *n, int shelf, int slot, int bufcnt)
+{
+	uint dlt;
+	Port *p;
+
+	p = calloc(1, sizeof *p);
+	if(p == NULL)
+		return sentence("%s: %s", n->name, strerror(errno));
+	n->port = p;
+	p->shelf = shelf;
+	p->slot = slot;
+	p->fd = open("/dev/bpf", O_RDWR|O_NONBLOCK|O_CLOEXEC);
+	if(p->fd < 0)
+		return sentence("%s: can't open /dev/bpf: %s%s", n->name, strerror(errno), errno == EACCES || errno == EPERM ? " (root is needed)" : "");
+	if(makebuffer(p, bufcnt) < 0)
+		return sentence("%s: no buffer for its frames: %s (net.bpf.maxbufsize)", n->name, strerror(errno));
+	if(attach(p, n->name) < 0)
+		return sentence("%s: %s: expected a network interface", n->name, strerror(errno));
+	if(ioctl(p->fd, BIOCGDLT, &dlt) < 0 || dlt != DLT_EN10MB)
+		return sentence("%s: not an Ethernet interface", n->name);
+	if(asker() < 0)
+		return sentence("%s: no socket to ask for its state: %s", n->name, strerror(errno));
+	return NULL;
+}
+
+int
+nicpoll(Nic *n, short *events)
+{
+	Port *p = n->port;
+
+	/*
+	 * Frames are no news while they can't be taken, and a descriptor
+	 * without an interface is always ready, for nothing.
+	 */
+	*events = p->used < TX_SLOTS ? POLLIN : 0;
+	return p->attached ? p->fd : -1;
+}
+
+void
+nicerror(Nic *n)
+{
+	(void)n;	/* bpf keeps none: reads and writes tell */
+}
+
+/*
+ * Have something in the buffer.  Returns 0 when nothing has come, or when
+ * what is there is still lent (inv. 1).
+ */
+static int
+fill(Port *p)
+{
+	ssize_t n;
+
+	if(p->at < p->have)
+		return 1;
+	if(p->lent > 0 || !p->attached)
+		return 0;
+	p->at = p->have = 0;
+	do
+		n = read(p->fd, p->buf, p->size);
+	while(n < 0 && errno == EINTR);
+	if(n < 0 && errno == ENXIO)
+		p->attached = 0;
+	if(n <= 0)
+		return 0;
+	p->have = (uint)n;
+	return 1;
+}
+
+uchar*
+nicrecv(Nic *n, uint *len)
+{
+	Port *p = n->port;
+	struct bpf_hdr *h;
+	uchar *f;
+
+	while(p->used + p->lent < TX_SLOTS && fill(p)){		/* inv. 3 */
+		h = (struct bpf_hdr*)(void*)(p->buf + p->at);
+		f = p->buf + p->at + h->bh_hdrlen;
+		p->at += (uint)BPF_WORDALIGN(h->bh_hdrlen + h->bh_caplen);
+		if(h->bh_caplen < h->bh_datalen)
+			continue;
+		p->lent++;
+		*len = h->bh_caplen;
+		return f;
+	}
+	return NULL;
+}
+
+void
+nicrelease(Nic *n)
+{
+	n->port->lent = 0;
+}
+
+static uchar*
+frameof(Port *p, uint i)
+{
+	return p->frames + (size_t)i * Slotmax + Frameoff;
+}
+
+uchar*
+nicroom(Nic *n)
+{
+	Port *p = n->port;
+
+	if(p->used == TX_SLOTS)
+		nickick(n);
+	if(p->used == TX_SLOTS)
+		return frameof(p, TX_SLOTS);
+	return frameof(p, (p->head + p->used++) % TX_SLOTS);
+}
+
+int
+nicspace(Nic *n, uint count)
+{
+	return TX_SLOTS - n->port->used >= count;
+}
+
+void
+nicsend(Nic *n, uchar *f, uint len)
+{
+	Port *p = n->port;
+	size_t i = (size_t)(f - p->frames) / Slotmax;
+
+	if(i < TX_SLOTS)
+		p->tx[i].len = len;
+}
+
+/*
+ * Send the frame.  Returns -1 when it must be tried again; a frame that the
+ * interface will never take (the MTU shrank, or it is down or gone) is
+ * passed over.
+ */
+static int
+sendframe(Port *p, uchar *f, uint len)
+{
+	ssize_t n;
+
+	do
+		n = write(p->fd, f, len);
+	while(n < 0 && errno == EINTR);
+	if(n < 0 && errno == ENXIO)
+		p->attached = 0;
+	return n < 0 && (errno == ENOBUFS || errno == EAGAIN) ? -1 : 0;
+}
+
+int
+nickick(Nic *n)
+{
+	Port *p = n->port;
+	Slot *s;
+
+	if(!n->up)
+		purge(p);
+	for(; p->used > 0; p->used--){
+		s = &p->tx[p->head];
+		if(s->len == 0 || sendframe(p, frameof(p, p->head), s->len) < 0)
+			break;
+		s->len = 0;
+		p->head = (p->head + 1) % TX_SLOTS;
+	}
+	/* What has been read and not lent waits unseen by poll. */
+	return p->used > 0 || p->at < p->have;
+}
+
+void
+lognowait(void)
+{
+	struct stat st;
+	int std;
+
+	/*
+	 * A pipe can't be opened anew here, so others that write to the same
+	 * end of it won't wait either.
+	 */
+	for(std = 1; std <= 2; std++)
+		if(fstat(std, &st) == 0 && S_ISFIFO(st.st_mode))
+			fcntl(std, F_SETFL, fcntl(std, F_GETFL) | O_NONBLOCK);
+}
+
+uvlong
+nicdrops(Nic *n)
+{
+	struct bpf_stat st;
+	Port *p = n->port;
+	uint d;
+
+	if(ioctl(p->fd, BIOCGSTATS, &st) < 0)
+		return 0;
+	d = st.bs_drop - p->dropped;
+	p->dropped = st.bs_drop;
+	return d;
+}
+
+/*
+ * The link descriptor is a kqueue: the routing socket in it speaks of
+ * interfaces that come, go and change, but not of a new MAC address, nor of
+ * the moment when bpf can be attached to a new one.  So we look each second
+ * besides.
+ */
+static int routefd = -1;
+
+int
+linkopen(void)
+{
+	struct kevent ev[2];
+	int kq;
+
+	routefd = socket(PF_ROUTE, SOCK_RAW|SOCK_CLOEXEC|SOCK_NONBLOCK, 0);
+	kq = kqueue();
+	if(routefd < 0 || kq < 0)
+		return -1;
+	fcntl(kq, F_SETFD, FD_CLOEXEC);
+	EV_SET(&ev[0], (uintptr_t)routefd, EVFILT_READ, EV_ADD, 0, 0, NULL);
+	EV_SET(&ev[1], 1, EVFILT_TIMER, EV_ADD, 0, 1000, NULL);
+	if(kevent(kq, ev, 2, NULL, 0, NULL) < 0){
+		close(kq);
+		return -1;
+	}
+	return kq;
+}
+
+void
+linkread(int fd)
+{
+	static const struct timespec now;
+	struct kevent ev[2];
+	char buf[2048];
+	int i;
+
+	/*
+	 * What the messages say does not matter, as niccheck looks for itself;
+	 * so one that was lost (ENOBUFS) does not either.
+	 */
+	for(i = 0; i < 64; i++)
+		if(read(routefd, buf, sizeof buf) < 0 && errno != ENOBUFS && errno != EINTR)
+			break;
+	kevent(fd, NULL, 0, ev, 2, &now);
+}
+
+/*
+ * The files that hold the disk's data.  A disk is a character device, has
+ * no cache in front of it and moves only whole sectors of its own, each
+ * part of a vector by itself.
+ */
+struct File {
+	int	fd;
+	int	isdev;
+	uint	block;		/* bytes of a device's sector */
+	int	noaio;		/* aio is not for this one */
+};
+
+static File files[Nfiles] = { { .fd = -1 }, { .fd = -1 } };
+
+/* Serialises what changes part of a device's sector: two halves may change at a time. */
+static pthread_mutex_t rough = PTHREAD_MUTEX_INITIALIZER;
+
+int
+disksize(Disk *d)
+{
+	File *f = &files[Image];
+	struct stat st;
+	off_t size;
+
+	if(f->isdev){
+		if(ioctl(f->fd, DIOCGMEDIASIZE, &size) < 0)
+			return -1;
+		d->size = (uvlong)size;
+		return 0;
+	}
+	if(fstat(f->fd, &st) < 0)
+		return -1;
+	d->size = (uvlong)st.st_size;
+	return 0;
+}
+
+/*
+ * Bytes of a physical sector: what a disk says of its stripes, when that
+ * can be a sector, or of its sectors.
+ */
+static uint
+physical(struct stat *st)
+{
+	File *f = &files[Image];
+	off_t stripe;
+	uint size = st->st_blksize < 4096 ? (uint)st->st_blksize : 4096;
+
+	if(f->isdev){
+		size = f->block;
+		if(ioctl(f->fd, DIOCGSTRIPESIZE, &stripe) == 0 && stripe > size && stripe <= 4096)
+			size = (uint)stripe;
+	}
+	return size >= Sector && (size & (size - 1)) == 0 ? size : Sector;
+}
+
+/*
+ * 1 when the disk says that it does not rotate, else 0: nobody knows the
+ * true rate, and a file's disk is not to be found.
+ */
+static int
+rotation(void)
+{
+	struct diocgattr_arg a = { .name = "GEOM::rotation_rate", .len = sizeof a.value.u16 };
+
+	return files[Image].isdev && ioctl(files[Image].fd, DIOCGATTR, &a) == 0 && a.value.u16 == 1;
+}
+
+static char*
+openerror(char *path, int readonly)
+{
+	int e = errno;
+
+	if(e == EPERM && !readonly)
+		return sentence("%s: mounted, held by another program, or not to be written to (-r serves it read-only)", path);
+	if(!readonly && (e == EACCES || e == EROFS))
+		return sentence("%s: %s: expected to write to it (-r serves it read-only)", path, strerror(e));
+	return sentence("%s: %s: expected a file or a disk", path, strerror(e));
+}
+
+/*
+ * A device's sectors must have a size that we can make do with.
+ */
+static char*
+opendevice(char *path)
+{
+	File *f = &files[Image];
+	off_t size;
+
+	if(ioctl(f->fd, DIOCGMEDIASIZE, &size) < 0 || ioctl(f->fd, DIOCGSECTORSIZE, &f->block) < 0)
+		return sentence("%s: expected a file or a disk", path);
+	if(f->block < Sector || f->block > 65536 || (f->block & (f->block - 1)) != 0)
+		return sentence("%s: sectors of %u bytes: expected a power of two from %d to 65536", path, f->block, Sector);
+	return NULL;
+}
+
+char*
+diskopen(Disk *d, char *path, int readonly, int direct)
+{
+	int flags = (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC;
+	File *f = &files[Image];
+	struct stat st;
+	char *e;
+
+	if(stat(path, &st) < 0)
+		return openerror(path, readonly);
+	if(!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
+		return sentence("%s: expected a file or a disk", path);
+	f->isdev = S_ISCHR(st.st_mode);
+	/* O_DIRECT alone would be answered before the disk has it. */
+	if(direct && !f->isdev)
+		flags |= O_DIRECT|O_DSYNC;
+	f->fd = open(path, flags);
+	if(f->fd < 0)
+		return openerror(path, readonly);
+	if(f->isdev && (e = opendevice(path)) != NULL)
+		return e;
+	if(flock(f->fd, (readonly ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0){
+		if(errno == EWOULDBLOCK)
+			return sentence("%s: locked by another program, most likely another aoede", path);
+		return sentence("%s: can't be locked: %s", path, strerror(errno));
+	}
+	if(fstat(f->fd, &st) < 0 || disksize(d) < 0)
+		return sentence("%s: can't learn its size: %s", path, strerror(errno));
+	d->direct = direct || f->isdev;
+	d->physical = physical(&st);
+	d->rotation = rotation();
+	return NULL;
+}
+
+/*
+ * Take n bytes off the front of the operation's vector.
+ */
+static void
+advance(Op *o, size_t n)
+{
+	o->moved += n;
+	for(; o->niov > 0 && n >= o->iov->iov_len; o->iov++, o->niov--)
+		n -= o->iov->iov_len;
+	if(o->niov > 0){
+		o->iov->iov_base = (char*)o->iov->iov_base + n;
+		o->iov->iov_len -= n;
+	}
+}
+
+static int
+istransfer(Op *o)
+{
+	return o->op == Oread || o->op == Owrite;
+}
+
+/*
+ * What came of one attempt at an operation: the bytes it moved, or an
+ * errno made negative.  Returns 1 when it has ended, 0 when what is left
+ * must be tried again.
+ */
+static int
+settle(Op *o, long n)
+{
+	if(n == -EINTR || n == -EAGAIN)
+		return 0;
+	if(n < 0){
+		o->error = (int)-n;
+		return 1;
+	}
+	if(!istransfer(o))
+		return 1;
+	if(n == 0){
+		o->error = EIO;		/* the file has been cut short */
+		return 1;
+	}
+	advance(o, (size_t)n);
+	return o->niov == 0;
+}
+
+/*
+ * Will a device refuse this, as it is not whole sectors?
+ */
+static int
+isrough(Op *o)
+{
+	File *f = &files[o->file];
+	int i;
+
+	if(!f->isdev || f->block <= 1)
+		return 0;
+	if((o->off + o->moved) % f->block != 0)
+		return 1;
+	for(i = 0; i < o->niov; i++)
+		if(o->iov[i].iov_len % f->block != 0)
+			return 1;
+	return 0;
+}
+
+/*
+ * Copy up to len bytes between flat memory and the operation's vector, in
+ * the direction that the operation has.  Returns how many there were.
+ */
+static size_t
+shuffle(Op *o, char *flat, size_t len)
+{
+	size_t n, done = 0;
+	int i;
+
+	for(i = 0; i < o->niov && done < len; i++, done += n){
+		n = o->iov[i].iov_len < len - done ? o->iov[i].iov_len : len - done;
+		if(o->op == Oread)
+			memcpy(o->iov[i].iov_base, flat + done, n);
+		else
+			memcpy(flat + done, o->iov[i].iov_base, n);
+	}
+	return done;
+}
+
+/*
+ * pread and pwrite, of everything.
+ */
+static int
+exactly(int fd, int op, char *buf, size_t len, off_t off)
+{
+	ssize_t n;
+
+	for(; len > 0; buf += n, off += n, len -= (size_t)n){
+		n = op == Oread ? pread(fd, buf, len, off) : pwrite(fd, buf, len, off);
+		if(n < 0 && errno == EINTR)
+			n = 0;
+		else if(n <= 0){
+			if(n == 0)
+				errno = EIO;
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/*
+ * Move part of an operation by way of whole sectors of the device: buf has
+ * room for them, size bytes.  For a write, the sectors at both ends are
+ * read first.  Returns the bytes moved, or -1.
+ */
+static long
+moverough(Op *o, char *buf, size_t size)
+{
+	File *f = &files[o->file];
+	uvlong from = o->off + o->moved;
+	size_t i, len = 0, lead = from % f->block, all, last;
+	off_t at = (off_t)(from - lead);
+
+	for(i = 0; (int)i < o->niov; i++)
+		len += o->iov[i].iov_len;
+	if(len > size - 2 * f->block)
+		len = size - 2 * f->block;
+	all = (lead + len + f->block - 1) / f->block * f->block;
+	last = all - f->block;
+	if(o->op == Oread){
+		if(exactly(f->fd, Oread, buf, all, at) < 0)
+			return -1;
+		return (long)shuffle(o, buf + lead, len);
+	}
+	if(exactly(f->fd, Oread, buf, f->block, at) < 0
+	|| (last > 0 && exactly(f->fd, Oread, buf + last, f->block, at + (off_t)last) < 0))
+		return -1;
+	shuffle(o, buf + lead, len);
+	if(exactly(f->fd, Owrite, buf, all, at) < 0)
+		return -1;
+	return (long)len;
+}
+
+static long
+roughly(Op *o)
+{
+	size_t size = 4 * 65536;
+	char *buf = aligned_alloc(4096, size);
+	long n;
+	int e;
+
+	if(buf == NULL)
+		return -1;
+	if(o->op == Owrite)
+		pthread_mutex_lock(&rough);
+	n = moverough(o, buf, size);
+	e = errno;
+	if(o->op == Owrite)
+		pthread_mutex_unlock(&rough);
+	free(buf);
+	errno = e;
+	return n;
+}
+
+static int disktrim(int file, uvlong off, uvlong len);
+
+/*
+ * One attempt, waiting for it.
+ */
+static long
+attempt(Op *o)
+{
+	int fd = files[o->file].fd;
+	long n = 0;
+
+	if(istransfer(o) && isrough(o))
+		n = roughly(o);
+	else switch(o->op){
+	case Oread:
+		n = preadv(fd, o->iov, o->niov, (off_t)(o->off + o->moved));
+		break;
+	case Owrite:
+		n = pwritev(fd, o->iov, o->niov, (off_t)(o->off + o->moved));
+		break;
+	case Oflush:
+		n = disksync(o->file);
+		break;
+	case Otrim:
+		n = disktrim(o->file, o->off, o->len);
+		break;
+	case Owork:
+		o->work(o);
+		return 0;
+	}
+	return n < 0 ? -errno : n;
+}
+
+static size_t
+carryout(Op *o)
+{
+	while(!settle(o, attempt(o)))
+		;
+	errno = o->error;
+	return o->moved;
+}
+
+size_t
+diskread(int file, struct iovec *iov, int niov, uvlong off)
+{
+	return carryout(&(Op){ .op = Oread, .file = file, .iov = iov, .niov = niov, .off = off });
+}
+
+size_t
+diskwrite(int file, struct iovec *iov, int niov, uvlong off)
+{
+	return carryout(&(Op){ .op = Owrite, .file = file, .iov = iov, .niov = niov, .off = off });
+}
+
+int
+disksync(int file)
+{
+	File *f = &files[file];
+	int r;
+
+	do
+		r = f->isdev ? ioctl(f->fd, DIOCGFLUSH) : fdatasync(f->fd);
+	while(r < 0 && errno == EINTR);
+	/* A disk that knows no such thing has no cache of its own. */
+	return r < 0 && f->isdev && (errno == EOPNOTSUPP || errno == ENOTTY) ? 0 : r;
+}
+
+/*
+ * Write zeros; with look, only where there is something else.
+ */
+static int
+writezeros(int file, uvlong off, uvlong len, int look)
+{
+	static _Alignas(4096) char zeros[64 * 1024];
+	char *buf = look ? aligned_alloc(4096, sizeof zeros) : NULL;
+	struct iovec iov;
+	size_t n;
+	int r = 0;
+
+	for(; r == 0 && len > 0; off += n, len -= n){
+		n = len < sizeof zeros ? (size_t)len : sizeof zeros;
+		iov = (struct iovec){ buf, n };
+		if(buf != NULL && diskread(file, &iov, 1, off) == n && memcmp(buf, zeros, n) == 0)
+			continue;
+		iov = (struct iovec){ zeros, n };
+		if(diskwrite(file, &iov, 1, off) != n)
+			r = -1;
+	}
+	free(buf);
+	return r;
+}
+
+/*
+ * Give the space back of what a file holds.
+ */
+static int
+punch(int fd, uvlong off, uvlong len)
+{
+#ifdef SPACECTL_DEALLOC
+	struct spacectl_range r = { (off_t)off, (off_t)len };
+
+	while(r.r_len > 0)
+		if(fspacectl(fd, SPACECTL_DEALLOC, &r, 0, &r) < 0 && errno != EINTR)
+			return -1;
+	return 0;
+#else
+	(void)fd, (void)off, (void)len;
+	errno = EOPNOTSUPP;
+	return -1;
+#endif
+}
+
+/*
+ * A disk is told that it may forget whole sectors of its own, but what it
+ * says of them then is its own affair: what is not zero is written.
+ */
+static int
+disktrim(int file, uvlong off, uvlong len)
+{
+	File *f = &files[file];
+	uvlong head, tail;
+	off_t range[2];
+	int forgot;
+
+	if(!f->isdev)
+		return punch(f->fd, off, len) < 0 ? writezeros(file, off, len, 0) : 0;
+	head = (f->block - off % f->block) % f->block;
+	if(head > len)
+		head = len;
+	tail = (len - head) % f->block;
+	if(writezeros(file, off, head, 0) < 0 || writezeros(file, off + len - tail, tail, 0) < 0)
+		return -1;
+	off += head;
+	len -= head + tail;
+	range[0] = (off_t)off;
+	range[1] = (off_t)len;
+	forgot = len > 0 && ioctl(f->fd, DIOCGDELETE, range) == 0;
+	return writezeros(file, off, len, forgot);
+}
+
+/*
+ * There are no windows (see the top), and no reads that don't wait.
+ */
+int
+diskmap(int file, uvlong size)
+{
+	(void)file, (void)size;
+	return 0;
+}
+
+int
+diskincore(int file, uvlong off, size_t len, uchar *vec)
+{
+	(void)file, (void)off;
+	memset(vec, 0, len / 4096);
+	return -1;
+}
+
+void
+diskprefetch(int file, uvlong off, size_t len)
+{
+	(void)file, (void)off, (void)len;
+}
+
+int
+disktouch(int file, uvlong off, size_t len)
+{
+	(void)file, (void)off, (void)len;
+	return -1;
+}
+
+int
+diskcopy(uchar *to, int file, uvlong off, size_t len)
+{
+	(void)to, (void)file, (void)off, (void)len;
+	return -1;
+}
+
+uvlong
+diskstalls(void)
+{
+	return 0;
+}
+
+size_t
+disktry(uchar *to, size_t len, int file, uvlong off)
+{
+	(void)to, (void)len, (void)file, (void)off;
+	return 0;
+}
+
+/*
+ * The engine: disk operations that are under way while the loop goes on.
+ *
+ * Reads and writes, and syncs of files, go to aio(4), which reports to a
+ * kqueue; threads do the rest, and what aio refuses: file systems that it
+ * is not enabled for (vfs.aio.enable_unsafe), and sectors' parts.
+ *
+ * 5. An operation belongs to the engine from enginestart until done is
+ *    called.  done is called only by enginereap, in the loop.
+ * 6. aio has at most Inflight operations; the others wait in the order they
+ *    were started.
+ * 7. aio_return is called once for each, as soon as the kqueue tells of it.
+ * 8. A thread counts its operation before it triggers the kqueue, and
+ *    enginereap looks at the count after it has emptied the kqueue: so none
+ *    is missed.
+ */
+enum {
+	Inflight	= 256,	/* what vfs.aio.max_aio_queue_per_proc allows */
+	Ethreads	= 1,	/* the kqueue's identifier for the threads */
+};
+
+/* An operation that aio has. */
+struct Job {
+	struct aiocb cb;
+	Op	*op;
+	Job	*next;		/* on the list of those free */
+};
+
+static struct {
+	int	kq;
+	Op	*wait, **waittail;	/* started, and not yet given to anybody */
+	Op	*ended, **endedtail;	/* aio has ended it, and done is yet to be called */
+	Job	job[Inflight];
+	Job	*free;
+	uint	inflight;
+} engine = { .kq = -1, .waittail = &engine.wait, .endedtail = &engine.ended };
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	Op	*todo, **todotail;
+	Op	*ended, *endedlast;
+	atomic_uint nended;
+} pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .todotail = &pool.todo };
+
+static void
+trigger(uint flags, uint what)
+{
+	struct kevent ev;
+
+	EV_SET(&ev, Ethreads, EVFILT_USER, (ushort)flags, what, 0, NULL);
+	kevent(engine.kq, &ev, 1, NULL, 0, NULL);
+}
+
+static void*
+worker(void *arg)
+{
+	Op *o;
+
+	for(;;){
+		pthread_mutex_lock(&pool.lock);
+		while(pool.todo == NULL)
+			pthread_cond_wait(&pool.work, &pool.lock);
+		o = pool.todo;
+		pool.todo = o->next;
+		if(pool.todo == NULL)
+			pool.todotail = &pool.todo;
+		pthread_mutex_unlock(&pool.lock);
+
+		while(!settle(o, attempt(o)))
+			;
+
+		pthread_mutex_lock(&pool.lock);
+		o->next = NULL;
+		if(pool.ended == NULL)
+			pool.ended = o;
+		else
+			pool.endedlast->next = o;
+		pool.endedlast = o;
+		/* Release: who sees the count sees the operation. */
+		atomic_fetch_add_explicit(&pool.nended, 1, memory_order_release);
+		pthread_mutex_unlock(&pool.lock);
+		trigger(0, NOTE_TRIGGER);	/* inv. 8 */
+	}
+	return arg;
+}
+
+/*
+ * Start the threads.  All signals stay with the loop's own.
+ */
+static int
+poolopen(void)
+{
+	pthread_t t;
+	sigset_t all, old;
+	int i;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	for(i = 0; i < ENGINE_THREADS; i++)
+		if((errno = pthread_create(&t, NULL, worker, NULL)) != 0)
+			break;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return i > 0 ? 0 : -1;
+}
+
+static void
+pooladd(Op *o)
+{
+	o->next = NULL;
+	pthread_mutex_lock(&pool.lock);
+	*pool.todotail = o;
+	pool.todotail = &o->next;
+	pthread_cond_signal(&pool.work);
+	pthread_mutex_unlock(&pool.lock);
+}
+
+static int
+poolreap(void)
+{
+	Op *o;
+
+	/* Acquire: what the thread did before it counted its operation is seen. */
+	if(atomic_load_explicit(&pool.nended, memory_order_acquire) == 0)
+		return 0;
+	pthread_mutex_lock(&pool.lock);
+	o = pool.ended;
+	pool.ended = o->next;
+	atomic_fetch_sub_explicit(&pool.nended, 1, memory_order_relaxed);
+	pthread_mutex_unlock(&pool.lock);
+	o->done(o);
+	return 1;
+}
+
+int
+engineopen(int *fd)
+{
+	int i;
+
+	engine.kq = kqueue();
+	if(engine.kq < 0 || poolopen() < 0)
+		return -1;
+	fcntl(engine.kq, F_SETFD, FD_CLOEXEC);
+	trigger(EV_ADD|EV_CLEAR, 0);
+	for(i = 0; i < Inflight; i++){
+		engine.job[i].next = engine.free;
+		engine.free = &engine.job[i];
+	}
+	*fd = engine.kq;
+	return 0;
+}
+
+static void
+enqueue(Op *o)
+{
+	o->next = NULL;
+	*engine.waittail = o;
+	engine.waittail = &o->next;
+}
+
+/*
+ * Put an operation into the hands of aio.  Returns -1 with errno.
+ */
+static int
+aiostart(Op *o, Job *j)
+{
+	File *f = &files[o->file];
+
+	memset(&j->cb, 0, sizeof j->cb);
+	j->op = o;
+	j->cb.aio_fildes = f->fd;
+	j->cb.aio_sigevent.sigev_notify = SIGEV_KEVENT;
+	j->cb.aio_sigevent.sigev_notify_kqueue = engine.kq;
+	j->cb.aio_sigevent.sigev_value.sival_ptr = j;
+	if(o->op == Oflush)
+		return aio_fsync(O_DSYNC, &j->cb);
+	j->cb.aio_offset = (off_t)(o->off + o->moved);
+	j->cb.aio_iov = o->iov;
+	j->cb.aio_iovcnt = (size_t)o->niov;
+	return o->op == Oread ? aio_readv(&j->cb) : aio_writev(&j->cb);
+}
+
+/*
+ * Is this for aio?
+ */
+static int
+foraio(Op *o)
+{
+	File *f = &files[o->file];
+
+	if(f->noaio)
+		return 0;
+	return istransfer(o) ? !isrough(o) : o->op == Oflush && !f->isdev;
+}
+
+/*
+ * Give an operation to whoever shall do it.  Returns -1 when it must wait.
+ */
+static int
+submit(Op *o)
+{
+	Job *j = engine.free;
+
+	if(!foraio(o)){
+		pooladd(o);
+		return 0;
+	}
+	if(j == NULL)
+		return -1;	/* inv. 6 */
+	if(aiostart(o, j) == 0){
+		engine.free = j->next;
+		engine.inflight++;
+		return 0;
+	}
+	if(errno == EAGAIN && engine.inflight > 0)
+		return -1;
+	if(errno == EOPNOTSUPP || errno == ENOSYS)
+		files[o->file].noaio = 1;
+	pooladd(o);
+	return 0;
+}
+
+void
+enginestart(Op *o)
+{
+	enqueue(o);
+}
+
+int
+enginekick(void)
+{
+	Op *o;
+
+	while((o = engine.wait) != NULL){
+		engine.wait = o->next;
+		if(submit(o) < 0){
+			engine.wait = o;
+			break;
+		}
+	}
+	if(engine.wait == NULL)
+		engine.waittail = &engine.wait;
+	return engine.wait != NULL;
+}
+
+/*
+ * aio has ended this one.
+ */
+static void
+landed(Job *j)
+{
+	Op *o = j->op;
+	ssize_t n = aio_return(&j->cb);		/* inv. 7 */
+
+	n = n < 0 ? -errno : n;
+	j->next = engine.free;
+	engine.free = j;
+	engine.inflight--;
+	if(!settle(o, n)){
+		enqueue(o);
+		return;
+	}
+	o->next = NULL;
+	*engine.endedtail = o;
+	engine.endedtail = &o->next;
+}
+
+/*
+ * Take everything out of the kqueue.
+ */
+static void
+collect(void)
+{
+	static const struct timespec now;
+	struct kevent ev[64];
+	int i, n;
+
+	do{
+		n = kevent(engine.kq, NULL, 0, ev, 64, &now);
+		for(i = 0; i < n; i++)
+			if(ev[i].filter == EVFILT_AIO)
+				landed(ev[i].udata);
+	}while(n == 64);
+}
+
+void
+enginewake(void)
+{
+	collect();
+}
+
+int
+enginereap(void)
+{
+	Op *o;
+
+	if(engine.ended == NULL && engine.inflight > 0)
+		collect();
+	if(poolreap())
+		return 1;
+	o = engine.ended;
+	if(o == NULL)
+		return 0;
+	engine.ended = o->next;
+	if(engine.ended == NULL)
+		engine.endedtail = &engine.ended;
+	o->done(o);
+	return 1;
+}

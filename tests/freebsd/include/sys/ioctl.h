@@ -1,0 +1,5 @@
+/* FreeBSD's <sys/ioctl.h>. */
+#pragma once
+
+#include <sys/ioccom.h>
+#include <sys/sockio.h>
