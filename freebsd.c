@@ -16,11 +16,10 @@
  *    the one that comes up with its name: inside Capsicum no other could be
  *    opened.
  *
- * FreeBSD doesn't say of a page of a file whether reading it would wait:
- * mincore(2) tells only of pages that this process has touched.  So there is
- * no window here, and every read that is not of buf.c's own blocks goes to
- * the engine.  A disk has no cache in front of it at all, so that Disk.direct
- * is always set for one.
+ * mincore(2) tells only of pages that this process has touched, not of all
+ * that are in memory (vm.mincore_mapped).  So what the engine has read of a
+ * file is touched in the window, and found there from then on.  A disk has
+ * no cache in front of it at all, so that Disk.direct is always set for one.
  *
  * This file knows nothing of requests, blocks or initiators.  Problems at
  * the start come back as a sentence, later ones as errno.
@@ -32,6 +31,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -46,6 +46,8 @@
 #include <sys/event.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/sockio.h>
 #include <sys/stat.h>
@@ -561,6 +563,7 @@ linkread(int fd)
 struct File {
 	int	fd;
 	int	isdev;
+	int	direct;		/* -d */
 	uint	block;		/* bytes of a device's sector */
 	int	noaio;		/* aio is not for this one */
 };
@@ -661,6 +664,7 @@ diskopen(Disk *d, char *path, int readonly, int direct)
 	if(!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
 		return sentence("%s: expected a file or a disk", path);
 	f->isdev = S_ISCHR(st.st_mode);
+	f->direct = direct;
 	/* O_DIRECT alone would be answered before the disk has it. */
 	if(direct && !f->isdev)
 		flags |= O_DIRECT|O_DSYNC;
@@ -982,49 +986,141 @@ disktrim(int file, uvlong off, uvlong len)
 }
 
 /*
- * There are no windows (see the top), and no reads that don't wait.
+ * A window: a whole file, mapped for reading, so that what the page cache
+ * holds can be copied without a system call.  The kernel keeps it coherent
+ * with writes.  There is none with -d, of a disk, and where addresses are
+ * too short for an image.
  */
+static struct {
+	uchar	*base;
+	size_t	len;
+} windows[Nfiles];
+
+static sigjmp_buf nofault;
+static volatile sig_atomic_t copying;
+
+/*
+ * The page can't be read, or lies behind the end of a file that was cut
+ * short: the copy fails, and the process goes on.
+ */
+static void
+onfault(int sig)
+{
+	if(copying)
+		siglongjmp(nofault, 1);
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
 int
 diskmap(int file, uvlong size)
 {
-	(void)file, (void)size;
-	return 0;
+	struct sigaction sa = { .sa_handler = onfault, .sa_flags = SA_NODEFER };
+	File *f = &files[file];
+	void *m;
+
+	if(windows[file].base != NULL)
+		munmap(windows[file].base, windows[file].len);
+	windows[file].base = NULL;
+	if(!WINDOW || f->isdev || f->direct || sizeof(void*) < 8 || size == 0 || size > (uvlong)1 << 46)
+		return 0;
+	m = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, f->fd, 0);
+	if(m == MAP_FAILED)
+		return 0;
+	/* No reading ahead behind our back: nothing shall be read through it. */
+	madvise(m, (size_t)size, MADV_RANDOM);
+	/* Which of the two comes depends on what was wrong. */
+	sigaction(SIGBUS, &sa, NULL);
+	sigaction(SIGSEGV, &sa, NULL);
+	windows[file].base = m;
+	windows[file].len = (size_t)size;
+	return 1;
 }
 
 int
 diskincore(int file, uvlong off, size_t len, uchar *vec)
 {
-	(void)file, (void)off;
-	memset(vec, 0, len / 4096);
-	return -1;
+	return mincore(windows[file].base + off, len, (void*)vec);	/* char* there, unsigned char* elsewhere */
 }
 
 void
 diskprefetch(int file, uvlong off, size_t len)
 {
-	(void)file, (void)off, (void)len;
+	uchar *p = windows[file].base + off;
+	size_t i;
+
+	for(i = 0; i < len && i < 256; i += 64)
+		__builtin_prefetch(p + i);
+}
+
+/*
+ * Read a byte of each page.
+ */
+static void
+touch(volatile uchar *p, size_t len)
+{
+	size_t i;
+
+	for(i = 0; i < len; i += 4096)
+		(void)p[i];
+	(void)p[len - 1];
+}
+
+/*
+ * Touch what to is NULL for, and copy otherwise.  The fences keep the
+ * compiler from moving the work out of where onfault knows of it.
+ */
+static int
+guarded(uchar *to, uchar *from, size_t len)
+{
+	if(sigsetjmp(nofault, 0) != 0){
+		copying = 0;
+		return -1;
+	}
+	copying = 1;
+	atomic_signal_fence(memory_order_seq_cst);
+	if(to != NULL)
+		memcpy(to, from, len);
+	else
+		touch(from, len);
+	atomic_signal_fence(memory_order_seq_cst);
+	copying = 0;
+	return 0;
 }
 
 int
 disktouch(int file, uvlong off, size_t len)
 {
-	(void)file, (void)off, (void)len;
-	return -1;
+	return guarded(NULL, windows[file].base + off, len);
 }
 
 int
 diskcopy(uchar *to, int file, uvlong off, size_t len)
 {
-	(void)to, (void)file, (void)off, (void)len;
-	return -1;
+	return guarded(to, windows[file].base + off, len);
+}
+
+/*
+ * The engine has read this: it is in memory, and belongs into the window.
+ */
+static void
+warm(Op *o)
+{
+	if(o->op == Oread && windows[o->file].base != NULL && o->moved > 0 && o->off + o->moved <= windows[o->file].len)
+		disktouch(o->file, o->off, o->moved);
 }
 
 uvlong
 diskstalls(void)
 {
-	return 0;
+	struct rusage ru;
+
+	return getrusage(RUSAGE_THREAD, &ru) < 0 ? 0 : (uvlong)ru.ru_majflt;
 }
 
+/*
+ * There are no reads that don't wait.
+ */
 size_t
 disktry(uchar *to, size_t len, int file, uvlong off)
 {
@@ -1162,6 +1258,7 @@ poolreap(void)
 	pool.ended = o->next;
 	atomic_fetch_sub_explicit(&pool.nended, 1, memory_order_relaxed);
 	pthread_mutex_unlock(&pool.lock);
+	warm(o);
 	o->done(o);
 	return 1;
 }
@@ -1338,6 +1435,7 @@ enginereap(void)
 	engine.ended = o->next;
 	if(engine.ended == NULL)
 		engine.endedtail = &engine.ended;
+	warm(o);
 	o->done(o);
 	return 1;
 }

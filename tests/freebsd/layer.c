@@ -291,6 +291,31 @@ __wrap_pwrite64(int fd, const void *buf, size_t len, off_t off)
 	return __wrap_pwritev64(fd, &iov, 1, off);
 }
 
+/*
+ * Tell only of pages that the process has touched (vm.mincore_mapped): what
+ * its page tables hold.
+ */
+int
+__wrap_mincore(void *addr, size_t len, unsigned char *vec)
+{
+	static int maps = -1;
+	uint64_t entry[512];
+	size_t i, n, page = (uintptr_t)addr / 4096, pages = (len + 4095) / 4096;
+
+	if((uintptr_t)addr % 4096 != 0)
+		return fail(EINVAL);
+	if(maps < 0)
+		maps = __real_open64("/proc/self/pagemap", O_RDONLY|O_CLOEXEC);
+	for(; pages > 0; pages -= n, page += n){
+		n = pages < 512 ? pages : 512;
+		if(pread(maps, entry, n * sizeof entry[0], (off_t)(page * sizeof entry[0])) != (ssize_t)(n * sizeof entry[0]))
+			die("mincore of memory that isn't there");
+		for(i = 0; i < n; i++)
+			*vec++ = (unsigned char)(entry[i] >> 63);
+	}
+	return 0;
+}
+
 int
 fspacectl(int fd, int cmd, const struct spacectl_range *r, int flags, struct spacectl_range *left)
 {

@@ -24,3 +24,4 @@ int	__real_poll(struct pollfd*, nfds_t, int);
 int	__wrap_socket(int, int, int);
 int	__wrap_ioctl(int, unsigned long, ...);
 int	__wrap_getopt(int, char *const*, const char*);
+int	__wrap_mincore(void*, size_t, unsigned char*);

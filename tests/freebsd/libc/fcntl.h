@@ -22,6 +22,7 @@
 #define LOCK_NB		0x04
 #define LOCK_UN		0x08
 
+#define AT_FDCWD	(-100)
 #define FD_CLOEXEC	1
 #define F_GETFD		1
 #define F_SETFD		2

@@ -30,6 +30,8 @@ struct sigaction {
 #define SIGHUP	1
 #define SIGINT	2
 #define SIGBUS	10
+#define SIGSEGV	11
+#define SA_NODEFER	0x0010
 #define SIGPIPE	13
 #define SIGTERM	15
 #define SIGUSR1	30
@@ -46,5 +48,6 @@ int	sigfillset(sigset_t*);
 int	sigaddset(sigset_t*, int);
 int	sigprocmask(int, const sigset_t*, sigset_t*);
 int	pthread_sigmask(int, const sigset_t*, sigset_t*);
+void	(*signal(int, void (*)(int)))(int);
 int	raise(int);
 int	kill(pid_t, int);

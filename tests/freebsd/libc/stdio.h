@@ -29,3 +29,11 @@ int	getc(FILE*);
 FILE	*fopen(const char*, const char*);
 char	*fgets(char*, int, FILE*);
 int	setvbuf(FILE*, char*, int, size_t);
+int	renameat(int, const char*, int, const char*);
+
+/* Not used, but names not to be taken for others. */
+void	setbuffer(FILE*, char*, int);
+int	setlinebuf(FILE*);
+int	fpurge(FILE*);
+const char	*fmtcheck(const char*, const char*);
+int	getw(FILE*);

@@ -16,3 +16,12 @@ unsigned long	strtoul(const char*, char**, int);
 unsigned long long	strtoull(const char*, char**, int);
 char	*getenv(const char*);
 void	qsort(void*, size_t, size_t, int (*)(const void*, const void*));
+
+/* Not used, but names not to be taken for others. */
+int	daemon(int, int);
+int	devname_r(int, int, char*, int);
+const char	*getprogname(void);
+int	heapsort(void*, size_t, size_t, int (*)(const void*, const void*));
+int	mergesort(void*, size_t, size_t, int (*)(const void*, const void*));
+long	random(void);
+void	srandomdev(void);

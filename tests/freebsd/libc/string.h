@@ -17,3 +17,11 @@ int	strcmp(const char*, const char*);
 int	strncmp(const char*, const char*, size_t);
 char	*strdup(const char*);
 char	*strerror(int);
+
+/* Not used, but names not to be taken for others. */
+char	*index(const char*, int);
+char	*rindex(const char*, int);
+int	ffs(int);
+int	fls(int);
+char	*strmode(int, char*);
+char	*strsep(char**, const char*);

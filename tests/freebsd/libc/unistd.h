@@ -13,7 +13,6 @@
 #define SEEK_HOLE	4
 #define _SC_PAGESIZE	47
 #define _PC_MIN_HOLE_SIZE	21
-#define AT_FDCWD	(-100)
 
 extern char	*optarg;
 extern int	optind, optopt, opterr;
@@ -32,7 +31,6 @@ int	fsync(int);
 int	fdatasync(int);
 int	ftruncate(int, off_t);
 int	unlinkat(int, const char*, int);
-int	renameat(int, const char*, int, const char*);
 int	linkat(int, const char*, int, const char*, int);
 long	sysconf(int);
 long	fpathconf(int, int);
@@ -40,3 +38,10 @@ int	gethostname(char*, size_t);
 pid_t	getpid(void);
 uid_t	geteuid(void);
 unsigned int	sleep(unsigned int);
+
+/* Not used, but names not to be taken for others. */
+int	acct(const char*);
+void	swab(const void*, void*, ssize_t);
+int	undelete(const char*);
+void	setproctitle(const char*, ...);
+char	*crypt(const char*, const char*);

@@ -12,4 +12,8 @@
 #define MAP_FAILED	((void*)-1)
 
 void	*mmap(void*, size_t, int, int, int, off_t);
+#define MADV_RANDOM	1
+
 int	munmap(void*, size_t);
+int	madvise(void*, size_t, int);
+int	mincore(const void*, size_t, char*);
