@@ -44,6 +44,7 @@
 #include <unistd.h>
 #include <sys/disk.h>
 #include <sys/event.h>
+#include <sys/extattr.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -51,6 +52,7 @@
 #include <sys/socket.h>
 #include <sys/sockio.h>
 #include <sys/stat.h>
+#include <sys/sysctl.h>
 #include <sys/uio.h>
 #include <net/bpf.h>
 #include <net/if.h>
@@ -687,6 +689,238 @@ diskopen(Disk *d, char *path, int readonly, int direct)
 }
 
 /*
+ * What a disk is known by, wherever it is plugged in, and which part of it
+ * this is: the tail of a name like ada0p2.  All of the name must serve for a
+ * disk that doesn't say.
+ */
+static void
+devident(char *id, size_t size)
+{
+	char ident[DISK_IDENT_SIZE] = "", name[PATH_MAX] = "", *part = name;
+
+	ioctl(files[Image].fd, DIOCGPROVIDERNAME, name);
+	if(ioctl(files[Image].fd, DIOCGIDENT, ident) == 0 && ident[0] != 0){
+		while(*part >= 'a' && *part <= 'z')
+			part++;
+		while(*part >= '0' && *part <= '9')
+			part++;
+	}
+	snprintf(id, size, "disk %.100s%.100s", ident, part);
+}
+
+void
+diskident(char *id, size_t size)
+{
+	struct stat st;
+
+	memset(id, 0, size);
+	if(files[Image].isdev)
+		devident(id, size);
+	else if(fstat(files[Image].fd, &st) == 0)
+		snprintf(id, size, "file %llu of %lld", (uvlong)st.st_ino, (long long)st.st_birthtime);
+}
+
+void
+bootid(uchar id[16])
+{
+	size_t size = 16;
+
+	memset(id, 0, 16);
+	sysctlbyname("kern.boot_id", id, &size, NULL, 0);
+}
+
+/*
+ * The shadow (freeze.c).  It is found by its directory, opened at the start,
+ * so that no path is followed later.
+ */
+static struct {
+	int	dir;
+	char	*name;			/* in dir */
+	char	temp[NAME_MAX + 1];	/* its name until it has that */
+	char	path[PATH_MAX];		/* absolute */
+	int	named;			/* it has its name */
+} shadow = { .dir = -1 };
+
+static const char markname[] = "aoede.shadow";
+
+char*
+shadowdir(char *path)
+{
+	static char dir[PATH_MAX];
+	char *slash = strrchr(path, '/');
+	size_t n;
+
+	shadow.name = slash != NULL ? slash + 1 : path;
+	if(shadow.name[0] == 0 || strlen(shadow.name) + sizeof ".aoede" > sizeof shadow.temp)
+		return sentence("-f %s: expected the name of a file", path);
+	if(slash != NULL && slash - path >= PATH_MAX)
+		return sentence("-f: expected a shorter path");
+	snprintf(shadow.temp, sizeof shadow.temp, "%s.aoede", shadow.name);
+	snprintf(dir, sizeof dir, "%.*s", slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
+	shadow.dir = open(dir, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+	if(shadow.dir < 0 || realpath(dir, shadow.path) == NULL)
+		return sentence("-f %s: %s: expected a file in a directory that exists", path, strerror(errno));
+	n = strlen(shadow.path);
+	if(n + 1 + strlen(shadow.name) >= sizeof shadow.path)
+		return sentence("-f %s: expected a shorter path", path);
+	snprintf(shadow.path + n, sizeof shadow.path - n, "%s%s", n > 1 ? "/" : "", shadow.name);
+	return NULL;
+}
+
+char*
+shadowpath(void)
+{
+	return shadow.path;
+}
+
+static void
+shadowclose(void)
+{
+	int e = errno;
+
+	if(files[Shadow].fd >= 0)
+		close(files[Shadow].fd);
+	files[Shadow] = (File){ .fd = -1 };
+	errno = e;
+}
+
+/*
+ * Open the shadow by its present name, and lock it.  It may have been
+ * replaced meanwhile by whoever had the lock.
+ */
+static int
+shadowtake(char *name, int flags)
+{
+	File *f = &files[Shadow];
+	struct stat st, now;
+
+	/* As the image with -d: see diskopen. */
+	f->direct = files[Image].direct;
+	if(f->direct)
+		flags |= O_DIRECT|O_DSYNC;
+	f->fd = openat(shadow.dir, name, flags|O_RDWR|O_CLOEXEC|O_NOFOLLOW|O_NONBLOCK, 0600);
+	if(f->fd < 0)
+		return -1;
+	if(flock(f->fd, LOCK_EX|LOCK_NB) < 0 || fstat(f->fd, &st) < 0 || fstatat(shadow.dir, name, &now, AT_SYMLINK_NOFOLLOW) < 0){
+		shadowclose();
+		return -1;
+	}
+	if(!S_ISREG(st.st_mode) || st.st_ino != now.st_ino || st.st_dev != now.st_dev){
+		errno = S_ISREG(st.st_mode) ? EWOULDBLOCK : EINVAL;
+		shadowclose();
+		return -1;
+	}
+	return 0;
+}
+
+int
+shadowopen(uvlong *size)
+{
+	struct stat st;
+
+	if(shadowtake(shadow.name, 0) < 0)
+		return errno == ENOENT ? 0 : -1;
+	shadow.named = 1;
+	if(fstat(files[Shadow].fd, &st) < 0){
+		shadowclose();
+		return -1;
+	}
+	*size = (uvlong)st.st_size;
+	return 1;
+}
+
+/*
+ * A file without holes shows on a small scale.
+ */
+static int
+holes(int fd)
+{
+	struct stat st;
+
+	if(ftruncate(fd, 0) < 0 || ftruncate(fd, 1 << 20) < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if(st.st_blocks * 512 < 1 << 19)
+		return 0;
+	errno = EOPNOTSUPP;
+	return -1;
+}
+
+int
+shadowmake(uvlong size)
+{
+	int e;
+
+	shadow.named = 0;
+	if(faccessat(shadow.dir, shadow.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0){
+		errno = EEXIST;
+		return -1;
+	}
+	if(shadowtake(shadow.temp, O_CREAT) < 0)
+		return -1;
+	if(holes(files[Shadow].fd) == 0 && ftruncate(files[Shadow].fd, (off_t)size) == 0 && fsync(files[Shadow].fd) == 0)
+		return 0;
+	e = errno;
+	shadowremove();
+	errno = e;
+	return -1;
+}
+
+int
+shadowname(void)
+{
+	/* Whoever else may want this name has no lock on the temporary one. */
+	if(faccessat(shadow.dir, shadow.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0){
+		errno = EEXIST;
+		return -1;
+	}
+	if(renameat(shadow.dir, shadow.temp, shadow.dir, shadow.name) < 0)
+		return -1;
+	shadow.named = 1;
+	return fsync(shadow.dir);
+}
+
+int
+shadowremove(void)
+{
+	int r;
+
+	r = unlinkat(shadow.dir, shadow.named ? shadow.name : shadow.temp, 0);
+	shadowclose();
+	return r < 0 ? -1 : fsync(shadow.dir);
+}
+
+void
+imagemark(int mark)
+{
+	char text[PATH_MAX + 8];
+	int fd = files[Image].fd;
+
+	/* A device's node bears none, and not every file system keeps one. */
+	if(mark == Marknone)
+		extattr_delete_fd(fd, EXTATTR_NAMESPACE_USER, markname);
+	else{
+		snprintf(text, sizeof text, "%s %s", mark == Marklive ? "live" : "gone", shadow.path);
+		extattr_set_fd(fd, EXTATTR_NAMESPACE_USER, markname, text, strlen(text));
+	}
+	if(!files[Image].isdev)
+		fsync(fd);
+}
+
+int
+imagemarked(char *path, size_t size)
+{
+	char text[PATH_MAX + 8];
+	ssize_t n;
+
+	n = extattr_get_fd(files[Image].fd, EXTATTR_NAMESPACE_USER, markname, text, sizeof text - 1);
+	if(n <= 5)
+		return Marknone;
+	text[n] = 0;
+	snprintf(path, size, "%s", text + 5);
+	return strncmp(text, "live ", 5) == 0 || access(path, F_OK) == 0 ? Marklive : Markgone;
+}
+
+/*
  * Take n bytes off the front of the operation's vector.
  */
 static void
@@ -1049,8 +1283,9 @@ diskprefetch(int file, uvlong off, size_t len)
 	uchar *p = windows[file].base + off;
 	size_t i;
 
-	for(i = 0; i < len && i < 256; i += 64)
-		__builtin_prefetch(p + i);
+	/* Into the second-level cache: the first would hold up who asks. */
+	for(i = 0; i < len; i += 64)
+		__builtin_prefetch(p + i, 0, 2);
 }
 
 /*
@@ -1116,6 +1351,14 @@ diskstalls(void)
 	struct rusage ru;
 
 	return getrusage(RUSAGE_THREAD, &ru) < 0 ? 0 : (uvlong)ru.ru_majflt;
+}
+
+uvlong
+disksleeps(void)
+{
+	struct rusage ru;
+
+	return getrusage(RUSAGE_THREAD, &ru) < 0 ? 0 : (uvlong)ru.ru_nvcsw;
 }
 
 /*

@@ -15,7 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <linux/falloc.h>
 #include <linux/filter.h>
 #include <linux/fs.h>
@@ -259,4 +259,42 @@ int
 hostpunch(int fd, long long off, long long len)
 {
 	return fallocate(fd, FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE, off, len);
+}
+
+long long
+hostborn(int fd)
+{
+	struct statx sx;
+
+	if(statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &sx) < 0 || !(sx.stx_mask & STATX_BTIME))
+		return -1;
+	return sx.stx_btime.tv_sec;
+}
+
+unsigned
+hostnumber(int fd)
+{
+	struct statx sx;
+
+	return statx(fd, "", AT_EMPTY_PATH, 0, &sx) < 0 ? 0 : sx.stx_rdev_minor;
+}
+
+long
+hostgetattr(int fd, const char *name, void *data, size_t size)
+{
+	char user[256];
+
+	snprintf(user, sizeof user, "user.%s", name);
+	return fgetxattr(fd, user, data, size);
+}
+
+long
+hostsetattr(int fd, const char *name, const void *data, size_t size)
+{
+	char user[256];
+
+	snprintf(user, sizeof user, "user.%s", name);
+	if(data == NULL)
+		return fremovexattr(fd, user);
+	return fsetxattr(fd, user, data, size, 0) < 0 ? -1 : (long)size;
 }

@@ -62,3 +62,13 @@ int	hostdiscard(int fd, unsigned long long off, unsigned long long len);
 
 /* Make a hole in a file. */
 int	hostpunch(int fd, long long off, long long len);
+
+/* When the file was made. */
+long long	hostborn(int fd);
+
+/* A device's number. */
+unsigned	hostnumber(int fd);
+
+/* An extended attribute of a user's; set with no data takes it away. */
+long	hostgetattr(int fd, const char *name, void *data, size_t size);
+long	hostsetattr(int fd, const char *name, const void *data, size_t size);

@@ -39,9 +39,11 @@
 #include <sys/epoll.h>
 #include <sys/event.h>
 #include <sys/eventfd.h>
+#include <sys/extattr.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysctl.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <net/bpf.h>
@@ -204,6 +206,22 @@ __wrap_open64(const char *path, int flags, ...)
 }
 
 int
+__wrap_openat64(int dir, const char *path, int flags, ...)
+{
+	va_list ap;
+	mode_t mode;
+	int fd;
+
+	va_start(ap, flags);
+	mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
+	va_end(ap);
+	fd = newdesc(__real_openat64(dir, path, flags & ~O_DIRECT, mode), Dnone);
+	if(fd >= 0)
+		desc[fd].direct = flags & O_DIRECT;
+	return fd;
+}
+
+int
 __wrap_close(int fd)
 {
 	memset(descof(fd), 0, sizeof(Desc));
@@ -232,6 +250,7 @@ __wrap_fstat64(int fd, struct stat *st)
 	int r = __real_fstat64(fd, st);
 
 	disguise(st);
+	st->st_birthtime = (long)hostborn(fd);
 	return r;
 }
 
@@ -361,6 +380,9 @@ diskioctl(int fd, unsigned long what, void *arg)
 	case DIOCGIDENT:
 		snprintf(arg, DISK_IDENT_SIZE, "LAYER-0001");
 		return 0;
+	case DIOCGPROVIDERNAME:
+		snprintf(arg, 1024, "ada%up2", hostnumber(fd));
+		return 0;
 	case DIOCGATTR:
 		if(strcmp(a->name, "GEOM::rotation_rate") != 0 || a->len != sizeof a->value.u16)
 			return fail(EINVAL);
@@ -368,6 +390,57 @@ diskioctl(int fd, unsigned long what, void *arg)
 		return 0;
 	}
 	return fail(ENOTTY);
+}
+
+/* Extended attributes, and what the system says of itself. */
+
+ssize_t
+extattr_get_fd(int fd, int space, const char *name, void *data, size_t size)
+{
+	if(space != EXTATTR_NAMESPACE_USER)
+		return fail(EINVAL);
+	return descof(fd)->kind == Ddisk ? fail(EOPNOTSUPP) : hostgetattr(fd, name, data, size);
+}
+
+ssize_t
+extattr_set_fd(int fd, int space, const char *name, const void *data, size_t size)
+{
+	if(space != EXTATTR_NAMESPACE_USER)
+		return fail(EINVAL);
+	return descof(fd)->kind == Ddisk ? fail(EOPNOTSUPP) : hostsetattr(fd, name, data, size);
+}
+
+int
+extattr_delete_fd(int fd, int space, const char *name)
+{
+	if(space != EXTATTR_NAMESPACE_USER)
+		return fail(EINVAL);
+	return descof(fd)->kind == Ddisk ? fail(EOPNOTSUPP) : (int)hostsetattr(fd, name, NULL, 0);
+}
+
+int
+sysctlbyname(const char *name, void *old, size_t *oldlen, const void *new, size_t newlen)
+{
+	unsigned char *id = old;
+	char line[64] = "";
+	ssize_t n;
+	int fd, i;
+
+	if(new != NULL || newlen != 0 || strcmp(name, "kern.boot_id") != 0)
+		return fail(ENOENT);
+	if(*oldlen < 16)
+		return fail(ENOMEM);
+	fd = __real_open64("/proc/sys/kernel/random/boot_id", O_RDONLY);
+	n = fd < 0 ? -1 : __real_read(fd, line, sizeof line - 1);
+	if(fd >= 0)
+		__real_close(fd);
+	if(n <= 0)
+		return fail(ENXIO);
+	memset(id, 0, 16);
+	for(i = 0; line[i] != 0; i++)
+		id[i % 16] = (unsigned char)(id[i % 16] ^ line[i]);
+	*oldlen = 16;
+	return 0;
 }
 
 /* bpf(4). */

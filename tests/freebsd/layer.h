@@ -3,6 +3,8 @@
  */
 int	__wrap_open64(const char*, int, ...);
 int	__real_open64(const char*, int, ...);
+int	__wrap_openat64(int, const char*, int, ...);
+int	__real_openat64(int, const char*, int, ...);
 int	__wrap_close(int);
 int	__real_close(int);
 int	__wrap_stat64(const char*, struct stat*);

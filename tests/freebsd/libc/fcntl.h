@@ -23,6 +23,8 @@
 #define LOCK_UN		0x08
 
 #define AT_FDCWD	(-100)
+#define AT_SYMLINK_NOFOLLOW	0x0200
+
 #define FD_CLOEXEC	1
 #define F_GETFD		1
 #define F_SETFD		2

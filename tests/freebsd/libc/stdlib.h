@@ -15,6 +15,7 @@ long	strtol(const char*, char**, int);
 unsigned long	strtoul(const char*, char**, int);
 unsigned long long	strtoull(const char*, char**, int);
 char	*getenv(const char*);
+char	*realpath(const char*, char*);
 void	qsort(void*, size_t, size_t, int (*)(const void*, const void*));
 
 /* Not used, but names not to be taken for others. */

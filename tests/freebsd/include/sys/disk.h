@@ -23,5 +23,6 @@ struct diocgattr_arg {
 #define DIOCGFLUSH	_IO('d', 135)
 #define DIOCGDELETE	_IOW('d', 136, off_t[2])
 #define DIOCGIDENT	_IOR('d', 137, char[DISK_IDENT_SIZE])
+#define DIOCGPROVIDERNAME	_IOR('d', 138, char[1024])
 #define DIOCGSTRIPESIZE	_IOR('d', 139, off_t)
 #define DIOCGATTR	_IOWR('d', 142, struct diocgattr_arg)

@@ -15,7 +15,9 @@ struct rusage {
 	long	ru_isrss;
 	long	ru_minflt;
 	long	ru_majflt;
-	long	ru_rest[8];
+	long	ru_rest[6];
+	long	ru_nvcsw;
+	long	ru_nivcsw;
 };
 
 int	getrusage(int, struct rusage*);

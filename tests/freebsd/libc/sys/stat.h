@@ -26,6 +26,8 @@ struct stat {
 	uint64_t	st_spare[10];
 };
 
+#define st_birthtime	st_birthtim.tv_sec
+
 #define S_IFMT	0170000
 #define S_ISCHR(m)	(((m) & S_IFMT) == 0020000)
 #define S_ISREG(m)	(((m) & S_IFMT) == 0100000)
