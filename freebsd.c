@@ -48,6 +48,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/sockio.h>
@@ -1222,8 +1223,9 @@ disktrim(int file, uvlong off, uvlong len)
 /*
  * A window: a whole file, mapped for reading, so that what the page cache
  * holds can be copied without a system call.  The kernel keeps it coherent
- * with writes.  There is none with -d, of a disk, and where addresses are
- * too short for an image.
+ * with writes.  There is none with -d, of a disk, on a tmpfs, whose holes
+ * take up memory once they have been touched, and where addresses are too
+ * short for an image.
  */
 static struct {
 	uchar	*base;
@@ -1246,6 +1248,14 @@ onfault(int sig)
 	raise(sig);
 }
 
+static int
+ontmpfs(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) < 0 || strcmp(fs.f_fstypename, "tmpfs") == 0;
+}
+
 int
 diskmap(int file, uvlong size)
 {
@@ -1256,7 +1266,7 @@ diskmap(int file, uvlong size)
 	if(windows[file].base != NULL)
 		munmap(windows[file].base, windows[file].len);
 	windows[file].base = NULL;
-	if(!WINDOW || f->isdev || f->direct || sizeof(void*) < 8 || size == 0 || size > (uvlong)1 << 46)
+	if(!WINDOW || f->isdev || f->direct || sizeof(void*) < 8 || size == 0 || size > (uvlong)1 << 46 || ontmpfs(f->fd))
 		return 0;
 	m = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, f->fd, 0);
 	if(m == MAP_FAILED)

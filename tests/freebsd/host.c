@@ -15,11 +15,13 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <linux/falloc.h>
 #include <linux/filter.h>
 #include <linux/fs.h>
 #include <linux/if_packet.h>
+#include <linux/magic.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include "host.h"
@@ -297,4 +299,12 @@ hostsetattr(int fd, const char *name, const void *data, size_t size)
 	if(data == NULL)
 		return fremovexattr(fd, user);
 	return fsetxattr(fd, user, data, size, 0) < 0 ? -1 : (long)size;
+}
+
+int
+hosttmpfs(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
 }

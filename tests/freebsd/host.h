@@ -72,3 +72,6 @@ unsigned	hostnumber(int fd);
 /* An extended attribute of a user's; set with no data takes it away. */
 long	hostgetattr(int fd, const char *name, void *data, size_t size);
 long	hostsetattr(int fd, const char *name, const void *data, size_t size);
+
+/* Is the file in memory only? */
+int	hosttmpfs(int fd);

@@ -41,6 +41,7 @@
 #include <sys/eventfd.h>
 #include <sys/extattr.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysctl.h>
@@ -252,6 +253,14 @@ __wrap_fstat64(int fd, struct stat *st)
 	disguise(st);
 	st->st_birthtime = (long)hostborn(fd);
 	return r;
+}
+
+int
+__wrap_fstatfs(int fd, struct statfs *fs)
+{
+	memset(fs, 0, sizeof *fs);
+	snprintf(fs->f_fstypename, sizeof fs->f_fstypename, "%s", hosttmpfs(fd) ? "tmpfs" : "ufs");
+	return 0;
 }
 
 /*

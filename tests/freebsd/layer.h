@@ -27,3 +27,5 @@ int	__wrap_socket(int, int, int);
 int	__wrap_ioctl(int, unsigned long, ...);
 int	__wrap_getopt(int, char *const*, const char*);
 int	__wrap_mincore(void*, size_t, unsigned char*);
+struct statfs;
+int	__wrap_fstatfs(int, struct statfs*);
