@@ -18,12 +18,14 @@ WARN	= -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototy
 CSTD	= -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
 DEFS	=
 SAN	=
+# What the sanitizers do is more than the sandbox lets through.
+SANDBOX	= $(if $(SAN),0,1)
 SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 CFLAGS	= $(OPT)
 # musl-gcc looks for headers in musl's own directory only; the kernel's are
 # found behind them.
 KERNELINC = $(if $(findstring musl-gcc,$(CC)),-idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -dumpmachine))
-ALLCFLAGS = $(CSTD) $(WARN) $(CFLAGS) $(SANFLAGS) $(DEFS) $(INC) -I. $(KERNELINC) -MMD -MP
+ALLCFLAGS = $(CSTD) $(WARN) $(CFLAGS) $(SANFLAGS) -DSANDBOX=$(SANDBOX) $(DEFS) $(INC) -I. $(KERNELINC) -MMD -MP
 LDFLAGS	= -pthread
 prefix	= /usr/local
 sbindir	= $(prefix)/sbin
@@ -73,6 +75,13 @@ $(B)/tests/load: $(B)/tests/load.o
 $(B)/tests/slowdisk: $(B)/tests/slowdisk.o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
 
+$(B)/tests/lacking: $(B)/tests/lacking.o
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
+
+# The daemon, trying to do what it must not.
+$(B)/tests/forbidden: $(OBJ) $(B)/tests/forbidden.o
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -Wl,--wrap=disarm,--wrap=sandbox,--wrap=syscall -o $@ $^
+
 # The daemon's rings without the daemon.
 $(B)/tests/ceiling: $(B)/tests/ceiling.o $(B)/$(PLATFORM).o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
@@ -113,21 +122,23 @@ bench: aoede $(B)/tests/load $(B)/tests/ceiling
 	@B=$(B) tests/bench.sh
 
 # The daemon as it is where the system lacks something: each a variant in a
-# directory of its own.
-VARIANTS = aio threads nowindow norings
+# directory of its own.  Like the one that is strict and nothing else, they
+# end when the sandbox would have to refuse something.
+VARIANTS = aio threads nowindow norings strict
 DEFS_aio = -DENGINE=2
 DEFS_threads = -DENGINE=3
 DEFS_nowindow = -DWINDOW=0
 DEFS_norings = -DPACKET_RINGS=0
-$(VARIANTS:%=$(B)/%/aoede): $(B)/%/aoede: $(SRC) $(wildcard *.h)
-	$(MAKE) B=$(B)/$* DEFS='$(DEFS) $(DEFS_$*)' $@
+$(VARIANTS:%=$(B)/%/aoede) $(B)/strict/tests/forbidden: $(B)/%: $(SRC) tests/forbidden.c $(wildcard *.h)
+	$(MAKE) B=$(B)/$(firstword $(subst /, ,$*)) SANDBOX=$(if $(SAN),0,2) DEFS='$(DEFS) $(DEFS_$(firstword $(subst /, ,$*)))' $@
 
 # The daemon for FreeBSD, over the layer.
 $(B)/freebsd/aoede: $(SRC) freebsd.c $(wildcard *.h tests/freebsd/*.[ch] tests/freebsd/include/*.h tests/freebsd/include/*/*.h)
 	$(MAKE) B=$(B)/freebsd PLATFORM=freebsd $@
 
 # Everything that the tests run, in this build directory.
-testprogs: $(B)/aoede $(B)/threads/aoede $(WIREPROGS:%=$(B)/tests/%) $(B)/tests/unit $(B)/tests/model $(B)/tests/corpus $(B)/tests/slowdisk
+testprogs: $(B)/aoede $(B)/threads/aoede $(WIREPROGS:%=$(B)/tests/%) $(B)/tests/unit $(B)/tests/model $(B)/tests/corpus \
+	$(B)/tests/slowdisk $(B)/tests/lacking $(B)/tests/forbidden $(B)/strict/aoede
 
 # The whole suite twice: as it is, and with the sanitizers watching.  Then
 # what concerns the disk or the network once more with each variant.  Most
@@ -139,7 +150,7 @@ TOGETHER = $(filter-out tests/engine.t,$(wildcard tests/*.t))
 check:
 	tests/need prove:perl
 	$(MAKE) aoede testprogs $(VARIANTS:%=obj/%/aoede)
-	B=obj $(PROVE) $(TOGETHER)
+	B=obj AOEDE=obj/strict/aoede $(PROVE) $(TOGETHER)
 	B=obj $(ALONE) tests/engine.t
 	B=obj AOEDE=obj/aio/aoede $(ALONE) tests/engine.t
 	B=obj AOEDE=obj/threads/aoede $(ALONE) tests/engine.t
@@ -148,7 +159,7 @@ check:
 	B=obj AOEDE=obj/nowindow/aoede $(PROVE) tests/disk.t tests/wire.t
 	B=obj AOEDE=obj/norings/aoede $(PROVE) tests/wire.t tests/nic.t
 	$(MAKE) B=obj/asan SAN=address,undefined testprogs
-	B=obj/asan $(PROVE) $(filter-out tests/build.t tests/docs.t,$(TOGETHER))
+	B=obj/asan $(PROVE) $(filter-out tests/build.t tests/docs.t tests/sandbox.t,$(TOGETHER))
 	$(MAKE) fuzz
 
 install: $(B)/aoede

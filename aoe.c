@@ -1306,11 +1306,13 @@ main(int argc, char **argv)
 	opennics();
 	setserial();
 	linkfd = linkopen();
+	lognowait();
+	disarm();
 	if(engineopen(&enginefd) < 0)
 		err(1, "can't start threads");
-	lognowait();
 	catch();
 	checknics();
+	sandbox();
 	announce();
 	serve();
 	return finish();

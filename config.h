@@ -12,8 +12,17 @@
  *
  * WINDOW	what the page cache holds of the image is copied from a mapping
  *		of it.  With 0, and where there can't be one, by system calls.
+ *
+ * SANDBOX	once everything is open, what the process may do is cut down to
+ *		what it needs, by all means that the system has.  With 2 it ends
+ *		when it tries anything else, for tests.  With 0 there is no
+ *		sandbox, which sanitizers and coverage need.
  */
 #include "tuneup.h"
+
+#ifndef SANDBOX
+#define SANDBOX 1
+#endif
 
 #ifndef WINDOW
 #define WINDOW 1

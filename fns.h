@@ -471,3 +471,21 @@ int	enginekick(void);
  * none.
  */
 int	enginereap(void);
+
+/* linux.c, freebsd.c: the sandbox */
+
+/*
+ * Give up what this thread may do as root, and those it starts later, but
+ * for what is open and what happens in directories that are.  What the
+ * system can't do is logged.  To be called when all has been opened that
+ * needs the rights, and before engineopen.
+ */
+void	disarm(void);
+
+/*
+ * Give up, for all threads, the system calls that the functions of this
+ * file and of the C library don't need from here on: nothing can be opened
+ * any more but by these functions.  To be called before the first frame is
+ * taken.
+ */
+void	sandbox(void);

@@ -49,6 +49,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -57,6 +58,8 @@
 #include <sys/uio.h>
 #include <sys/xattr.h>
 #include <linux/aio_abi.h>
+#include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/falloc.h>
 #include <linux/filter.h>
 #include <linux/fs.h>
@@ -64,6 +67,7 @@
 #include <linux/io_uring.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/seccomp.h>
 #include "config.h"
 #include "dat.h"
 #include "fns.h"
@@ -96,6 +100,13 @@ struct Port {
 	int	queued;		/* something was queued since the last kick */
 	Slot	*spare;		/* taken when the transmit ring is full; never sent */
 };
+
+/* Directories in which files are made and removed in the sandbox, too. */
+enum {
+	Maxdirs	= 2,
+};
+static int dirs[Maxdirs];
+static uint ndirs;
 
 /*
  * A sentence for an error at the start; one at a time is enough.
@@ -153,6 +164,12 @@ frameof(Slot *s)
 	return (uchar*)s + Frameoff;
 }
 
+static int
+setint(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof value);
+}
+
 /*
  * Only frames for us: to this host or to all, without a VLAN, a request,
  * and for our shelf and slot or every one.  Offsets below zero ask the
@@ -181,13 +198,11 @@ setfilter(int fd, int shelf, int slot)
 	};
 	struct sock_fprog prog = { .len = sizeof code / sizeof code[0], .filter = code };
 
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof prog);
-}
-
-static int
-setint(int fd, int level, int option, int value)
-{
-	return setsockopt(fd, level, option, &value, sizeof value);
+	if(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof prog) < 0)
+		return -1;
+	/* Nor will we ever see more; it is no loss if this can't be had. */
+	setint(fd, SOL_SOCKET, SO_LOCK_FILTER, 1);
+	return 0;
 }
 
 /*
@@ -326,7 +341,6 @@ ringfind(Port *p, uint size, const char *name)
 	p->slotsize = size;
 	if(ringmap(p, TURN_FRAMES, 2 * TURN_FRAMES, 0) < 0)
 		return -1;
-	setint(p->fd, SOL_SOCKET, SO_RCVBUFFORCE, p->nrx < INT_MAX / 2 / size ? (int)(p->nrx * size) : INT_MAX / 2);
 	return 0;
 }
 
@@ -356,8 +370,6 @@ ringsetup(Port *p, int mtu, const char *name)
 	p->resize = p->warned = 0;
 	for(i = 0; i < p->tx.n; i++)
 		p->tx.slot[i]->tp_mac = Frameoff;
-	/* The kernel holds what is being sent against the socket's buffer. */
-	setint(p->fd, SOL_SOCKET, SO_SNDBUFFORCE, (int)(TX_SLOTS * size));
 	return 0;
 }
 
@@ -582,6 +594,13 @@ nicopen(Nic *n, int shelf, int slot, int bufcnt)
 		return sentence("%s: not an Ethernet interface", n->name);
 	if(setfilter(p->fd, shelf, slot) < 0)
 		return sentence("%s: can't set a packet filter: %s", n->name, strerror(errno));
+	/*
+	 * The kernel holds what is being sent against one of these limits, and
+	 * what is received without rings against the other.  They are for the
+	 * largest MTU, as we may not change them later.
+	 */
+	setint(p->fd, SOL_SOCKET, SO_SNDBUFFORCE, TX_SLOTS * Slotmax);
+	setint(p->fd, SOL_SOCKET, SO_RCVBUFFORCE, p->nrx < INT_MAX / 2 / Slotmax ? (int)p->nrx * Slotmax : INT_MAX / 2);
 	p->canshare = PACKET_RINGS;
 	if(PACKET_RINGS && setrings(p->fd) < 0){
 		warnx("%s: no packet rings (%s): using recvmmsg and sendmmsg", n->name, strerror(errno));
@@ -1697,7 +1716,8 @@ worker(void *arg)
 }
 
 /*
- * Start the threads.  All signals stay with the loop's own.
+ * Start the threads.  All signals stay with the loop's own, but for the one
+ * by which the sandbox of a test build speaks.
  */
 static int
 poolopen(void)
@@ -1707,6 +1727,7 @@ poolopen(void)
 	int i;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
 	for(i = 0; i < ENGINE_THREADS; i++)
 		if((errno = pthread_create(&t, NULL, worker, NULL)) != 0)
@@ -1825,18 +1846,37 @@ uringsetup(struct io_uring_params *p)
 {
 	int fd;
 
-	*p = (struct io_uring_params){ .flags = IORING_SETUP_CLAMP|IORING_SETUP_SINGLE_ISSUER|IORING_SETUP_DEFER_TASKRUN|IORING_SETUP_TASKRUN_FLAG };
+	*p = (struct io_uring_params){ .flags = IORING_SETUP_CLAMP|IORING_SETUP_R_DISABLED|IORING_SETUP_SINGLE_ISSUER|IORING_SETUP_DEFER_TASKRUN|IORING_SETUP_TASKRUN_FLAG };
 	fd = (int)syscall(SYS_io_uring_setup, Inflight, p);
 	uring.deferred = fd >= 0;
 	if(fd >= 0 || errno != EINVAL)
 		return fd;
-	*p = (struct io_uring_params){ .flags = IORING_SETUP_CLAMP };
+	*p = (struct io_uring_params){ .flags = IORING_SETUP_CLAMP|IORING_SETUP_R_DISABLED };
 	return (int)syscall(SYS_io_uring_setup, Inflight, p);
 }
 
 /*
+ * What goes through io_uring passes the sandbox by, so let it do what
+ * uringsubmit asks for and nothing else.
+ */
+static int
+uringrestrict(void)
+{
+	struct io_uring_restriction r[] = {
+		{ .opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_READV },
+		{ .opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_WRITEV },
+		{ .opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_FSYNC },
+	};
+
+	if(syscall(SYS_io_uring_register, uring.fd, IORING_REGISTER_RESTRICTIONS, r, sizeof r / sizeof r[0]) < 0)
+		return -1;
+	return (int)syscall(SYS_io_uring_register, uring.fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+}
+
+/*
  * Set io_uring up: three parts to map, and an eventfd to report to.  An old
- * one that reads our vectors only later is of no use.
+ * one that reads our vectors only later is of no use, nor is one that can't
+ * be restricted.
  */
 static int
 uringopen(void)
@@ -1853,7 +1893,8 @@ uringopen(void)
 	sqe = uringmap(p.sq_entries * sizeof(struct io_uring_sqe), IORING_OFF_SQES);
 	if(sq == MAP_FAILED || cq == MAP_FAILED || sqe == MAP_FAILED
 	|| p.cq_entries < Inflight || !(p.features & IORING_FEAT_SUBMIT_STABLE)
-	|| syscall(SYS_io_uring_register, uring.fd, IORING_REGISTER_EVENTFD, &engine.fd, 1) < 0){
+	|| syscall(SYS_io_uring_register, uring.fd, IORING_REGISTER_EVENTFD, &engine.fd, 1) < 0
+	|| uringrestrict() < 0){
 		close(uring.fd);
 		return -1;
 	}
@@ -2076,4 +2117,356 @@ enginereap(void)
 	if(engine.kind == Uring)
 		return uringreap();
 	return engine.kind == Aio && aioreap();
+}
+
+/*
+ * The sandbox: what a process that frames from anywhere reach can do no
+ * more.  Three locks lie before one another, and each is skipped with a line
+ * in the log where the kernel has none:
+ *
+ *	capabilities(7) are given up, and so is getting any back by execve
+ *	landlock(7) leaves nothing of the file system but what is in dirs
+ *	seccomp(2) lets no system calls through but those that are used
+ *
+ * What is open stays so.  The first two are a thread's own and are handed
+ * down, so disarm comes before the threads, and sandbox, which reaches all
+ * threads, comes when everything is open.  io_uring, which needs no system
+ * call to open a file, has been restricted by uringrestrict.
+ *
+ * 7. After sandbox no function of this file makes a system call that is not
+ *    in calls or filter, on any C library.  A build with SANDBOX 2 ends when one
+ *    does; the tests run with that.
+ */
+enum {
+	Maxcode		= 600,
+
+	Allow		= SECCOMP_RET_ALLOW,
+	Unknown		= SANDBOX == 2 ? SECCOMP_RET_TRAP : SECCOMP_RET_ERRNO | ENOSYS,	/* a C library then tries what older systems have */
+	Refuse		= SANDBOX == 2 ? SECCOMP_RET_TRAP : SECCOMP_RET_ERRNO | EPERM,
+
+	/* landlock(7), which not every system's headers have */
+	Llwrite		= 1 << 1,
+	Llread		= 1 << 2,
+	Llremove	= 1 << 5,
+	Llmake		= 1 << 8,
+	Lltruncate	= 1 << 14,
+};
+
+#ifndef SYS_faccessat2
+#define SYS_faccessat2 439
+#endif
+#ifndef SYS_landlock_create_ruleset
+#define SYS_landlock_create_ruleset 444
+#define SYS_landlock_add_rule 445
+#define SYS_landlock_restrict_self 446
+#endif
+
+#if defined(__x86_64__)
+#define ARCH AUDIT_ARCH_X86_64
+#elif defined(__i386__)
+#define ARCH AUDIT_ARCH_I386
+#elif defined(__aarch64__) && defined(__AARCH64EL__)
+#define ARCH AUDIT_ARCH_AARCH64
+#elif defined(__arm__) && defined(__ARMEL__)
+#define ARCH AUDIT_ARCH_ARM
+#elif defined(__riscv) && __riscv_xlen == 64
+#define ARCH AUDIT_ARCH_RISCV64
+#elif defined(__s390x__)
+#define ARCH AUDIT_ARCH_S390X
+#elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
+#define ARCH AUDIT_ARCH_PPC64LE
+#else
+#define ARCH 0
+#endif
+
+/*
+ * May we write to what is open as fd, without any capability that is in
+ * effect?
+ */
+static int
+mywrite(int fd)
+{
+	struct stat st;
+	int r = (int)syscall(SYS_faccessat2, fd, "", W_OK, AT_EACCESS|AT_EMPTY_PATH);
+
+	if(r < 0 && errno == ENOSYS)
+		return fstat(fd, &st) == 0 && st.st_uid == geteuid();
+	return r == 0;
+}
+
+/*
+ * Must we keep the right to override a file's owner?  What is frozen is
+ * marked, and mincore(2) tells the truth, only with the right to write.
+ */
+static int
+overriding(void)
+{
+	File *f = &files[Image];
+	uint i;
+
+	for(i = 0; i < ndirs; i++)
+		if(!mywrite(dirs[i]))
+			return 1;
+	return f->ours && !mywrite(f->fd) && (fcntl(f->fd, F_GETFL) & O_ACCMODE) != O_RDONLY;
+}
+
+static void
+dropcaps(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { { 0 }, { 0 } };
+	uint kept;
+	unsigned long i;
+
+	for(i = 0; prctl(PR_CAPBSET_DROP, i, 0UL, 0UL, 0UL) == 0; i++)
+		;
+	prctl(PR_CAP_AMBIENT, (unsigned long)PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL);
+	if(syscall(SYS_capget, &head, data) < 0)
+		memset(data, 0, sizeof data);
+	kept = data[0].permitted & 1U << CAP_DAC_OVERRIDE;
+	data[0].effective = data[1].effective = 0;
+	syscall(SYS_capset, &head, data);
+	if(!overriding())
+		kept = 0;
+	data[0] = (struct __user_cap_data_struct){ .effective = kept, .permitted = kept };
+	data[1] = (struct __user_cap_data_struct){ 0 };
+	if(syscall(SYS_capset, &head, data) < 0)
+		warn("can't give up capabilities");
+}
+
+/*
+ * Close the file system but for dirs, and where the kernel can, TCP and
+ * signals to other processes.
+ */
+static void
+landlock(void)
+{
+	static const uvlong fs[] = { 0, 0x1fff, 0x3fff, 0x7fff, 0x7fff, 0xffff };
+	struct { uint64_t fs, net, scoped; } attr = { 0 };
+	struct { uint64_t access; int32_t fd; } __attribute__((packed)) rule;
+	uint i;
+	int fd = -1, abi;
+
+	abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0UL, 1);
+	if(abi > 0){
+		attr.fs = fs[abi < 5 ? abi : 5];
+		attr.net = 3;
+		attr.scoped = 3;
+		fd = (int)syscall(SYS_landlock_create_ruleset, &attr, abi < 4 ? 8UL : abi < 6 ? 16UL : 24UL, 0);
+	}
+	for(i = 0; fd >= 0 && i < ndirs; i++){
+		rule.access = attr.fs & (Llwrite|Llread|Llremove|Llmake|Lltruncate);
+		rule.fd = dirs[i];
+		if(syscall(SYS_landlock_add_rule, fd, 1, &rule, 0) < 0)
+			warn("Landlock: can't keep a directory");
+	}
+	if(fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0) < 0)
+		warnx("no Landlock (%s)", strerror(errno));
+	close(fd);
+}
+
+void
+disarm(void)
+{
+	if(SANDBOX == 0)
+		return;
+	dropcaps();
+	if(prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) < 0)
+		warn("can't renounce new privileges");
+	landlock();
+}
+
+/*
+ * System calls whose arguments do not matter, those of the busiest first:
+ * old kernels look for them one by one.
+ */
+static const int calls[] = {
+	SYS_preadv2, SYS_sendto, SYS_pwritev, SYS_io_uring_enter,
+#ifdef SYS_poll
+	SYS_poll,
+#endif
+	SYS_ppoll, SYS_futex, SYS_mincore, SYS_read, SYS_write,
+	SYS_preadv, SYS_pread64, SYS_pwrite64, SYS_pwritev2, SYS_readv, SYS_writev,
+	SYS_io_submit, SYS_io_getevents, SYS_getrusage,
+	SYS_fdatasync, SYS_fsync, SYS_fallocate, SYS_ftruncate, SYS_flock, SYS_lseek,
+	SYS_fstat, SYS_statx, SYS_close, SYS_fgetxattr, SYS_fsetxattr, SYS_fremovexattr,
+	SYS_faccessat,
+#ifdef SYS_faccessat2
+	SYS_faccessat2,
+#endif
+#ifdef SYS_newfstatat
+	SYS_newfstatat,
+#endif
+#ifdef SYS_sync_file_range
+	SYS_sync_file_range,
+#endif
+#ifdef SYS_sync_file_range2
+	SYS_sync_file_range2,
+#endif
+	SYS_recvfrom, SYS_recvmsg, SYS_recvmmsg, SYS_sendmsg, SYS_sendmmsg,
+	SYS_bind, SYS_getsockname, SYS_getsockopt,
+	SYS_munmap, SYS_mremap, SYS_madvise, SYS_brk,
+	SYS_clock_gettime, SYS_gettimeofday, SYS_nanosleep, SYS_clock_nanosleep,
+	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack, SYS_restart_syscall,
+	SYS_getpid, SYS_gettid, SYS_getrandom, SYS_sched_yield, SYS_sched_getaffinity, SYS_sysinfo, SYS_membarrier,
+	SYS_set_robust_list, SYS_exit, SYS_exit_group,	/* of threads that are just starting, or about to end */
+#ifdef SYS_rseq
+	SYS_rseq,
+#endif
+#ifdef SYS_fstat64	/* 32 bits */
+	SYS_fstat64, SYS_fstatat64, SYS_ftruncate64, SYS__llseek, SYS_sigreturn,
+#endif
+#ifdef SYS_clock_gettime64
+	SYS_clock_gettime64, SYS_clock_nanosleep_time64, SYS_ppoll_time64, SYS_futex_time64, SYS_recvmmsg_time64,
+#endif
+};
+
+static struct sock_filter code[Maxcode];
+static ushort ncode;
+
+static void
+emit(int op, uint k, uint yes, uint no)
+{
+	if(ncode < Maxcode)
+		code[ncode++] = (struct sock_filter)BPF_JUMP((ushort)op, k, (uchar)yes, (uchar)no);
+}
+
+/*
+ * Load the low half of an argument.  All that are judged are of 32 bits, or
+ * have no meaning in the high half.
+ */
+static void
+loadarg(int arg)
+{
+	uint at = (uint)offsetof(struct seccomp_data, args) + 8 * (uint)arg;
+
+	emit(BPF_LD|BPF_W|BPF_ABS, at + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0), 0, 0);
+}
+
+/*
+ * Allow nr when each argument in the set args is one of n values.
+ */
+static void
+among(int nr, uint args, const uint *v, uint n)
+{
+	uint i, start = ncode;
+	int a;
+
+	emit(BPF_JMP|BPF_JEQ|BPF_K, (uint)nr, 0, 0);
+	for(a = 0; a < 6; a++){
+		if(!(args & 1U << a))
+			continue;
+		loadarg(a);
+		for(i = 0; i < n; i++)
+			emit(BPF_JMP|BPF_JEQ|BPF_K, v[i], n - i, 0);
+		emit(BPF_RET|BPF_K, Refuse, 0, 0);
+	}
+	emit(BPF_RET|BPF_K, Allow, 0, 0);
+	code[start].jf = (uchar)(ncode - start - 1);
+}
+
+/*
+ * Allow nr when none of these bits is in an argument.
+ */
+static void
+without(int nr, int arg, uint bits)
+{
+	emit(BPF_JMP|BPF_JEQ|BPF_K, (uint)nr, 0, 4);
+	loadarg(arg);
+	emit(BPF_JMP|BPF_JSET|BPF_K, bits, 0, 1);
+	emit(BPF_RET|BPF_K, Refuse, 0, 0);
+	emit(BPF_RET|BPF_K, Allow, 0, 0);
+}
+
+/*
+ * Those whose arguments do matter.  A path that begins at the root is
+ * Landlock's business, as seccomp can't see it.
+ */
+static void
+judged(void)
+{
+	static const uint fcntls[] = { F_GETFL, F_SETFL, F_GETFD, F_SETFD };
+	static const uint ioctls[] = {
+		SIOCGIFNAME, SIOCGIFINDEX, SIOCGIFFLAGS, SIOCGIFMTU, SIOCGIFHWADDR,
+		BLKGETSIZE64, BLKPBSZGET,
+		TCGETS, TIOCGWINSZ,	/* a C library asks whether standard output is a terminal */
+	};
+	static const uint rings[] = { PACKET_RX_RING, PACKET_TX_RING };
+	uint self = (uint)getpid(), fd[Maxdirs], i;
+
+#ifdef SYS_mmap2
+	without(SYS_mmap2, 2, PROT_EXEC);
+#elif defined(__s390x__)
+	among(SYS_mmap, 0, NULL, 0);	/* its arguments lie in memory */
+#else
+	without(SYS_mmap, 2, PROT_EXEC);
+#endif
+	without(SYS_mprotect, 2, PROT_EXEC);
+#ifdef SYS_fcntl64
+	among(SYS_fcntl64, 1 << 1, fcntls, sizeof fcntls / sizeof fcntls[0]);
+#endif
+	among(SYS_fcntl, 1 << 1, fcntls, sizeof fcntls / sizeof fcntls[0]);
+	among(SYS_ioctl, 1 << 1, ioctls, sizeof ioctls / sizeof ioctls[0]);
+	among(SYS_setsockopt, 1 << 2, rings, sizeof rings / sizeof rings[0]);
+	/* abort(3) and raise(3) */
+	among(SYS_tgkill, 1 << 0, &self, 1);
+	among(SYS_tkill, 1 << 0, &self, 1);
+	for(i = 0; i < ndirs; i++)
+		fd[i] = (uint)dirs[i];
+	among(SYS_openat, 1 << 0, fd, ndirs);
+	among(SYS_unlinkat, 1 << 0, fd, ndirs);
+	among(SYS_linkat, 1 << 0 | 1 << 2, fd, ndirs);
+#ifdef SYS_renameat
+	among(SYS_renameat, 1 << 0 | 1 << 2, fd, ndirs);
+#endif
+	among(SYS_renameat2, 1 << 0 | 1 << 2, fd, ndirs);
+}
+
+/*
+ * Only in a build with SANDBOX 2: say what was tried, and end.
+ */
+static void
+onsys(int sig, siginfo_t *info, void *context)
+{
+	char buf[80];
+	int n;
+
+	(void)context;
+	n = snprintf(buf, sizeof buf, "aoede: system call %d is not allowed\n", info->si_syscall);
+	if(write(2, buf, (size_t)n) < n)
+		_exit(1);
+	_exit(128 + sig);
+}
+
+void
+sandbox(void)
+{
+	static const unsigned long flags[] = {
+		SECCOMP_FILTER_FLAG_TSYNC|SECCOMP_FILTER_FLAG_LOG|SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+		SECCOMP_FILTER_FLAG_TSYNC,	/* of older kernels */
+	};
+	struct sigaction sa = { .sa_sigaction = onsys, .sa_flags = SA_SIGINFO };
+	struct sock_fprog prog;
+	uint i;
+	long r = -1;
+
+	if(SANDBOX == 0)
+		return;
+	emit(BPF_LD|BPF_W|BPF_ABS, (uint)offsetof(struct seccomp_data, arch), 0, 0);
+	emit(BPF_JMP|BPF_JEQ|BPF_K, ARCH, 1, 0);
+	emit(BPF_RET|BPF_K, Unknown, 0, 0);
+	emit(BPF_LD|BPF_W|BPF_ABS, (uint)offsetof(struct seccomp_data, nr), 0, 0);
+	for(i = 0; i < sizeof calls / sizeof calls[0]; i++)
+		among(calls[i], 0, NULL, 0);
+	among(-1, 0, NULL, 0);	/* no call at all: so a tracer keeps one from happening */
+	judged();
+	emit(BPF_RET|BPF_K, Unknown, 0, 0);
+	if(SANDBOX == 2)
+		sigaction(SIGSYS, &sa, NULL);
+	prog = (struct sock_fprog){ .len = ncode, .filter = code };
+	errno = ENOSYS;
+	for(i = 0; ARCH != 0 && r != 0 && i < sizeof flags / sizeof flags[0]; i++)
+		r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags[i], &prog);
+	if(r != 0)
+		warnx("no filter of system calls (%s)", r > 0 ? "a thread can't have it" : strerror(errno));
 }

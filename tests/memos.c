@@ -652,6 +652,16 @@ linkread(int fd)
 }
 
 void
+disarm(void)
+{
+}
+
+void
+sandbox(void)
+{
+}
+
+void
 lognowait(void)
 {
 }
