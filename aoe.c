@@ -33,6 +33,7 @@
 
 typedef struct Req	Req;
 typedef struct Macs	Macs;
+typedef struct Held	Held;
 
 enum {
 	/* config: offsets in the frame, and commands */
@@ -82,6 +83,22 @@ enum {
 
 	Together_s	= 10,	/* signals of one sequence come within so many seconds */
 	Ended		= 16,	/* disk operations whose end is seen in a turn */
+
+	/* the state file (-S); numbers big-endian */
+	Smagic		= 0,	/* "AoEstate"[8] */
+	Sversion	= 8,	/* version[2] */
+	Sshelf		= 10,	/* shelf[2] */
+	Sslot		= 12,	/* slot[1] */
+	Snmask		= 13,	/* MACs in the mask list[1] */
+	Snreserved	= 14,	/* MACs that have a reservation[1] */
+	Szero		= 15,	/* zero[1] */
+	Sconflen	= 16,	/* string length[2] */
+	Slists		= 18,	/* the MACs, 6 bytes each, then the string, then a checksum[8] */
+	Ssum		= 8,
+	Maxstate	= Slists + 2 * Maxmacs * 6 + Maxconf + Ssum,
+	Stateversion	= 1,
+	Heldmax		= Runmax,	/* answers that can wait for the state to be saved */
+	Saveburst	= 16,	/* times that it may be saved at once; then each STATE_MS */
 };
 
 /* A list of MACs, each once. */
@@ -99,6 +116,15 @@ struct Req {
 	uchar	*reply;		/* the answer's place in the ring, once it has one */
 };
 
+/* A request whose answer waits until what it has changed is saved. */
+struct Held {
+	Nic	*nic;
+	uchar	head[Oconf];	/* the request's */
+	int	merror;		/* as maskfail's */
+	int	index;
+	uvlong	change;		/* the last change that must be saved */
+};
+
 Disk disk;
 Stats stats;
 
@@ -110,6 +136,24 @@ static Macs masks;
 static Macs reserved;
 static uchar constr[Maxconf];
 static uint conlen;
+
+/* What of the above -S keeps. */
+static struct {
+	uchar	buf[Maxstate];	/* as it is in the file, but for the checksum */
+	uint	len;
+	uvlong	changes;	/* counted */
+	uvlong	saved;		/* of them, those that the file has */
+	Op	op;		/* the write under way */
+	int	busy;
+	uchar	out[Maxstate];	/* and what it writes */
+	uint	outlen;
+	uvlong	outchanges;
+	int	failed;		/* the last one has */
+	uvlong	due;		/* when the next may be, if none had come early; microseconds */
+	uvlong	retry;		/* and not before this */
+	Held	held[Heldmax];
+	int	nheld;
+} state;
 
 static Req reqs[REQUESTS];
 static Req *freereqs;
@@ -138,6 +182,15 @@ put16(uchar *p, uint v)
 {
 	p[0] = (uchar)(v >> 8);
 	p[1] = (uchar)v;
+}
+
+static uvlong
+microseconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uvlong)t.tv_sec * 1000000 + (uvlong)t.tv_nsec / 1000;
 }
 
 static int
@@ -306,6 +359,8 @@ atareq(Nic *n, uchar *f, uint len)
 	ata(&r->ata);
 }
 
+static void	changed(Nic*, uchar*, int, int);
+
 /* Command 1: config (wire.md 3). */
 
 static void
@@ -364,7 +419,8 @@ config(Nic *n, uchar *f, uint len)
 	case Cforce:
 		memcpy(constr, f + Oconf, slen);
 		conlen = slen;
-		break;
+		changed(n, f, 0, 0);
+		return;
 	}
 	configreply(n, f, ccmd, error);
 }
@@ -432,45 +488,48 @@ maskfail(Nic *n, uchar *request, int merror, int index)
 	answer(n, f, Omdir);
 }
 
-static void
-maskedit(Nic *n, uchar *f)
+/*
+ * Returns what was wrong with the directive *index, or 0.
+ */
+static int
+maskedit(Nic *n, uchar *f, int *index)
 {
 	int i, count = f[Omcount], room = fits(n, Omdir, Mdirlen);
 	uchar *d;
 
 	for(i = 0; i < count; i++){
+		*index = i;
 		d = f + Omdir + i * Mdirlen;
 		switch(d[1]){
 		case Mnone:
 			break;
 		case Madd:
-			if(findmac(&masks, d + 2) < 0 && masks.n >= room){
-				maskfail(n, f, Mfull, i);
-				return;
-			}
+			if(findmac(&masks, d + 2) < 0 && masks.n >= room)
+				return Mfull;
 			addmac(&masks, d + 2);
 			break;
 		case Mdel:
 			delmac(&masks, d + 2);
 			break;
 		default:
-			maskfail(n, f, Mbaddir, i);
-			return;
+			return Mbaddir;
 		}
 	}
-	maskreply(n, f);
+	return 0;
 }
 
 static void
 mask(Nic *n, uchar *f, uint len)
 {
 	uint count = f[Omcount];
+	int merror, index = 0;
 
 	if(f[Omcmd] == Mread)
 		maskreply(n, f);
-	else if(f[Omcmd] == Medit && count * Mdirlen <= len - Omdir)
-		maskedit(n, f);
-	else
+	else if(f[Omcmd] == Medit && count * Mdirlen <= len - Omdir){
+		merror = maskedit(n, f, &index);
+		changed(n, f, merror, index);
+	}else
 		refuse(n, f, Ebadarg);
 }
 
@@ -512,7 +571,237 @@ reserve(Nic *n, uchar *f, uint len)
 	reserved.n = 0;
 	for(i = 0; i < count; i++)
 		addmac(&reserved, f + Ormac + i * (int)sizeof(Ea));
-	reservereply(n, f, Eok);
+	changed(n, f, 0, 0);
+}
+
+/*
+ * State (-S): the config string, the mask list and the reservation, kept in
+ * a file from which the next start takes them.
+ *
+ * 5. An initiator whose request has changed any of it is answered when the
+ *    file has the change; until then the request is held.  If the file
+ *    can't be written it is not answered at all, and asks again.
+ * 6. One write is under way at a time, on the engine, and what has changed
+ *    meanwhile is in the next.  They come no faster than Saveburst and
+ *    STATE_MS allow, so that nobody can wear out the disk by changing his
+ *    mind.
+ *
+ * A change is in force at once: only those who ask for it are told late.
+ */
+
+/*
+ * Write down all but the checksum.  Returns how many bytes that is.
+ */
+static uint
+pack(uchar *p)
+{
+	uint n = Slists;
+
+	memcpy(p + Smagic, "AoEstate", 8);
+	put16(p + Sversion, Stateversion);
+	put16(p + Sshelf, (uint)conf.shelf);
+	p[Sslot] = (uchar)conf.slot;
+	p[Snmask] = (uchar)masks.n;
+	p[Snreserved] = (uchar)reserved.n;
+	p[Szero] = 0;
+	put16(p + Sconflen, conlen);
+	memcpy(p + n, masks.ea, (size_t)masks.n * sizeof(Ea));
+	n += (uint)masks.n * (uint)sizeof(Ea);
+	memcpy(p + n, reserved.ea, (size_t)reserved.n * sizeof(Ea));
+	n += (uint)reserved.n * (uint)sizeof(Ea);
+	memcpy(p + n, constr, conlen);
+	return n + conlen;
+}
+
+/*
+ * Put the checksum of n bytes behind them (FNV-1a, 64 bits).  No two that
+ * differ in one byte have the same.
+ */
+static void
+putsum(uchar *p, uint n)
+{
+	uvlong h = 0xcbf29ce484222325;
+	uint i;
+
+	for(i = 0; i < n; i++)
+		h = (h ^ p[i]) * 0x100000001b3;
+	for(i = 0; i < Ssum; i++)
+		p[n + i] = (uchar)(h >> (56 - 8 * i));
+}
+
+static void
+tellchange(Held *h)
+{
+	if(h->head[Ocmd] == Cconfig)
+		configreply(h->nic, h->head, h->head[Occmd] & 0xf, Eok);
+	else if(h->head[Ocmd] == Creserve)
+		reservereply(h->nic, h->head, Eok);
+	else if(h->merror != 0)
+		maskfail(h->nic, h->head, h->merror, h->index);
+	else
+		maskreply(h->nic, h->head);
+}
+
+/*
+ * Keep a request until the state is saved: of each initiator the latest,
+ * lest one that asks without end leave no room for others.
+ */
+static void
+hold(Held *h)
+{
+	int i;
+
+	for(i = 0; i < state.nheld; i++)
+		if(state.held[i].nic == h->nic && memcmp(state.held[i].head + Osrc, h->head + Osrc, sizeof(Ea)) == 0)
+			break;
+	if(i == Heldmax)
+		return;		/* it will ask again */
+	state.held[i] = *h;
+	if(i == state.nheld)
+		state.nheld++;
+}
+
+/*
+ * This request may have changed the state: answer it when that is saved.
+ */
+static void
+changed(Nic *n, uchar *f, int merror, int index)
+{
+	Held h = { .nic = n, .merror = merror, .index = index };
+	uchar now[Maxstate];
+	uint len;
+
+	memcpy(h.head, f, f[Ocmd] == Cconfig ? Oconf : Ormac);	/* all that its answer repeats */
+	if(conf.state != NULL){
+		len = pack(now);
+		if(len != state.len || memcmp(now, state.buf, len) != 0){
+			memcpy(state.buf, now, len);
+			state.len = len;
+			state.changes++;
+		}
+	}
+	h.change = state.changes;
+	if(state.saved == state.changes)
+		tellchange(&h);
+	else
+		hold(&h);
+}
+
+/*
+ * So many changes are saved: answer those who asked for them.
+ */
+static void
+saved(uvlong changes)
+{
+	int i, n = 0;
+
+	state.saved = changes;
+	for(i = 0; i < state.nheld; i++)
+		if(state.held[i].change <= changes)
+			tellchange(&state.held[i]);
+		else
+			state.held[n++] = state.held[i];
+	state.nheld = n;
+}
+
+/*
+ * When the state may be saved next, in microseconds.
+ */
+static uvlong
+savetime(void)
+{
+	const uvlong burst = (uvlong)Saveburst * STATE_MS * 1000;
+	uvlong t = state.due > burst ? state.due - burst : 0;
+
+	return t > state.retry ? t : state.retry;
+}
+
+static void
+savework(Op *o)
+{
+	o->error = statesave(state.out, state.outlen) < 0 ? errno : 0;
+}
+
+static void
+savedone(Op *o)
+{
+	enum { Again_us = 5000000 };
+
+	state.busy = 0;
+	if(o->error != 0){
+		if(!state.failed)
+			warnx("%s: can't save the state (%s): changes are not answered until it can be", conf.state, strerror(o->error));
+		state.failed = 1;
+		state.retry = microseconds() + Again_us;
+		state.nheld = 0;
+		return;
+	}
+	if(state.failed)
+		warnx("%s: the state is saved", conf.state);
+	state.failed = 0;
+	saved(state.outchanges);
+}
+
+/*
+ * Prepare what is to be written.
+ */
+static void
+saveprepare(void)
+{
+	memcpy(state.out, state.buf, state.len);
+	putsum(state.out, state.len);
+	state.outlen = state.len + Ssum;
+	state.outchanges = state.changes;
+}
+
+/*
+ * Begin to save what has changed, if it is time.  The engine starts with it
+ * at the next bufcommit.
+ */
+static void
+savestate(void)
+{
+	uvlong now;
+
+	if(state.busy || state.saved == state.changes || (now = microseconds()) < savetime())
+		return;
+	saveprepare();
+	state.due = (now > state.due ? now : state.due) + STATE_MS * 1000;
+	state.busy = 1;
+	state.op = (Op){ .op = Owork, .work = savework, .done = savedone };
+	enginestart(&state.op);
+}
+
+/*
+ * Milliseconds until savestate will have something to do, or -1.
+ */
+static int
+savewait(void)
+{
+	uvlong now, t;
+
+	if(state.busy || state.saved == state.changes)
+		return -1;
+	now = microseconds();
+	t = savetime();
+	return t <= now ? 0 : (int)((t - now) / 1000) + 1;
+}
+
+/*
+ * Save what has changed and wait for it, at the end.
+ */
+static int
+savenow(void)
+{
+	if(state.saved == state.changes)
+		return 0;
+	saveprepare();
+	if(statesave(state.out, state.outlen) < 0){
+		warn("%s: can't save the state", conf.state);
+		return -1;
+	}
+	saved(state.outchanges);
+	return 0;
 }
 
 /*
@@ -581,6 +870,7 @@ aoeinit(Conf *c)
 	conf = *c;
 	masks.n = reserved.n = 0;
 	conlen = 0;
+	memset(&state, 0, sizeof state);
 	for(i = 0; i < conf.nmask; i++)
 		addmac(&masks, conf.mask[i].a);
 	freereqs = NULL;
@@ -596,7 +886,7 @@ aoeinit(Conf *c)
 
 static const char usage[] =
 	"usage: aoede [-b bufcnt] [-c MiB] [-d] [-f shadow[,MiB]] [-h] [-l length]\n"
-	"             [-m mac[,mac...]] [-o offset] [-r] [-s] [-V] [-w]\n"
+	"             [-m mac[,mac...]] [-o offset] [-r] [-s] [-S statefile] [-V] [-w]\n"
 	"             shelf slot netif [netif ...] file\n";
 
 __attribute__((format(printf, 1, 2)))
@@ -697,7 +987,7 @@ getshadow(Conf *c, char *arg)
 	return number("-f: MiB", comma + 1, 1, LLONG_MAX / (1024 * 1024), &c->shadowmib);
 }
 
-static const char options[] = "+:b:c:df:hl:m:o:rsVw";
+static const char options[] = "+:b:c:df:hl:m:o:rsS:Vw";
 
 static char*
 option(Conf *c, int o)
@@ -738,6 +1028,9 @@ option(Conf *c, int o)
 		break;
 	case 's':
 		c->sync = 1;
+		break;
+	case 'S':
+		c->state = optarg;
 		break;
 	case 'V':
 		c->version = 1;
@@ -827,6 +1120,68 @@ getconf(Conf *c, int argc, char **argv)
 	return operands(c, n, argv);
 }
 
+/* The state at the start. */
+
+/*
+ * Take the state from n bytes at p, all of it or nothing.  A mask list of
+ * the command line is put in place of the one there.
+ */
+static char*
+unpack(uchar *p, uint n)
+{
+	uchar sum[Maxstate];
+	uint i, nmask, nres, len;
+
+	if(n < Slists + Ssum || memcmp(p + Smagic, "AoEstate", 8) != 0)
+		return complaint("-S %s: expected a file that aoede -S has written", conf.state);
+	if(get16(p + Sversion) != Stateversion)
+		return complaint("-S %s: its version is %u, expected %u", conf.state, get16(p + Sversion), Stateversion);
+	nmask = p[Snmask];
+	nres = p[Snreserved];
+	len = get16(p + Sconflen);
+	if(len > Maxconf || n > Maxstate || n != Slists + (nmask + nres) * sizeof(Ea) + len + Ssum)
+		return complaint("-S %s: damaged; remove it to start without it", conf.state);
+	memcpy(sum, p, n - Ssum);
+	putsum(sum, n - Ssum);
+	if(memcmp(sum, p, n) != 0)
+		return complaint("-S %s: damaged; remove it to start without it", conf.state);
+	if(get16(p + Sshelf) != (uint)conf.shelf || p[Sslot] != conf.slot)
+		return complaint("-S %s: it is the state of e%u.%d, expected that of e%d.%d", conf.state,
+			get16(p + Sshelf), p[Sslot], conf.shelf, conf.slot);
+	p += Slists;
+	if(masks.n == 0)
+		for(i = 0; i < nmask; i++)
+			addmac(&masks, p + i * sizeof(Ea));
+	p += nmask * sizeof(Ea);
+	for(i = 0; i < nres; i++)
+		addmac(&reserved, p + i * sizeof(Ea));
+	memcpy(constr, p + nres * sizeof(Ea), len);
+	conlen = len;
+	return NULL;
+}
+
+char*
+aoerestore(void)
+{
+	uchar in[Maxstate + 1];
+	ssize_t n;
+	char *e;
+
+	if(conf.state == NULL)
+		return NULL;
+	e = stateopen(conf.state, in, sizeof in, &n);
+	if(e == NULL && n >= 0)
+		e = unpack(in, (uint)n);
+	if(e != NULL)
+		return e;
+	/* Better known now than later that it can't be written. */
+	state.len = pack(state.buf);
+	saveprepare();
+	if(statesave(state.out, state.outlen) < 0)
+		return complaint("-S %s: can't be written: %s", conf.state, strerror(errno));
+	return NULL;
+}
+
 /* The loop. */
 
 static void
@@ -907,15 +1262,6 @@ hangup(void)
 	fflush(stdout);
 }
 
-static uvlong
-microseconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uvlong)t.tv_sec * 1000000 + (uvlong)t.tv_nsec / 1000;
-}
-
 /*
  * Is there room on each interface for the answers that one ended operation
  * may bring?  One that has had none for a while has stopped sending, and is
@@ -965,6 +1311,7 @@ turn(void)
 			busy = 1;
 		}
 	}
+	savestate();
 	bufcommit();
 	for(n = nics; n < nics + conf.nnic; n++){
 		unsent |= nickick(n);
@@ -1082,12 +1429,21 @@ signals(void)
 }
 
 /*
+ * The shorter of two waits, of which either may be for ever, -1.
+ */
+static int
+sooner(int a, int b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+/*
  * How long poll may wait, in milliseconds.
  */
 static int
 patience(int unsent)
 {
-	int ms = bufwait();
+	int ms = sooner(bufwait(), savewait());
 
 	if(left && !unsent)
 		return 0;
@@ -1214,7 +1570,7 @@ drain(void)
 
 	closing = 1;
 	bufclose();
-	for(turn(); bufbusy(); turn()){
+	for(turn(); bufbusy() || state.busy; turn()){
 		poll(&pfd, 1, enginesleep() || left ? 0 : 10);
 		enginewake();
 	}
@@ -1237,6 +1593,9 @@ finish(void)
 	drain();
 	if(last.error != 0)
 		warnx("the last flush failed: answered writes may be lost");
+	if(savenow() < 0)
+		return 1;
+	turn();
 	return last.error != 0;
 }
 
@@ -1296,6 +1655,9 @@ main(int argc, char **argv)
 	if(e != NULL)
 		errx(1, "%s", e);
 	e = export();
+	if(e != NULL)
+		errx(1, "%s", e);
+	e = aoerestore();
 	if(e != NULL)
 		errx(1, "%s", e);
 	e = bufshadow(conf.shadow, conf.shadowmib, conf.readonly);

@@ -81,6 +81,7 @@ struct Conf {
 	char	**nic;		/* netif ... */
 	int	nnic;
 	char	*file;
+	char	*state;		/* -S */
 	int	help;		/* -h */
 	int	version;	/* -V */
 };

@@ -25,6 +25,13 @@ void	frame(Nic *n, uchar *f, uint len);
  */
 int	aoeinit(Conf *c);
 
+/*
+ * Take the config string, the mask list and the reservation from the file
+ * that -S names, if there is one, and keep them there from now on.  Returns NULL, or a
+ * sentence saying why not; then nothing has been taken.
+ */
+char	*aoerestore(void);
+
 /* ata.c */
 
 /*
@@ -426,6 +433,23 @@ int	imagemark(int mark);
  * is returned only if there is no such file.
  */
 int	imagemarked(char *path, size_t size);
+
+/* linux.c, freebsd.c: the state file */
+
+/*
+ * Open and lock the file that keeps the target's state, and read at most
+ * size bytes of it to buf.  *len says how many, -1 if there is no such
+ * file.  Returns NULL, or a sentence saying why it can't be used.  To be
+ * called once, before disarm.
+ */
+char	*stateopen(char *path, uchar *buf, size_t size, ssize_t *len);
+
+/*
+ * Put these bytes in the file's place, all of them or none whatever
+ * happens, and on stable storage.  Waits for the disk.  Returns -1 with
+ * errno; then what was there before may still be.
+ */
+int	statesave(uchar *buf, size_t len);
 
 /* linux.c, freebsd.c: the engine */
 

@@ -990,6 +990,136 @@ choose(File *f, struct iovec *iov, int niov, uvlong off)
 	return len % f->dio == 0 ? f->fd : f->cached;
 }
 
+/*
+ * The file of the target's state, found by its directory, which is opened at the
+ * start.  What is written goes to another file first, which then takes its
+ * name.  Both are locked by whoever has them, as the image need not be: its
+ * readers may share.
+ */
+static struct {
+	int	dir;
+	int	fd;		/* the file, locked; -1 while there is none */
+	char	*name;
+	char	new[NAME_MAX + 1];
+} kept = { .fd = -1 };
+
+/*
+ * Open the directory of a file that may not be there, for use in the
+ * sandbox, too.  Returns its descriptor, or -1 with errno, and the file's
+ * name in it.
+ */
+static int
+opendirectory(char *path, char **name)
+{
+	char *slash = strrchr(path, '/');
+	char dir[PATH_MAX] = ".";
+	int fd;
+
+	*name = slash != NULL ? slash + 1 : path;
+	if(**name == 0 || strlen(path) >= sizeof dir){
+		errno = **name == 0 ? EISDIR : ENAMETOOLONG;
+		return -1;
+	}
+	if(slash != NULL)
+		snprintf(dir, sizeof dir, "%.*s", slash > path ? (int)(slash - path) : 1, path);
+	fd = open(dir, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+	if(fd >= 0)
+		dirs[ndirs++] = fd;
+	return fd;
+}
+
+/*
+ * Open and lock the state file.  Returns -1 with errno.  It may have been
+ * replaced while we waited for the lock.
+ */
+static int
+stateget(void)
+{
+	struct stat st;
+	int fd;
+
+	for(;;){
+		fd = openat(kept.dir, kept.name, O_RDONLY|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC);
+		if(fd < 0 || fstat(fd, &st) < 0)
+			return -1;
+		if(!S_ISREG(st.st_mode)){
+			errno = EINVAL;
+			return -1;
+		}
+		if(lock(fd, LOCK_EX) < 0 || fstat(fd, &st) < 0)
+			return -1;
+		if(st.st_nlink > 0)
+			return fd;
+		close(fd);
+	}
+}
+
+char*
+stateopen(char *path, uchar *buf, size_t size, ssize_t *len)
+{
+	*len = -1;
+	kept.dir = opendirectory(path, &kept.name);
+	if(kept.dir < 0)
+		return sentence("-S %s: %s: expected a file in a directory that exists", path, strerror(errno));
+	if(strlen(kept.name) + sizeof ".new" > sizeof kept.new)
+		return sentence("-S %s: expected a shorter name", path);
+	snprintf(kept.new, sizeof kept.new, "%s.new", kept.name);
+	kept.fd = stateget();
+	if(kept.fd < 0 && errno == ENOENT)
+		return NULL;
+	if(kept.fd < 0 && errno == EWOULDBLOCK)
+		return sentence("-S %s: locked by another program, most likely another aoede", path);
+	if(kept.fd < 0 || (*len = pread(kept.fd, buf, size, 0)) < 0)
+		return sentence("-S %s: %s: expected a file", path, strerror(errno));
+	return NULL;
+}
+
+/*
+ * Write to fd from the beginning, and see to it that it stays.
+ */
+static int
+writeall(int fd, uchar *buf, size_t len)
+{
+	size_t done;
+	ssize_t n;
+
+	if(ftruncate(fd, 0) < 0)
+		return -1;
+	for(done = 0; done < len; done += (size_t)n){
+		n = pwrite(fd, buf + done, len - done, (off_t)done);
+		if(n < 0 && errno == EINTR)
+			n = 0;
+		if(n < 0)
+			return -1;
+	}
+	return fsync(fd);
+}
+
+int
+statesave(uchar *buf, size_t len)
+{
+	int fd, e;
+
+	fd = openat(kept.dir, kept.new, O_RDWR|O_CREAT|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC, 0600);
+	if(fd < 0)
+		return -1;
+	if(flock(fd, LOCK_EX|LOCK_NB) < 0){
+		close(fd);
+		return -1;
+	}
+	if(writeall(fd, buf, len) < 0 || renameat(kept.dir, kept.new, kept.dir, kept.name) < 0){
+		e = errno;
+		unlinkat(kept.dir, kept.new, 0);	/* it holds space that may be wanted */
+		close(fd);
+		errno = e;
+		return -1;
+	}
+	if(kept.fd >= 0)
+		close(kept.fd);
+	kept.fd = fd;
+	return fsync(kept.dir);
+}
+
 static int settle(Op*, long);
 static long attempt(Op*);
 
@@ -2215,7 +2345,7 @@ dropcaps(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { { 0 }, { 0 } };
-	uint kept;
+	uint keep;
 	unsigned long i;
 
 	for(i = 0; prctl(PR_CAPBSET_DROP, i, 0UL, 0UL, 0UL) == 0; i++)
@@ -2223,12 +2353,12 @@ dropcaps(void)
 	prctl(PR_CAP_AMBIENT, (unsigned long)PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL);
 	if(syscall(SYS_capget, &head, data) < 0)
 		memset(data, 0, sizeof data);
-	kept = data[0].permitted & 1U << CAP_DAC_OVERRIDE;
+	keep = data[0].permitted & 1U << CAP_DAC_OVERRIDE;
 	data[0].effective = data[1].effective = 0;
 	syscall(SYS_capset, &head, data);
 	if(!overriding())
-		kept = 0;
-	data[0] = (struct __user_cap_data_struct){ .effective = kept, .permitted = kept };
+		keep = 0;
+	data[0] = (struct __user_cap_data_struct){ .effective = keep, .permitted = keep };
 	data[1] = (struct __user_cap_data_struct){ 0 };
 	if(syscall(SYS_capset, &head, data) < 0)
 		warn("can't give up capabilities");

@@ -147,3 +147,12 @@
 #ifndef FLUSH_MS
 #define FLUSH_MS 2000
 #endif
+
+/*
+ * Milliseconds between two writes of the state file (-S), 1 to 3600000, when
+ * initiators change config string, masks or reservation all the time; a few
+ * changes are written at once.  Answers to such changes come no faster.
+ */
+#ifndef STATE_MS
+#define STATE_MS 1000
+#endif

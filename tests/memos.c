@@ -651,6 +651,32 @@ linkread(int fd)
 	wrong("linkread of %d, which linkopen has not given", fd);
 }
 
+char*
+stateopen(char *path, uchar *buf, size_t size, ssize_t *len)
+{
+	(void)path;
+	*len = -1;
+	if(mem.state != NULL){
+		*len = (ssize_t)(mem.statelen < size ? mem.statelen : size);
+		memcpy(buf, mem.state, (size_t)*len);
+	}
+	return NULL;
+}
+
+int
+statesave(uchar *buf, size_t len)
+{
+	if(mem.statefail != 0){
+		errno = mem.statefail;
+		return -1;
+	}
+	free(mem.state);
+	mem.state = need(malloc(len));
+	memcpy(mem.state, buf, len);
+	mem.statelen = len;
+	return 0;
+}
+
 void
 disarm(void)
 {

@@ -78,6 +78,11 @@ struct Mem {
 	uint	slow;		/* chance that a diskwrite takes slowtime */
 	uvlong	slowtime;
 
+	/* the state file */
+	uchar	*state;		/* NULL: none; else from malloc */
+	size_t	statelen;
+	int	statefail;	/* statesave fails with this errno */
+
 	/* the log */
 	int	quiet;		/* what the daemon says with warnx goes nowhere */
 	uvlong	warned;		/* how often it has said something */

@@ -3,7 +3,7 @@
 # kernels that lack a part of it.  The daemon used is the strict one where
 # there is a choice: it ends when it would have to be refused something.
 
-# shellcheck disable=SC2016,SC2034,SC2086,SC2317 # ok calls the functions and expands what is quoted
+# shellcheck disable=SC2016,SC2034,SC2086,SC2119,SC2317 # ok calls the functions and expands what is quoted
 
 tests/need ip:iproute2 musl-gcc:musl-tools setpriv:util-linux || exit 1
 . tests/lib.sh
@@ -38,7 +38,8 @@ each_thread() {
 }
 
 # What it can't do.
-ok "(a daemon that tries to break out)" started_by obj/tests/forbidden 9 0 t0 "$img"
+mkdir "$TMP/state"
+ok "(a daemon that tries to break out)" started_by obj/tests/forbidden -S "$TMP/state/e9.0" 9 0 t0 "$img"
 tried() { grep -c "^$1: " "$TMP/out"; }
 got() { grep '^[a-z]*: .*: done$' "$TMP/out"; }
 ok "nothing that it tries succeeds" eval 'fails got'
@@ -68,7 +69,7 @@ ok "a strict daemon ends when it tries something" strictly
 
 # What it still can, in every mode and with each engine and C library.
 soon() { until_true 5 "$@"; }
-sectors_are() { io discover | grep "sectors $1 "; }
+sectors_are() { io -t 200 discover | grep "sectors $1 "; }
 mtu() { ip -n "$INS" link set i0 mtu "$1" && ip -n "$TNS" link set t0 mtu "$1"; }
 lose() { ip -n "$TNS" link del t0; sleep 0.2; ip -n "$TNS" link add t0 mtu 1500 type veth peer name i0 mtu 1500 netns "$INS"; }
 return_() { ip -n "$TNS" link set t0 up && ip -n "$INS" link set i0 up && soon sectors_are 2; }
