@@ -28,6 +28,7 @@
 #include <err.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -68,6 +69,9 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/seccomp.h>
+#ifndef STATX_INO	/* older musl */
+#include <linux/stat.h>
+#endif
 #include "config.h"
 #include "dat.h"
 #include "fns.h"
@@ -990,136 +994,6 @@ choose(File *f, struct iovec *iov, int niov, uvlong off)
 	return len % f->dio == 0 ? f->fd : f->cached;
 }
 
-/*
- * The file of the target's state, found by its directory, which is opened at the
- * start.  What is written goes to another file first, which then takes its
- * name.  Both are locked by whoever has them, as the image need not be: its
- * readers may share.
- */
-static struct {
-	int	dir;
-	int	fd;		/* the file, locked; -1 while there is none */
-	char	*name;
-	char	new[NAME_MAX + 1];
-} kept = { .fd = -1 };
-
-/*
- * Open the directory of a file that may not be there, for use in the
- * sandbox, too.  Returns its descriptor, or -1 with errno, and the file's
- * name in it.
- */
-static int
-opendirectory(char *path, char **name)
-{
-	char *slash = strrchr(path, '/');
-	char dir[PATH_MAX] = ".";
-	int fd;
-
-	*name = slash != NULL ? slash + 1 : path;
-	if(**name == 0 || strlen(path) >= sizeof dir){
-		errno = **name == 0 ? EISDIR : ENAMETOOLONG;
-		return -1;
-	}
-	if(slash != NULL)
-		snprintf(dir, sizeof dir, "%.*s", slash > path ? (int)(slash - path) : 1, path);
-	fd = open(dir, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
-	if(fd >= 0)
-		dirs[ndirs++] = fd;
-	return fd;
-}
-
-/*
- * Open and lock the state file.  Returns -1 with errno.  It may have been
- * replaced while we waited for the lock.
- */
-static int
-stateget(void)
-{
-	struct stat st;
-	int fd;
-
-	for(;;){
-		fd = openat(kept.dir, kept.name, O_RDONLY|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC);
-		if(fd < 0 || fstat(fd, &st) < 0)
-			return -1;
-		if(!S_ISREG(st.st_mode)){
-			errno = EINVAL;
-			return -1;
-		}
-		if(lock(fd, LOCK_EX) < 0 || fstat(fd, &st) < 0)
-			return -1;
-		if(st.st_nlink > 0)
-			return fd;
-		close(fd);
-	}
-}
-
-char*
-stateopen(char *path, uchar *buf, size_t size, ssize_t *len)
-{
-	*len = -1;
-	kept.dir = opendirectory(path, &kept.name);
-	if(kept.dir < 0)
-		return sentence("-S %s: %s: expected a file in a directory that exists", path, strerror(errno));
-	if(strlen(kept.name) + sizeof ".new" > sizeof kept.new)
-		return sentence("-S %s: expected a shorter name", path);
-	snprintf(kept.new, sizeof kept.new, "%s.new", kept.name);
-	kept.fd = stateget();
-	if(kept.fd < 0 && errno == ENOENT)
-		return NULL;
-	if(kept.fd < 0 && errno == EWOULDBLOCK)
-		return sentence("-S %s: locked by another program, most likely another aoede", path);
-	if(kept.fd < 0 || (*len = pread(kept.fd, buf, size, 0)) < 0)
-		return sentence("-S %s: %s: expected a file", path, strerror(errno));
-	return NULL;
-}
-
-/*
- * Write to fd from the beginning, and see to it that it stays.
- */
-static int
-writeall(int fd, uchar *buf, size_t len)
-{
-	size_t done;
-	ssize_t n;
-
-	if(ftruncate(fd, 0) < 0)
-		return -1;
-	for(done = 0; done < len; done += (size_t)n){
-		n = pwrite(fd, buf + done, len - done, (off_t)done);
-		if(n < 0 && errno == EINTR)
-			n = 0;
-		if(n < 0)
-			return -1;
-	}
-	return fsync(fd);
-}
-
-int
-statesave(uchar *buf, size_t len)
-{
-	int fd, e;
-
-	fd = openat(kept.dir, kept.new, O_RDWR|O_CREAT|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC, 0600);
-	if(fd < 0)
-		return -1;
-	if(flock(fd, LOCK_EX|LOCK_NB) < 0){
-		close(fd);
-		return -1;
-	}
-	if(writeall(fd, buf, len) < 0 || renameat(kept.dir, kept.new, kept.dir, kept.name) < 0){
-		e = errno;
-		unlinkat(kept.dir, kept.new, 0);	/* it holds space that may be wanted */
-		close(fd);
-		errno = e;
-		return -1;
-	}
-	if(kept.fd >= 0)
-		close(kept.fd);
-	kept.fd = fd;
-	return fsync(kept.dir);
-}
-
 static int settle(Op*, long);
 static long attempt(Op*);
 
@@ -1293,7 +1167,7 @@ diskident(char *id, size_t size)
 	struct statx sx;
 
 	memset(id, 0, size);
-	if(statx(files[Image].fd, "", AT_EMPTY_PATH, STATX_INO|STATX_BTIME, &sx) < 0)
+	if(syscall(SYS_statx, files[Image].fd, "", AT_EMPTY_PATH, STATX_INO|STATX_BTIME, &sx) < 0)
 		return;
 	if(files[Image].isdev)
 		devident(makedev(sx.stx_rdev_major, sx.stx_rdev_minor), id, size);
@@ -1323,23 +1197,41 @@ bootid(uchar id[16])
 		id[i % 16] = (uchar)(id[i % 16] * 31 + line[i]);
 }
 
+/*
+ * Open the directory of a file that may not be there, for use in the
+ * sandbox, too.  Returns its descriptor, or -1 with errno, its path, and the
+ * file's name in it.
+ */
+static int
+opendirectory(char *path, char dir[PATH_MAX], char **name)
+{
+	char *slash = strrchr(path, '/');
+	int fd;
+
+	*name = slash != NULL ? slash + 1 : path;
+	if(**name == 0 || strlen(path) >= PATH_MAX){
+		errno = **name == 0 ? EISDIR : ENAMETOOLONG;
+		return -1;
+	}
+	snprintf(dir, PATH_MAX, "%.*s", slash == NULL || slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
+	fd = open(dir, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+	if(fd >= 0)
+		dirs[ndirs++] = fd;
+	return fd;
+}
+
 char*
 shadowdir(char *path)
 {
 	static char dir[PATH_MAX];
-	char *slash = strrchr(path, '/');
 	size_t n;
 
-	shadow.name = slash != NULL ? slash + 1 : path;
-	if(shadow.name[0] == 0 || strlen(shadow.name) + sizeof ".0123456789.aoede" > sizeof shadow.temp)
-		return sentence("-f %s: expected the name of a file", path);
-	if(slash != NULL && slash - path >= PATH_MAX)
-		return sentence("-f: expected a shorter path");
-	snprintf(shadow.temp, sizeof shadow.temp, "%s.%ld.aoede", shadow.name, (long)getpid());
-	snprintf(dir, sizeof dir, "%.*s", slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
-	shadow.dir = open(dir, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+	shadow.dir = opendirectory(path, dir, &shadow.name);
 	if(shadow.dir < 0 || realpath(dir, shadow.path) == NULL)
 		return sentence("-f %s: %s: expected a file in a directory that exists", path, strerror(errno));
+	if(strlen(shadow.name) + sizeof ".0123456789.aoede" > sizeof shadow.temp)
+		return sentence("-f %s: expected a shorter name", path);
+	snprintf(shadow.temp, sizeof shadow.temp, "%s.%ld.aoede", shadow.name, (long)getpid());
 	n = strlen(shadow.path);
 	if(n + 1 + strlen(shadow.name) >= sizeof shadow.path)
 		return sentence("-f %s: expected a shorter path", path);
@@ -1523,6 +1415,113 @@ imagemarked(char *path, size_t size)
 	text[n] = 0;
 	snprintf(path, size, "%s", text + 5);
 	return strncmp(text, "live ", 5) == 0 || access(path, F_OK) == 0 ? Marklive : Markgone;
+}
+
+/*
+ * The file of the target's state, found by its directory, which is opened at the
+ * start.  What is written goes to another file first, which then takes its
+ * name.  Both are locked by whoever has them, as the image need not be: its
+ * readers may share.
+ */
+static struct {
+	int	dir;
+	int	fd;		/* the file, locked; -1 while there is none */
+	char	*name;
+	char	new[NAME_MAX + 1];
+} kept = { .fd = -1 };
+
+/*
+ * Open and lock the state file.  Returns -1 with errno.  It may have been
+ * replaced while we waited for the lock.
+ */
+static int
+stateget(void)
+{
+	struct stat st;
+	int fd;
+
+	for(;;){
+		fd = openat(kept.dir, kept.name, O_RDONLY|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC);
+		if(fd < 0 || fstat(fd, &st) < 0)
+			return -1;
+		if(!S_ISREG(st.st_mode)){
+			errno = EINVAL;
+			return -1;
+		}
+		if(lock(fd, LOCK_EX) < 0 || fstat(fd, &st) < 0)
+			return -1;
+		if(st.st_nlink > 0)
+			return fd;
+		close(fd);
+	}
+}
+
+char*
+stateopen(char *path, uchar *buf, size_t size, ssize_t *len)
+{
+	char dir[PATH_MAX];
+
+	*len = -1;
+	kept.dir = opendirectory(path, dir, &kept.name);
+	if(kept.dir < 0)
+		return sentence("-S %s: %s: expected a file in a directory that exists", path, strerror(errno));
+	if(strlen(kept.name) + sizeof ".new" > sizeof kept.new)
+		return sentence("-S %s: expected a shorter name", path);
+	snprintf(kept.new, sizeof kept.new, "%s.new", kept.name);
+	kept.fd = stateget();
+	if(kept.fd < 0 && errno == ENOENT)
+		return NULL;
+	if(kept.fd < 0 && errno == EWOULDBLOCK)
+		return sentence("-S %s: locked by another program, most likely another aoede", path);
+	if(kept.fd < 0 || (*len = pread(kept.fd, buf, size, 0)) < 0)
+		return sentence("-S %s: %s: expected a file", path, strerror(errno));
+	return NULL;
+}
+
+/*
+ * Write to fd from the beginning, and see to it that it stays.
+ */
+static int
+writeall(int fd, uchar *buf, size_t len)
+{
+	size_t done;
+	ssize_t n;
+
+	if(ftruncate(fd, 0) < 0)
+		return -1;
+	for(done = 0; done < len; done += (size_t)n){
+		n = pwrite(fd, buf + done, len - done, (off_t)done);
+		if(n < 0 && errno == EINTR)
+			n = 0;
+		if(n < 0)
+			return -1;
+	}
+	return fsync(fd);
+}
+
+int
+statesave(uchar *buf, size_t len)
+{
+	int fd, e;
+
+	fd = openat(kept.dir, kept.new, O_RDWR|O_CREAT|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC, 0600);
+	if(fd < 0)
+		return -1;
+	if(flock(fd, LOCK_EX|LOCK_NB) < 0){
+		close(fd);
+		return -1;
+	}
+	if(writeall(fd, buf, len) < 0 || renameat(kept.dir, kept.new, kept.dir, kept.name) < 0){
+		e = errno;
+		unlinkat(kept.dir, kept.new, 0);	/* it holds space that may be wanted */
+		close(fd);
+		errno = e;
+		return -1;
+	}
+	if(kept.fd >= 0)
+		close(kept.fd);
+	kept.fd = fd;
+	return fsync(kept.dir);
 }
 
 /*
@@ -2400,6 +2399,10 @@ disarm(void)
 {
 	if(SANDBOX == 0)
 		return;
+#ifdef M_ARENA_MAX
+	/* Else glibc counts the processors, in /sys, when a thread allocates. */
+	mallopt(M_ARENA_MAX, 1);
+#endif
 	dropcaps();
 	if(prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) < 0)
 		warn("can't renounce new privileges");

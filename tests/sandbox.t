@@ -103,6 +103,26 @@ do
 	ok "it works in the sandbox with musl and ${mode:-no options}" exercise readwrite started_by obj/musl/aoede $mode 9 0 t0 "$img"
 done
 
+
+# A freeze, which makes and removes a file, in a directory of another's, too.
+sh=$TMP/shadows/shadow
+mkdir "$TMP/shadows"
+freezes() { # freezes START...
+	"$@" || return 1
+	kill -USR1 "$TPID"; kill -USR2 "$TPID"
+	until_true 5 [ -e "$sh" ] && io write 140000 <"$TMP/random" && kill -USR1 "$TPID" && kill -USR1 "$TPID" && kill -USR2 "$TPID" &&
+		until_true 10 [ ! -e "$sh" ] && works
+	then_stop || { cat "$TMP/out" "$TMP/err"; return 1; }
+}
+for mode in '' -d -w
+do
+	ok "it freezes in the sandbox with ${mode:-no options}" freezes start_target $mode -f "$sh" 9 0 t0 "$img"
+done
+ok "it freezes in the sandbox with threads" freezes started_by obj/threads/aoede -f "$sh" 9 0 t0 "$img"
+ok "it freezes in the sandbox with musl" freezes started_by obj/musl/aoede -d -f "$sh" 9 0 t0 "$img"
+chown 1234 "$TMP/shadows"
+ok "it freezes in the sandbox with a directory of another's" freezes start_target -f "$sh" -S "$TMP/state/e9.0" 9 0 t0 "$img"
+
 # Another's image: the rights of its owner are kept when the disk needs them.
 cap_dac_override=0000000000000002
 chown 1234 "$img"
