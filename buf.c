@@ -2449,6 +2449,18 @@ bufclose(void)
 	closing = 1;
 }
 
+/*
+ * Begin what wants the files to itself.  A map that is being saved must be
+ * on its way before a sync can make it hard.  Returns 1 when there is no
+ * memory for it now.
+ */
+static int
+barrier(void)
+{
+	freezing();
+	return saving ? 0 : startsync();
+}
+
 void
 bufcommit(void)
 {
@@ -2464,12 +2476,13 @@ bufcommit(void)
 	do{
 		while((io = get(&ready)) != NULL)
 			begin(&io, 1);
+		if(torecord.first != NULL)
+			barrier();	/* before the map changes again */
 		record();
 	}while(ready.first != NULL);
 	if(behind)
 		passes();
-	freezing();
-	stalled = startsync();
+	stalled = barrier();
 	stalled |= enginekick();
 }
 

@@ -752,11 +752,11 @@ shadowdir(char *path)
 	size_t n;
 
 	shadow.name = slash != NULL ? slash + 1 : path;
-	if(shadow.name[0] == 0 || strlen(shadow.name) + sizeof ".aoede" > sizeof shadow.temp)
+	if(shadow.name[0] == 0 || strlen(shadow.name) + sizeof ".0123456789.aoede" > sizeof shadow.temp)
 		return sentence("-f %s: expected the name of a file", path);
 	if(slash != NULL && slash - path >= PATH_MAX)
 		return sentence("-f: expected a shorter path");
-	snprintf(shadow.temp, sizeof shadow.temp, "%s.aoede", shadow.name);
+	snprintf(shadow.temp, sizeof shadow.temp, "%s.%ld.aoede", shadow.name, (long)getpid());
 	snprintf(dir, sizeof dir, "%.*s", slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
 	shadow.dir = open(dir, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
 	if(shadow.dir < 0 || realpath(dir, shadow.path) == NULL)
@@ -817,10 +817,16 @@ shadowtake(char *name, int flags)
 int
 shadowopen(uvlong *size)
 {
+	int r = shadowtake(shadow.name, 0);
 	struct stat st;
 
-	if(shadowtake(shadow.name, 0) < 0)
-		return errno == ENOENT ? 0 : -1;
+	if(r < 0 && errno != ENOENT)
+		return -1;
+	/* Whoever was killed may not have come to it. */
+	if(fsync(shadow.dir) < 0)
+		return -1;
+	if(r < 0)
+		return 0;
 	shadow.named = 1;
 	if(fstat(files[Shadow].fd, &st) < 0){
 		shadowclose();
@@ -856,7 +862,7 @@ shadowmake(uvlong size)
 		errno = EEXIST;
 		return -1;
 	}
-	if(shadowtake(shadow.temp, O_CREAT) < 0)
+	if(shadowtake(shadow.temp, O_CREAT|O_EXCL) < 0)
 		return -1;
 	if(holes(files[Shadow].fd) == 0 && ftruncate(files[Shadow].fd, (off_t)size) == 0 && fsync(files[Shadow].fd) == 0)
 		return 0;
@@ -890,7 +896,7 @@ shadowremove(void)
 	return r < 0 ? -1 : fsync(shadow.dir);
 }
 
-void
+int
 imagemark(int mark)
 {
 	char text[PATH_MAX + 8];
@@ -903,8 +909,7 @@ imagemark(int mark)
 		snprintf(text, sizeof text, "%s %s", mark == Marklive ? "live" : "gone", shadow.path);
 		extattr_set_fd(fd, EXTATTR_NAMESPACE_USER, markname, text, strlen(text));
 	}
-	if(!files[Image].isdev)
-		fsync(fd);
+	return files[Image].isdev ? 0 : fsync(fd);
 }
 
 int

@@ -656,7 +656,8 @@ prepare(Op *o)
 		return;
 	if(shadowmake(freezesize()) < 0)
 		failed(o, path, errno == EOPNOTSUPP ? "its file system has no holes, so that the shadow would be as large as the image" : NULL);
-	else if(writeheader(Sfrozen) < 0 || disksync(Shadow) < 0){
+	/* Both headers, so that a disk which is full later has room for the next. */
+	else if(writeheader(Sfrozen) < 0 || writeheader(Sfrozen) < 0 || disksync(Shadow) < 0){
 		failed(o, path, NULL);
 		shadowremove();
 	}else if(mark(o, Markgone) < 0)

@@ -1311,9 +1311,8 @@ shadowdirect(char *name)
 int
 shadowopen(uvlong *size)
 {
-	struct stat st;
-
 	int r = shadowtake(shadow.name, 0);
+	struct stat st;
 
 	if(r < 0 && errno != ENOENT)
 		return -1;
