@@ -74,7 +74,7 @@ enum {
 	Stall_ms	= 10,		/* between looks at how often the loop had to wait for a page */
 	Verifymax	= 128,		/* sectors of a verify read at a time */
 	Owns		= 16,		/* requests of our own under way */
-	Ownsize		= 256 * 1024,	/* bytes of each */
+	Ownsize		= 256 * 1024,	/* bytes of data of each */
 	Streams		= 8,		/* sequential readers told apart */
 	Near		= 1024,		/* sectors between requests of one stream */
 	Sequential	= 4,		/* requests after which it is believed */
@@ -104,6 +104,15 @@ struct Run {
 	Io	*io[Runmax];
 	int	n;
 	uint	nsec;		/* a verify's */
+};
+
+/* A request of our own. */
+struct Own {
+	Io	io;		/* first, so that an Io of ours is an Own */
+	Own	*next;
+	uint	at;		/* a write: sectors of it that are done with */
+	uint	n;		/* sectors behind these that are being written */
+	int	careful;	/* one sector at a time, as more have failed */
 };
 
 /* What we know of pages that lie together: which were in memory at tick. */
@@ -232,6 +241,41 @@ static int
 changes(Io *io)
 {
 	return io->op == Owrite || io->op == Otrim;
+}
+
+/*
+ * How many sectors of its block of the disk come before this one.
+ */
+static uint
+lead(uvlong lba)
+{
+	return (uint)((first + lba) % (disk.block / Sector));
+}
+
+/*
+ * Are these sectors whole blocks of the disk?
+ */
+static int
+whole(uvlong lba, uint n)
+{
+	return lead(lba) == 0 && n % (disk.block / Sector) == 0;
+}
+
+/*
+ * A request is about the sectors from from to before to.  If it changes them,
+ * it is about all sectors of their blocks, as those are written together.
+ */
+static void
+concern(Io *io, uvlong from, uvlong to)
+{
+	uint block = disk.block / Sector;
+
+	if((changes(io) || io->own) && from < to){
+		from -= from < lead(from) ? from : lead(from);
+		to += (block - lead(to)) % block;
+	}
+	io->from = from;
+	io->to = to;
 }
 
 /*
@@ -999,7 +1043,7 @@ newrun(Io **q, int n)
 	freeruns = r->next;
 	for(i = 0; i < n; i++){
 		r->io[i] = q[i];
-		r->iov[i] = (struct iovec){ q[i]->space, q[i]->nsec * Sector };
+		r->iov[i] = (struct iovec){ q[i]->op == Owrite ? q[i]->data : q[i]->space, q[i]->nsec * Sector };
 	}
 	r->n = n;
 	return r;
@@ -1076,6 +1120,103 @@ stepped(Op *o)
 }
 
 static void transferred(Op*);
+static void landed(Op*);
+static void movewritten(Op*);
+static void edgeread(Op*);
+static void mend(Io*);
+static void land(Own*, int);
+static void moved(Own*, int);
+static void retry(Io*, int, int);
+
+/*
+ * What a write is about: of one behind, the piece that it has come to.
+ */
+static void
+extent(Io *io, uvlong *lba, uint *n)
+{
+	Own *o = (Own*)io;
+
+	*lba = io->lba;
+	*n = io->nsec;
+	if(io->own == Ownfill){
+		*lba += o->at;
+		*n = o->n;
+	}
+}
+
+/*
+ * Write what is in a request's own space; where it begins or ends within a
+ * block of the disk, with what else is in that block.  Nobody changes that
+ * meanwhile (see concern).
+ */
+static void
+put1(Io *io)
+{
+	io->edge = 0;
+	mend(io);
+}
+
+static void
+mend(Io *io)
+{
+	uint n, head, all, block = disk.block / Sector;
+	uchar *edge = io->space + (io->own ? Ownsize + Edges : Spacesize) - 2 * Blockmax;
+	uvlong lba, at;
+	Run *r;
+	int i, part[2];
+
+	extent(io, &lba, &n);
+	head = lead(lba);
+	all = (head + n + block - 1) / block * block;
+	at = freezeplace(lba, io->file) - head * Sector;
+	if(io->file == Image && at + all * Sector > disk.size){
+		/* The last block of a file need not be whole. */
+		at += head * Sector;
+		all = n;
+		head = 0;
+		block = 1;
+	}
+	part[0] = head != 0 || (all == block && n != all);
+	part[1] = all != block && head + n != all;
+	for(i = (int)io->edge; i < 2; i++, io->edge++){
+		if(!part[i])
+			continue;
+		r = newrun(&io, 1);
+		r->iov[0] = (struct iovec){ edge + i * Blockmax, disk.block };
+		changing++;
+		startrun(r, Oread, (Home){ io->file, i == 0 ? at : at + (all - block) * Sector }, edgeread);
+		return;
+	}
+	if(part[0])
+		memcpy(io->space, edge, head * Sector);
+	i = part[1];
+	if(head + n != all)
+		memcpy(io->space + (head + n) * Sector, edge + i * Blockmax + (block - (all - head - n)) * Sector, (all - head - n) * Sector);
+	r = newrun(&io, 1);
+	r->iov[0] = (struct iovec){ block == 1 ? io->data : io->space, all * Sector };
+	startrun(r, Owrite, (Home){ io->file, at }, io->own == Ownfill ? landed : io->own == Ownmove ? movewritten : transferred);
+}
+
+static void
+edgeread(Op *op)
+{
+	Run *r = (Run*)op;
+	Io *io = r->io[0];
+	int error = op->error;
+
+	freerun(r);
+	changing--;
+	io->edge++;
+	if(error == 0)
+		mend(io);
+	else if(io->own == Ownfill)
+		land((Own*)io, error);
+	else if(io->own == Ownmove){
+		complain("merge: read error", io->lba, error);
+		moved((Own*)io, error);
+	}else
+		retry(io, 1, error);
+}
 
 /*
  * Have the engine carry out n requests that follow each other on the disk;
@@ -1102,7 +1243,10 @@ startio(Io **q, int n)
 			q[i]->file = h.file;
 			got -= q[i]->nsec;
 		}
-		if(i > 0)
+		if(q[0]->op == Owrite && !whole(q[0]->lba, total)){
+			put1(q[0]);
+			i = 1;
+		}else if(i > 0)
 			startrun(newrun(q, i), q[0]->op, h, transferred);
 		else{
 			step(q[0]);
@@ -1146,7 +1290,7 @@ transferred(Op *o)
 	for(i = 0; i < r->n; i++){
 		io = r->io[i];
 		end += io->nsec * Sector;
-		if(end > o->moved)
+		if(end > o->moved || (r->n == 1 && o->error != 0))
 			retry(io, r->n == 1, o->error);
 		else if(io->op == Oread)
 			deliver(io);
@@ -1162,10 +1306,12 @@ transferred(Op *o)
 static void
 keep(Io *io)
 {
-	if(io->op != Owrite || io->data == io->space)
+	uchar *to = io->space + lead(io->lba) * Sector;
+
+	if(io->op != Owrite || io->data == to)
 		return;
-	memcpy(io->space, io->data, io->nsec * Sector);
-	io->data = io->space;
+	memcpy(to, io->data, io->nsec * Sector);
+	io->data = to;
 }
 
 /*
@@ -1196,14 +1342,6 @@ startall(Io **q, int n)
  * that nobody reads what is about to be overwritten.  A request that the
  * pool can serve need not wait for them (see blocked).
  */
-struct Own {
-	Io	io;		/* first, so that an Io of ours is an Own */
-	Own	*next;
-	uint	at;		/* a write: sectors of it that are done with */
-	uint	n;		/* sectors behind these that are being written */
-	int	careful;	/* one sector at a time, as more have failed */
-};
-
 static Own owns[Owns];
 static Own *freeowns;
 static uint nfreeowns;
@@ -1233,8 +1371,8 @@ newown(int op, uvlong lba, uint n)
 	o->io.lba = lba;
 	o->io.nsec = n;
 	o->io.stable = 0;
-	o->io.from = lba;
-	o->io.to = lba + n;
+	o->io.data = o->io.space + lead(lba) * Sector;
+	concern(&o->io, lba, lba + n);
 	o->at = o->n = 0;
 	o->careful = 0;
 	return o;
@@ -1256,11 +1394,11 @@ initowns(void)
 
 	if(owns[0].io.space != NULL)
 		return 0;
-	space = aligned_alloc(4096, Owns * Ownsize);
+	space = aligned_alloc(4096, Owns * (Ownsize + Edges));
 	if(space == NULL)
 		return -1;
 	for(i = 0; i < Owns; i++){
-		owns[i].io.space = owns[i].io.data = space + i * Ownsize;
+		owns[i].io.space = space + i * (Ownsize + Edges);
 		freeown(&owns[i]);
 	}
 	return 0;
@@ -1442,7 +1580,9 @@ lift(Own *o)
 		p = piece(lba, 1);
 		b = find(p.no);
 		if(b != NULL && (b->dirty & p.bits)){
-			memcpy(o->io.space + o->n * Sector, b->data + p.at * Sector, Sector);
+			if(o->n == 0)
+				o->io.data = o->io.space + lead(lba) * Sector;
+			memcpy(o->io.data + o->n * Sector, b->data + p.at * Sector, Sector);
 			b->flying |= (ushort)p.bits;
 			setdirty(b, b->dirty & ~p.bits);
 			o->n++;
@@ -1453,9 +1593,6 @@ lift(Own *o)
 	}
 }
 
-static void landed(Op*);
-static void land(Own*, int);
-
 /*
  * Go on with a write, or be done with it.
  */
@@ -1464,7 +1601,6 @@ writeback(Io *io)
 {
 	Own *o = (Own*)io;
 	uvlong lba;
-	Run *r;
 
 	lift(o);
 	if(o->n == 0){
@@ -1479,9 +1615,7 @@ writeback(Io *io)
 		return;
 	}
 	io->file = freezehome();
-	r = newrun(&io, 1);
-	r->iov[0].iov_len = o->n * Sector;
-	startrun(r, Owrite, (Home){ io->file, freezeplace(lba, io->file) }, landed);
+	put1(io);
 }
 
 /*
@@ -2130,8 +2264,6 @@ beginall(Io **q, int n)
 
 /* The shadow. */
 
-static void moved(Own*, int);
-
 /*
  * Where the newest data is has been recorded, or can't be now.
  */
@@ -2272,7 +2404,7 @@ moveread(Op *op)
 
 	freerun(r);
 	if(error == 0)
-		startrun(newrun(&io, 1), Owrite, (Home){ Image, freezeplace(io->lba, Image) }, movewritten);
+		put1(io);
 	else{
 		complain("merge: read error", io->lba, error);
 		moved((Own*)io, error);
@@ -2303,6 +2435,7 @@ movenext(void)
 	uvlong lba;
 	uint n = freezenext(mover.size, &lba);
 	Own *o;
+	Run *r;
 	Io *io;
 
 	if(n == 0)
@@ -2317,7 +2450,9 @@ movenext(void)
 	}
 	mover.n++;
 	enlist(io);
-	startrun(newrun(&io, 1), Oread, (Home){ Shadow, freezeplace(lba, Shadow) }, moveread);
+	r = newrun(&io, 1);
+	r->iov[0].iov_base = io->data;
+	startrun(r, Oread, (Home){ Shadow, freezeplace(lba, Shadow) }, moveread);
 	return 1;
 }
 
@@ -2513,8 +2648,7 @@ account(Io *io)
 {
 	Range *last;
 
-	io->from = io->lba;
-	io->to = io->lba + io->nsec;
+	concern(io, io->lba, io->lba + io->nsec);
 	switch(io->op){
 	case Oread:
 		stats.reads++;
@@ -2526,11 +2660,10 @@ account(Io *io)
 		break;
 	case Otrim:
 		stats.trims++;
-		io->from = io->to = 0;
+		concern(io, 0, 0);
 		if(io->nrange > 0){
 			last = &io->range[io->nrange - 1];
-			io->from = io->range[0].lba;
-			io->to = last->lba + last->nsec;
+			concern(io, io->range[0].lba, last->lba + last->nsec);
 		}
 		break;
 	case Oflush:

@@ -42,7 +42,9 @@ enum {
 	Minmtu		= 36 + Sector - Etherhdr,	/* bytes; a frame with a sector of data must fit */
 	Queuemax	= 64,			/* requests that buf.c begins together */
 	Runmax		= 32,			/* requests that join into one transfer, and are answered together */
-	Spacesize	= (MAX_MTU + 4095) / 4096 * 4096,	/* bytes of a request's own space; all its data fits */
+	Blockmax	= 4096,			/* bytes of a disk's block that can be written in parts */
+	Edges		= 4 * Blockmax,		/* bytes of space for the blocks at the ends of a write, and their present content */
+	Spacesize	= (MAX_MTU + 4095) / 4096 * 4096 + Edges,	/* bytes of a request's own space; all its data fits */
 	Slotmax		= (Frameoff + Framemax + Sector - 1) / Sector * Sector,
 };
 

@@ -109,6 +109,7 @@ enum {
 struct Disk {
 	uvlong	size;		/* bytes */
 	uint	physical;	/* bytes of a physical sector */
+	uint	block;		/* bytes that a write should be a multiple of: a power of two from Sector to Blockmax */
 	int	rotation;	/* ATA word 217: 1 not rotating, 0 not known */
 	int	direct;		/* the page cache is bypassed */
 };
@@ -223,6 +224,7 @@ struct Io {
 	uint	blockers;	/* those before it on that list that it must wait for */
 	uint	waiters;	/* those behind it that wait for it */
 	uint	at;		/* how far a request of several steps has come: sectors, or ranges */
+	uint	edge;		/* a write: at its ends, blocks of the disk that have been looked after */
 	uint	careful;	/* a verify: up to this sector, one at a time */
 };
 

@@ -684,6 +684,7 @@ diskopen(Disk *d, char *path, int readonly, int direct)
 	if(fstat(f->fd, &st) < 0 || disksize(d) < 0)
 		return sentence("%s: can't learn its size: %s", path, strerror(errno));
 	d->direct = direct || f->isdev;
+	d->block = f->isdev && f->block <= Blockmax ? f->block : Sector;
 	d->physical = physical(&st);
 	d->rotation = rotation();
 	return NULL;

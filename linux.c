@@ -969,6 +969,7 @@ diskopen(Disk *d, char *path, int readonly, int direct)
 	/* Refused to who doesn't own the file; it only saves time. */
 	fcntl(f->cached, F_SETFL, fcntl(f->cached, F_GETFL) | O_NOATIME);
 	d->direct = direct;
+	d->block = f->dio > Sector && f->dio <= Blockmax ? f->dio : Sector;
 	d->physical = physical(&st);
 	d->rotation = rotation(f->isdev ? st.st_rdev : st.st_dev);
 	return NULL;

@@ -934,7 +934,7 @@ memdisk(uvlong size)
 	memheal();
 	memrelease();
 	memcalls();
-	disk = (Disk){ .size = size, .physical = Sector };
+	disk = (Disk){ .size = size, .physical = Sector, .block = Sector };
 }
 
 void
@@ -1206,6 +1206,8 @@ checkrange(File *f, int op, uvlong off, uvlong len)
 	}
 	if(off < mem.lo || len > mem.hi - mem.lo || off - mem.lo > mem.hi - mem.lo - len)
 		wrong("%s of %llu bytes at %llu: outside of %llu to %llu", opname[op], len, off, mem.lo, mem.hi);
+	if(op == Mwrite && (off % disk.block != 0 || len % disk.block != 0))
+		wrong("write of %llu bytes at %llu: not whole blocks of %u", len, off, disk.block);
 	if(op != Mread && mem.readonly)
 		wrong("%s of a disk that is read-only", opname[op]);
 }

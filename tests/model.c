@@ -79,6 +79,7 @@ struct Mode {
 	int	evict;		/* pages are dropped at random, and copies fail */
 	int	breaks;		/* a sync fails */
 	int	power;		/* it ends with a cut of the power */
+	int	blocks;		/* the disk can be written only by whole blocks of 4096 bytes */
 };
 
 static const Mode modes[] = {
@@ -90,6 +91,10 @@ static const Mode modes[] = {
 	{ .name = "calls", .holds = 1, .power = 1 },
 	{ .name = "calls-faults", .evict = 1, .faults = 1 },
 	{ .name = "direct", .direct = 1, .holds = 1, .power = 1 },
+	{ .name = "direct-blocks", .direct = 1, .blocks = 1, .power = 1 },
+	{ .name = "direct-pool-blocks", .direct = 1, .pool = 1, .blocks = 1, .power = 1 },
+	{ .name = "behind-direct-blocks", .direct = 1, .pool = 1, .behind = 1, .blocks = 1, .power = 1 },
+	{ .name = "frames-direct-blocks-sync", .frames = 1, .direct = 1, .sync = 1, .blocks = 1, .power = 1 },
 	{ .name = "direct-faults", .direct = 1, .holds = 1, .faults = 1 },
 	{ .name = "direct-breaks", .direct = 1, .breaks = 1 },
 	{ .name = "direct-pool", .direct = 1, .pool = 1, .holds = 1, .power = 1 },
@@ -963,11 +968,15 @@ setdisk(void)
 	uint i, image;
 
 	nsect = mode->pool && rnd(4) > 0 ? Large : Small;
-	image = First + nsect + 7;
+	image = mode->blocks ? (First + nsect + 7) / 8 * 8 : First + nsect + 7;
 	memdisk(image * Sector);
 	memseed(seed);
 	mem.quiet = 1;
-	memwindow(First, nsect);
+	if(mode->blocks){
+		memwindow(0, image);
+		disk.block = 4096;
+	}else
+		memwindow(First, nsect);
 	disk.direct = mode->direct;
 	mem.window = mode->window;
 	nids = 1;
