@@ -72,6 +72,9 @@ $(B)/tests/wire: $(patsubst %,$(B)/tests/%.o,wireframe wireata wirebad wirewho)
 $(B)/tests/load: $(B)/tests/load.o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
 
+$(B)/tests/crcbench: $(B)/tests/crcbench.o $(B)/crc.o
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
+
 $(B)/tests/slowdisk: $(B)/tests/slowdisk.o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
 
@@ -118,7 +121,8 @@ demo: aoede $(B)/tests/aoeio
 
 # Part of the table: make bench CASES='read-*-8k-32 direct-*' ROUNDS=3; or only
 # what has a figure to reach, in few rounds: make bench QUICK=1
-bench: aoede $(B)/tests/load $(B)/tests/ceiling
+bench: aoede $(B)/tests/load $(B)/tests/ceiling $(B)/tests/crcbench
+	@$(B)/tests/crcbench
 	@B=$(B) tests/bench.sh
 
 # The daemon as it is where the system lacks something: each a variant in a
