@@ -1,6 +1,6 @@
 /*
  * The AoE target: the command line, the loop, and the protocol between the
- * Ethernet header and the ATA argument (wire.md 1, 3, 4, 5).
+ * Ethernet header and the ATA argument (wire.md 1, 3, 4, 5, 6).
  *
  * 1. A frame is judged once, in frame(), before anything looks at what it
  *    asks: nothing below asks again whether it is ours.
@@ -9,6 +9,7 @@
  * 3. A frame's answer leaves by the interface it came in by.  Answers are
  *    built in the transmit ring; all their bytes are written.
  * 4. Whatever an initiator or the network does, the process goes on.
+ * 5. Of two requests that are the same, one is under way at a time.
  *
  * A turn of the loop takes a batch of frames from each interface, has the
  * disk do what they ask, sends the answers and gives the frames back.
@@ -79,6 +80,22 @@ enum {
 	Olba		= 28,
 	Oresv		= 34,
 
+	/* coalesced reads, behind the argument of the first: count[1], records */
+	Orecords	= Odata,
+	Orecord		= 37,	/* tag[4], LBA[6], reserved[5], sector count[1] */
+	Recordlen	= 16,
+
+	/* extensions */
+	Oextlen		= 24,	/* length[2] of what follows; little-endian */
+	Oext		= 26,	/* names */
+
+	Crclen		= 4,	/* behind the data */
+
+	/* reads for a congested network */
+	Paceburst	= 8,	/* under way for one initiator at a time */
+	Pace_us		= 1000,	/* until more of them begin */
+	Pacemax		= REQUESTS / 4,	/* that wait, for all initiators; others don't */
+
 	Firmware	= 0x0100,
 
 	Together_s	= 10,	/* signals of one sequence come within so many seconds */
@@ -113,6 +130,9 @@ struct Req {
 	Req	*next;
 	Nic	*nic;
 	uchar	head[Oarg];	/* the request's header */
+	Twin	twin;
+	int	crc;		/* the answer carries one */
+	int	paced;		/* it has waited for a congested network */
 	uchar	*reply;		/* the answer's place in the ring, once it has one */
 };
 
@@ -157,6 +177,9 @@ static struct {
 
 static Req reqs[REQUESTS];
 static Req *freereqs;
+static Req *waiting, **waitingtail = &waiting;	/* they wait for a congested network */
+static uint nwaiting;
+static uint extra;		/* answers of this turn that no frame of their own stands for */
 static int enginefd = -1;
 
 static volatile sig_atomic_t gotterm, gothup;
@@ -177,6 +200,12 @@ get16(uchar *p)
 	return (uint)(p[0] << 8 | p[1]);
 }
 
+static uint
+get16le(uchar *p)
+{
+	return (uint)(p[0] | p[1] << 8);
+}
+
 static void
 put16(uchar *p, uint v)
 {
@@ -191,6 +220,16 @@ microseconds(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uvlong)t.tv_sec * 1000000 + (uvlong)t.tv_nsec / 1000;
+}
+
+/* A MAC as a number, which is quicker to compare. */
+static uvlong
+macof(const uchar *a)
+{
+	uvlong v = 0;
+
+	memcpy(&v, a, sizeof(Ea));
+	return v;
 }
 
 static int
@@ -238,20 +277,20 @@ fits(Nic *n, int at, int size)
 /*
  * Sectors that a frame of the interface can carry: what initiators are
  * told (they too take off 36, although 14 of these the MTU doesn't count),
- * and what is served.
+ * and what is served.  A CRC behind the data takes some of the room.
  */
 static uint
-advertised(Nic *n)
+advertised(Nic *n, int crc)
 {
-	int i = (n->mtu - Odata) / Sector;
+	int i = (n->mtu - Odata - (crc ? Crclen : 0)) / Sector;
 
 	return i < 1 ? 1 : i > 255 ? 255 : (uint)i;
 }
 
 static uint
-served(Nic *n)
+served(Nic *n, int crc)
 {
-	int i = (n->mtu + Etherhdr - Odata) / Sector;
+	int i = (n->mtu + Etherhdr - Odata - (crc ? Crclen : 0)) / Sector;
 
 	return i < 0 ? 0 : (uint)i;
 }
@@ -311,6 +350,7 @@ reply(Req *r)
 {
 	Ata *a = &r->ata;
 	uchar *f = r->reply != NULL ? r->reply : nicroom(r->nic);
+	uint len = Odata + a->nreply;
 
 	header(r->nic, f, r->head, a->aoeerror);
 	f[Oaflags] = a->aflags;
@@ -319,26 +359,172 @@ reply(Req *r)
 	f[Oatacmd] = a->cmd;
 	memcpy(f + Olba, a->lba, sizeof a->lba);
 	put16(f + Oresv, 0);
-	answer(r->nic, f, Odata + a->nreply);
+	if(r->crc && a->aoeerror == Eok){
+		crc8x4(f + len, f + Oarg, len - Oarg);
+		len += Crclen;
+	}
+	answer(r->nic, f, len);
 }
 
 static void
 atadone(Ata *a)
 {
 	Req *r = (Req*)a;
+	Host *h;
 
 	if(a->aoeerror != Unanswered)
 		reply(r);
+	tagsleave(&r->twin);
+	if(r->paced && (h = hostfind(r->twin.who)) != NULL && h->reads > 0)
+		h->reads--;
 	r->next = freereqs;
 	freereqs = r;
 	stats.under--;
 }
 
 static void
+settwin(Twin *t, uchar *f)
+{
+	t->who = macof(f + Osrc);
+	/* Sector count, command and LBA, as they stand there. */
+	memcpy(&t->what, f + Ocount, sizeof t->what);
+	memcpy(&t->tag, f + Otag, sizeof t->tag);
+}
+
+/*
+ * Begin to be under way, unless this is what an initiator has sent again
+ * while its request still is (inv. 5), or, with RX tracking, while that
+ * waited in the ring.
+ */
+static int
+fresh(Nic *n, Host *h, Twin *t)
+{
+	if(!tagsenter(t)){
+		stats.twins++;
+		return 0;
+	}
+	if(!(h != NULL && h->negotiated ? h->counter != 0 : conf.rxtags))
+		return 1;
+	if(n->heard == NULL)
+		n->heard = heardnew((uint)(RX_FACTOR * conf.bufcnt));
+	if(n->heard == NULL || !heard(n->heard, t))
+		return 1;
+	tagsleave(t);
+	stats.waiting++;
+	return 0;
+}
+
+/*
+ * With WRITE tracking, have ata.c look the write up among those done.  Other
+ * requests only tell how far the initiator has counted.
+ */
+static void
+settags(Ata *a, Host *h, Twin *t, uchar *tag, int op)
+{
+	int counter = h != NULL && h->negotiated ? h->counter : conf.writetags ? Counterle : 0;
+
+	a->tags = NULL;
+	if(counter == 0)
+		return;
+	if(op == Owrite)
+		a->tags = hosttags(t->who);
+	else if(h != NULL)
+		a->tags = h->tags;
+	if(a->tags == NULL)
+		return;
+	a->what = t->what;
+	a->place = tagsplace(a->tags, counter == Counterle ? get16le(tag) | get16le(tag + 2) << 16 : get16(tag) << 16 | get16(tag + 2));
+}
+
+/*
+ * Say that a write was corrupted on its way, but not more often than anyone
+ * can read.
+ */
+static void
+complain(uchar *f, uvlong lba)
+{
+	static uvlong second;
+	static uint said;
+	uchar *a = f + Osrc;
+	uvlong now = microseconds() / 1000000;
+
+	stats.corrupted++;
+	if(now != second){
+		if(said > LOG_RATE)
+			warnx("%u more writes with a wrong CRC", said - LOG_RATE);
+		second = now;
+		said = 0;
+	}
+	if(said++ < LOG_RATE)
+		warnx("write with a wrong CRC from %02x:%02x:%02x:%02x:%02x:%02x, tag %02x%02x%02x%02x, LBA %llu: dropped",
+			a[0], a[1], a[2], a[3], a[4], a[5], f[Otag], f[Otag+1], f[Otag+2], f[Otag+3], lba);
+}
+
+/*
+ * Is this a write whose data carries a CRC that is not its own?  Its
+ * initiator will send it again.
+ */
+static int
+corrupted(uchar *f, uint len, Range *r)
+{
+	uchar crc[Crclen];
+	uint end = Odata + r->nsec * Sector;
+
+	if(len < end + Crclen)
+		return 0;
+	crc8x4(crc, f + Oarg, end - Oarg);
+	if(memcmp(crc, f + end, sizeof crc) == 0)
+		return 0;
+	complain(f, r->lba);
+	return 1;
+}
+
+/*
+ * Must a read wait for its initiator's congested network?
+ */
+static int
+mustwait(Host *h)
+{
+	if(h == NULL || h->slow == 0)
+		return 0;
+	if(h->slow > microseconds())
+		return nwaiting < Pacemax;
+	h->slow = 0;
+	return 0;
+}
+
+static void
+defer(Req *r)
+{
+	r->next = NULL;
+	*waitingtail = r;
+	waitingtail = &r->next;
+	nwaiting++;
+	stats.paced++;
+}
+
+static void
+begin(Req *r)
+{
+	r->ata.maxsec = served(r->nic, r->crc);
+	ata(&r->ata);
+}
+
+static void
 atareq(Nic *n, uchar *f, uint len)
 {
 	Req *r = freereqs;
+	Host *h = hostfind(macof(f + Osrc));
+	Range range;
+	int op = -1;
 
+	if(h != NULL || conf.writetags)
+		op = atamoves(f[Oatacmd], f[Ocount], f + Olba, &range);
+	if(r == NULL || (h != NULL && h->crc && op == Owrite && corrupted(f, len, &range)))
+		return;
+	settwin(&r->twin, f);
+	if(!fresh(n, h, &r->twin))
+		return;
 	freereqs = r->next;
 	if(++stats.under > stats.most)
 		stats.most = stats.under;
@@ -352,11 +538,102 @@ atareq(Nic *n, uchar *f, uint len)
 	memcpy(r->ata.lba, f + Olba, sizeof r->ata.lba);
 	r->ata.payload = f + Odata;
 	r->ata.npayload = len - Odata;
-	r->ata.maxsec = served(n);
 	r->ata.barred = reserved.n > 0 && findmac(&reserved, f + Osrc) < 0;
 	r->ata.room = ataroom;
 	r->ata.done = atadone;
-	ata(&r->ata);
+	settags(&r->ata, h, &r->twin, f + Otag, op);
+	r->crc = h != NULL && h->crc && op == Oread;
+	r->paced = op == Oread && mustwait(h);
+	if(r->paced)
+		defer(r);
+	else
+		begin(r);
+}
+
+/*
+ * Is there room for an answer more than there are frames?
+ */
+static int
+extraroom(Nic *n)
+{
+	return extra < TX_SLOTS - TURN_FRAMES && nicspace(n, TURN_FRAMES + extra + 1);
+}
+
+/*
+ * The reads that follow the first in a frame, which are requests like any.
+ * Those for which there is no room are as good as lost by the network.
+ */
+static void
+coalesced(Nic *n, uchar *f, uint len)
+{
+	Host *h = hostfind(macof(f + Osrc));
+	uchar q[Odata], *p = f + Orecord;
+	Range range;
+	uint i;
+
+	if(h == NULL || !h->coalesce || atamoves(f[Oatacmd], f[Ocount], f + Olba, &range) != Oread)
+		return;
+	memcpy(q, f, sizeof q);
+	for(i = 0; i < f[Orecords] && (uint)(p - f) + Recordlen <= len && extraroom(n); i++, p += Recordlen){
+		memcpy(q + Otag, p, 4);
+		memcpy(q + Olba, p + 4, 6);
+		q[Ocount] = p[15];
+		extra++;
+		atareq(n, q, sizeof q);
+	}
+}
+
+/*
+ * May the read begin now?  A congested initiator gets few answers at a time.
+ */
+static int
+mayread(Req *r, uvlong now)
+{
+	Host *h = hostfind(r->twin.who);
+
+	if(r->nic->up && !extraroom(r->nic) && !closing)
+		return 0;
+	if(h == NULL || closing)
+		return 1;
+	if(h->paced != now){
+		h->paced = now;
+		h->budget = h->reads < Paceburst ? Paceburst - h->reads : 0;
+	}
+	if(h->budget == 0)
+		return 0;
+	h->budget--;
+	return 1;
+}
+
+int
+pace(void)
+{
+	static uvlong last;
+	uvlong now;
+	Host *h;
+	Req *r, **p = &waiting;
+
+	extra = 0;
+	if(waiting == NULL)
+		return 0;
+	now = microseconds();
+	if(now - last < Pace_us && !closing)
+		return 1;
+	last = now;
+	while((r = *p) != NULL){
+		if(!mayread(r, now)){
+			p = &r->next;
+			continue;
+		}
+		*p = r->next;
+		nwaiting--;
+		extra++;
+		if((h = hostfind(r->twin.who)) != NULL)
+			h->reads++;
+		begin(r);
+	}
+	waitingtail = p;
+	return waiting != NULL;
 }
 
 static void	changed(Nic*, uchar*, int, int);
@@ -366,6 +643,7 @@ static void	changed(Nic*, uchar*, int, int);
 static void
 configreply(Nic *n, uchar *request, uint ccmd, int error)
 {
+	Host *h = hostfind(macof(request + Osrc));
 	uchar *f = nicroom(n);
 	uint len = (uint)(Etherhdr + n->mtu - Oconf);
 
@@ -374,7 +652,7 @@ configreply(Nic *n, uchar *request, uint ccmd, int error)
 	header(n, f, request, error);
 	put16(f + Obufcnt, (uint)conf.bufcnt);
 	put16(f + Ofirmware, Firmware);
-	f[Oscnt] = (uchar)advertised(n);
+	f[Oscnt] = (uchar)advertised(n, h != NULL && h->crc);
 	f[Occmd] = (uchar)(Aoever << 4 | ccmd);
 	put16(f + Oconflen, len);
 	memcpy(f + Oconf, constr, len);
@@ -390,6 +668,7 @@ config(Nic *n, uchar *f, uint len)
 {
 	uint ccmd = f[Occmd] & 0xf;
 	uint slen = get16(f + Oconflen);
+	Host *h;
 	int same, error = Eok;
 
 	if(ccmd == Cread){
@@ -419,8 +698,10 @@ config(Nic *n, uchar *f, uint len)
 	case Cforce:
 		memcpy(constr, f + Oconf, slen);
 		conlen = slen;
-		changed(n, f, 0, 0);
-		return;
+		/* Whoever sets the string begins anew. */
+		if((h = hostfind(macof(f + Osrc))) != NULL)
+			hostreset(h);
+		break;
 	}
 	configreply(n, f, ccmd, error);
 }
@@ -804,6 +1085,25 @@ savenow(void)
 	return 0;
 }
 
+/* Command 0x23: extensions (wire.md 6). */
+
+static void
+extend(Nic *n, uchar *f, uint len)
+{
+	uint size = get16le(f + Oextlen);
+	uchar *a;
+
+	if(size < 2 || size > len - Oext || f[Oext + size - 1] != 0 || f[Oext + size - 2] != 0)
+		return;
+	if(Oext + size > (uint)(Etherhdr + n->mtu))
+		return;
+	a = nicroom(n);
+	header(n, a, f, Eok);
+	memcpy(a + Oarg, f + Oarg, Oext - Oarg + size);
+	hostnegotiate(macof(f + Osrc), (char*)a + Oext, served(n, 1) > 0, microseconds());
+	answer(n, a, Oext + size);
+}
+
 /*
  * Is this frame for us, and from someone we serve?  A sender can't be a
  * group, and can't be ourselves.
@@ -840,6 +1140,8 @@ frame(Nic *n, uchar *f, uint len)
 	case Cata:
 		if(len >= Odata)
 			atareq(n, f, len);
+		if(len > Odata)
+			coalesced(n, f, len);
 		break;
 	case Cconfig:
 		if(len >= Oconf)
@@ -853,10 +1155,28 @@ frame(Nic *n, uchar *f, uint len)
 		if(len >= Ormac)
 			reserve(n, f, len);
 		break;
+	case Cextend:
+		if(len >= Oext)
+			extend(n, f, len);
+		break;
 	default:
 		refuse(n, f, Ebadcmd);
 		break;
 	}
+}
+
+int
+takeframes(Nic *n)
+{
+	uchar *f;
+	uint len;
+	int i;
+
+	for(i = 0; i < TURN_FRAMES && freereqs != NULL && (f = nicrecv(n, &len)) != NULL; i++)
+		frame(n, f, len);
+	if(n->heard != NULL && nicempty(n))
+		heardall(n->heard);
+	return i;
 }
 
 int
@@ -871,6 +1191,12 @@ aoeinit(Conf *c)
 	masks.n = reserved.n = 0;
 	conlen = 0;
 	memset(&state, 0, sizeof state);
+	hostinit();
+	tagsclear();
+	stats.under = 0;
+	waiting = NULL;
+	waitingtail = &waiting;
+	nwaiting = 0;
 	for(i = 0; i < conf.nmask; i++)
 		addmac(&masks, conf.mask[i].a);
 	freereqs = NULL;
@@ -886,8 +1212,8 @@ aoeinit(Conf *c)
 
 static const char usage[] =
 	"usage: aoede [-b bufcnt] [-c MiB] [-d] [-f shadow[,MiB]] [-h] [-l length]\n"
-	"             [-m mac[,mac...]] [-o offset] [-r] [-s] [-S statefile] [-V] [-w]\n"
-	"             shelf slot netif [netif ...] file\n";
+	"             [-m mac[,mac...]] [-o offset] [-r] [-s] [-S statefile] [-t] [-T]\n"
+	"             [-V] [-w] shelf slot netif [netif ...] file\n";
 
 __attribute__((format(printf, 1, 2)))
 static char*
@@ -987,7 +1313,7 @@ getshadow(Conf *c, char *arg)
 	return number("-f: MiB", comma + 1, 1, LLONG_MAX / (1024 * 1024), &c->shadowmib);
 }
 
-static const char options[] = "+:b:c:df:hl:m:o:rsS:Vw";
+static const char options[] = "+:b:c:df:hl:m:o:rsS:tTVw";
 
 static char*
 option(Conf *c, int o)
@@ -1031,6 +1357,12 @@ option(Conf *c, int o)
 		break;
 	case 'S':
 		c->state = optarg;
+		break;
+	case 't':
+		c->rxtags = 1;
+		break;
+	case 'T':
+		c->writetags = 1;
 		break;
 	case 'V':
 		c->version = 1;
@@ -1190,7 +1522,7 @@ tell(Nic *n)
 	uchar *a = n->ea.a;
 
 	printf("%s: %02x:%02x:%02x:%02x:%02x:%02x, MTU %d, %u sectors\n", n->name,
-		a[0], a[1], a[2], a[3], a[4], a[5], n->mtu, advertised(n));
+		a[0], a[1], a[2], a[3], a[4], a[5], n->mtu, advertised(n, 0));
 	fflush(stdout);
 }
 
@@ -1255,6 +1587,8 @@ hangup(void)
 	printf("reads %llu (%llu sectors, %llu from memory, %llu from disk), writes %llu (%llu sectors), trims %llu, flushes %llu\n",
 		stats.reads, stats.readsec, stats.hits, stats.reads - stats.hits, stats.writes, stats.writesec, stats.trims, stats.flushes);
 	printf("disk transfers %llu, requests joined to them %llu, errors %llu\n", stats.transfers, stats.joined, stats.errors);
+	printf("duplicates of requests under way %llu, of those in the ring %llu, of writes done %llu\n", stats.twins, stats.waiting, stats.repeated);
+	printf("writes with a wrong CRC %llu, reads that waited for a congested network %llu\n", stats.corrupted, stats.paced);
 	for(n = nics; n < nics + conf.nnic; n++){
 		printf("%s: %s, %llu frames dropped\n", n->name, n->up ? "up" : "down", n->drops += nicdrops(n));
 		advertise(n);
@@ -1294,23 +1628,18 @@ turn(void)
 {
 	static int first;
 	Nic *n;
-	uchar *f;
-	uint len;
 	int i, j, unsent;
 
 	/* A few at a time: initiators get on while the others are looked at. */
 	for(i = 0; !(unsent = !roomy()) && i < Ended && enginereap(); i++)
 		busy = 1;
 	left = i == Ended;
+	pace();
 	/* Another interface comes first each time. */
 	first = first + 1 < conf.nnic ? first + 1 : 0;
-	for(j = 0; j < conf.nnic; j++){
-		n = &nics[(first + j) % conf.nnic];
-		for(i = 0; !closing && i < TURN_FRAMES && freereqs != NULL && (f = nicrecv(n, &len)) != NULL; i++){
-			frame(n, f, len);
+	for(j = 0; j < conf.nnic && !closing; j++)
+		if(takeframes(&nics[(first + j) % conf.nnic]) > 0)
 			busy = 1;
-		}
-	}
 	savestate();
 	bufcommit();
 	for(n = nics; n < nics + conf.nnic; n++){
@@ -1447,7 +1776,7 @@ patience(int unsent)
 
 	if(left && !unsent)
 		return 0;
-	if(unsent)
+	if(unsent || waiting != NULL)
 		return 1;
 	if(again)
 		return ms >= 0 && ms < 20 ? ms : 20;
@@ -1570,7 +1899,7 @@ drain(void)
 
 	closing = 1;
 	bufclose();
-	for(turn(); bufbusy() || state.busy; turn()){
+	for(turn(); bufbusy() || state.busy || waiting != NULL; turn()){
 		poll(&pfd, 1, enginesleep() || left ? 0 : 10);
 		enginewake();
 	}

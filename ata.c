@@ -224,6 +224,9 @@ identify(Ata *a)
 	uint enabled = 0x0008 | (drive.smart ? 0x0001 : 0) | (drive.wcache ? 0x0020 : 0);
 	uchar *p = page(a);
 
+	/* An initiator that starts may count its tags anew. */
+	if(a->tags != NULL)
+		tagsforget(a->tags);
 	putword(p, 0, 0x0040);
 	putword(p, 1, cylinders);
 	putword(p, 3, 16);
@@ -387,6 +390,8 @@ iodone(Io *io)
 		refuse(a, Unanswered);
 		return;
 	}
+	if(io->error == 0 && a->tags != NULL && (io->op == Owrite || io->op == Otrim))
+		tagsdone(a->tags, a->place, a->what);
 	if(io->error == 0){
 		if(io->op == Oread)
 			a->nreply = io->nsec * Sector;
@@ -417,6 +422,21 @@ outside(uvlong lba, uvlong n)
 }
 
 /*
+ * Answer a write that was done before: the initiator has missed the answer,
+ * or the network has brought the frame twice, and others may have written
+ * there since.
+ */
+static int
+repeated(Ata *a)
+{
+	if(a->tags == NULL || !tagsseen(a->tags, a->place, a->what))
+		return 0;
+	stats.repeated++;
+	good(a);
+	return 1;
+}
+
+/*
  * Start a transfer of count sectors, 0 standing for the most.
  */
 static void
@@ -433,7 +453,7 @@ transfer(Ata *a, int op)
 		bad(a, 0, Eabrt);
 	else if(outside(lba, n))
 		bad(a, 0, Eidnf);
-	else{
+	else if(op != Owrite || !repeated(a)){
 		a->io.op = op;
 		a->io.lba = lba;
 		a->io.nsec = n;
@@ -500,6 +520,8 @@ trim(Ata *a)
 		refuse(a, Ebadarg);
 	else if(drive.readonly)
 		bad(a, 0, Eabrt);
+	else if(repeated(a))
+		return;
 	else if((range = malloc(n * Perblock * sizeof *range)) == NULL)
 		refuse(a, Edevice);
 	else if((nrange = getranges(range, a->payload, n)) < 0){
@@ -524,6 +546,34 @@ checkpower(Ata *a)
 	a->feature = 0;
 	a->count = 0xff;
 	a->done(a);
+}
+
+int
+atamoves(uint cmd, uint count, uchar *lba, Range *r)
+{
+	uvlong v = getle48(lba);
+	int op;
+
+	switch(cmd){
+	case Readsec: case Readsec1: case Readdma: case Writesec: case Writesec1: case Writedma:
+		*r = (Range){ v & Lba28, count > 0 ? count : 256 };
+		break;
+	default:
+		*r = (Range){ v, count > 0 ? count : 65536 };
+		break;
+	}
+	switch(cmd){
+	case Readsec: case Readsec1: case Readdma: case Readsecext: case Readdmaext:
+		op = Oread;
+		break;
+	case Writesec: case Writesec1: case Writedma: case Writesecext: case Writedmaext: case Writefuaext: case Dsm:
+		op = Owrite;
+		break;
+	default:
+		op = -1;
+		break;
+	}
+	return op;
 }
 
 void

@@ -18,6 +18,10 @@ typedef struct Op	Op;
 typedef struct Io	Io;
 typedef struct Ata	Ata;
 typedef struct Stats	Stats;
+typedef struct Twin	Twin;
+typedef struct Heard	Heard;
+typedef struct Tags	Tags;
+typedef struct Host	Host;
 
 /* An AoE frame, offsets from the Ethernet header; big-endian (wire.md 1). */
 enum {
@@ -43,6 +47,7 @@ enum {
 	Cconfig		= 1,
 	Cmask		= 2,
 	Creserve	= 3,
+	Cextend		= 0x23,
 
 	Eok		= 0,	/* errors */
 	Ebadcmd		= 1,
@@ -71,6 +76,8 @@ struct Conf {
 	int	readonly;	/* -r */
 	int	sync;		/* -s */
 	int	behind;		/* -w */
+	int	rxtags;		/* -t */
+	int	writetags;	/* -T */
 	uint	pool;		/* -c, MiB */
 	char	*shadow;	/* -f, or NULL */
 	uvlong	shadowmib;	/* most that it may hold; 0: anything */
@@ -93,6 +100,7 @@ struct Nic {
 	int	mtu;		/* bytes, at most MAX_MTU */
 	int	up;		/* can send and receive now, frames of Minmtu at least */
 	uvlong	drops;		/* frames dropped for want of room */
+	Heard	*heard;		/* aoe.c's: what came in by it lately, once anyone wants to know */
 	uvlong	full;		/* since when there is no room for answers, in microseconds, or 0 */
 	Port	*port;		/* linux.c or freebsd.c only */
 };
@@ -228,6 +236,15 @@ struct Io {
 	uint	careful;	/* a verify: up to this sector, one at a time */
 };
 
+/* What two requests have in common that are the same (wire.md 6). */
+struct Twin {
+	uvlong	who;		/* the initiator */
+	uvlong	what;		/* command, LBA and count */
+	uint	tag;
+
+	Twin	*next;		/* tags.c only */
+};
+
 /* An ATA command on its way through ata.c (wire.md 2). */
 struct Ata {
 	Io	io;		/* first, so that an Io of ata.c's is an Ata */
@@ -243,12 +260,38 @@ struct Ata {
 	uint	npayload;	/* bytes */
 	uint	maxsec;		/* sectors that a frame of this NIC can carry */
 	int	barred;		/* the disk is reserved, and not by this initiator */
+	Tags	*tags;		/* the initiator's memory of writes, or NULL */
+	uvlong	place;		/* in it (tagsplace); */
+	uvlong	what;		/* command, LBA and count, as in Twin */
 	uchar	*(*room)(Ata*);	/* where the answer's data goes; called at most once */
 	void	(*done)(Ata*);
 
 	int	ext;		/* ata.c only: the LBA has 48 bits */
 	int	aoeerror;	/* Eok, or the command is refused with this AoE error, or Unanswered */
 	uint	nreply;		/* bytes of data in the answer */
+};
+
+/* An initiator of whom something is known (wire.md 6). */
+struct Host {
+	uvlong	who;		/* its MAC, as macof makes a number of it */
+	int	negotiated;	/* it has features of its own, so that -t and -T don't concern it */
+	int	counter;	/* its tags are one: Counterle, Counterbe, or 0 */
+	int	coalesce;	/* coalesced_read */
+	int	crc;		/* crc8x4 */
+	uvlong	slow;		/* its network is congested until then, in microseconds */
+	uvlong	paced;		/* aoe.c's: when it could begin reads last, */
+	uint	budget;		/* and how many of them are left */
+	uint	reads;		/* aoe.c's: its reads under way that waited for that */
+	Tags	*tags;		/* its writes that are done, or NULL */
+
+	/* host.c only */
+	Host	*chain;
+	Host	*newer, *older;
+};
+
+enum {
+	Counterle	= 1,	/* little-endian on the wire */
+	Counterbe	= 2,
 };
 
 /* What HUP prints; each file counts its own. */
@@ -265,6 +308,11 @@ struct Stats {
 	uvlong	wasted;
 	uvlong	transfers;	/* buf.c: reads and writes of the disk, and requests that joined another's */
 	uvlong	joined;
+	uvlong	twins;		/* aoe.c: requests dropped as their twin was under way, */
+	uvlong	waiting;	/* or had waited in the ring with them */
+	uvlong	repeated;	/* ata.c: writes answered and not done again */
+	uvlong	corrupted;	/* aoe.c: writes whose CRC did not match */
+	uvlong	paced;		/* aoe.c: reads that waited for a congested network */
 	uint	under;		/* aoe.c: requests under way, and the most there were */
 	uint	most;
 	uvlong	errors;		/* buf.c: requests that the disk failed */

@@ -32,6 +32,18 @@ int	aoeinit(Conf *c);
  */
 char	*aoerestore(void);
 
+/*
+ * Take frames that came in by n, a batch at the most, and as long as there
+ * are requests to put them in.  Returns how many it took.
+ */
+int	takeframes(Nic *n);
+
+/*
+ * Begin the reads that have waited long enough for their initiator's
+ * congested network.  Returns 1 while more of them wait.
+ */
+int	pace(void);
+
 /* ata.c */
 
 /*
@@ -45,6 +57,79 @@ void	atainit(char *serial, int readonly, int sync);
  * answer's registers, or with an AoE error (wire.md, section 2; ACS-3).
  */
 void	ata(Ata *a);
+
+/*
+ * Does a command bring data to the initiator from sectors of the disk
+ * (Oread), or from the initiator (Owrite)?  r is the LBA that it names, and
+ * the sectors of data.  Returns -1 when it does neither.
+ */
+int	atamoves(uint cmd, uint count, uchar *lba, Range *r);
+
+/* host.c */
+
+/*
+ * Forget every initiator.
+ */
+void	hostinit(void);
+
+/* What is known of an initiator, or NULL. */
+Host	*hostfind(uvlong who);
+
+/* Take all its features from it, and its memory of tags. */
+void	hostreset(Host *h);
+
+/*
+ * Where an initiator's writes are remembered, from here on at the latest.
+ * NULL when there is no memory.
+ */
+Tags	*hosttags(uvlong who);
+
+/*
+ * Grant an initiator features: names that end in a NUL each and in an empty
+ * name together.  Those granted become upper case (wire.md, section 6).
+ * crcfits: a frame has room for a sector and its CRC.  now: microseconds.
+ */
+void	hostnegotiate(uvlong who, char *names, int crcfits, uvlong now);
+
+/* tags.c */
+
+/*
+ * A request comes under way, unless its twin is: then 0 is returned.
+ * Whoever calls keeps t until tagsleave.
+ */
+int	tagsenter(Twin *t);
+
+/* It is under way no longer. */
+void	tagsleave(Twin *t);
+
+/* None is. */
+void	tagsclear(void);
+
+/* A memory of the last n requests, or NULL. */
+Heard	*heardnew(uint n);
+
+/* Is the request's twin remembered?  If not it is from here on. */
+int	heard(Heard *h, const Twin *t);
+
+/* No twin of what is remembered can still come. */
+void	heardall(Heard *h);
+
+/* A memory of writes, with nothing in it, or NULL. */
+Tags	*tagsnew(void);
+
+void	tagsforget(Tags *t);
+
+/*
+ * The place of a tag among the initiator's tags, whose count it is.  One
+ * that is far from all others makes t forget.
+ */
+uvlong	tagsplace(Tags *t, uint tag);
+
+/* Was the write done that has this place, command, LBA and count? */
+int	tagsseen(Tags *t, uvlong place, uvlong what);
+
+/* It is now. */
+void	tagsdone(Tags *t, uvlong place, uvlong what);
 
 /* buf.c */
 
@@ -274,6 +359,9 @@ void	nicerror(Nic *n);
  * none, or no room for the answer.  It is lent until nicrelease.
  */
 uchar	*nicrecv(Nic *n, uint *len);
+
+/* Have all frames that came in been taken?  0 when that is not certain. */
+int	nicempty(Nic *n);
 
 /* Give back all frames that nicrecv lent. */
 void	nicrelease(Nic *n);

@@ -406,6 +406,13 @@ nicrecv(Nic *n, uint *len)
 	return NULL;
 }
 
+int
+nicempty(Nic *n)
+{
+	/* With frames lent, or no room for answers, bpf has not been asked whether there are more. */
+	return n->port->lent == 0 && n->port->at >= n->port->have && n->port->used < TX_SLOTS;
+}
+
 void
 nicrelease(Nic *n)
 {

@@ -671,6 +671,15 @@ nicrecv(Nic *n, uint *len)
 	return NULL;
 }
 
+int
+nicempty(Nic *n)
+{
+	Port *p = n->port;
+
+	/* Without rings the socket has been asked in this turn only if nothing was there. */
+	return p->rx.n == 0 || ((p->shared || p->lent == 0) && !(status(p->rx.slot[p->rx.next]) & TP_STATUS_USER));
+}
+
 void
 nicrelease(Nic *n)
 {

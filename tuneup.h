@@ -105,6 +105,16 @@
 #endif
 
 /*
+ * Initiators of whom something is remembered: what they have negotiated,
+ * and with tag tracking their writes.  1 to 65536; those whose writes are
+ * tracked take up to 1 MiB each.  One more makes the target forget the one
+ * that was silent longest.
+ */
+#ifndef INITIATORS
+#define INITIATORS 64
+#endif
+
+/*
  * Milliseconds for which a page that was in the page cache is believed to
  * be there still.  Longer saves looking again; shorter has the loop wait
  * less often for a page that the system has dropped meanwhile.

@@ -463,16 +463,11 @@ memwaiting(Nic *n)
 void
 memround(Nic *n)
 {
-	static uint given;		/* frames that may be under way */
-	uchar *f;
-	uint len;
-
 	while(enginereap())
 		;
-	if(!bufbusy())
-		given = 0;
-	for(; given < REQUESTS && (f = nicrecv(n, &len)) != NULL; given++)
-		frame(n, f, len);
+	pace();
+	while(takeframes(n) > 0)
+		;
 	bufcommit();
 	enginekick();
 	nickick(n);
@@ -488,7 +483,7 @@ memturn(Nic *n)
 		memround(n);
 		if(++i > 100000)
 			wrong("requests are under way and don't end");
-	}while(bufbusy());
+	}while(bufbusy() || stats.under > 0);
 }
 
 /* What the daemon calls: the network. */
@@ -557,6 +552,12 @@ nicrecv(Nic *n, uint *len)
 	append(&p->lent, b);
 	*len = b->len;
 	return b->f;
+}
+
+int
+nicempty(Nic *n)
+{
+	return n->port->in.n == 0;
 }
 
 void

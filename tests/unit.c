@@ -379,6 +379,7 @@ main(int argc, char **argv)
 	atatests();
 	aoetests();
 	buftests();
+	exttests();
 	looptests();
 	memnonics();
 	return tapend();

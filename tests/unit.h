@@ -53,3 +53,4 @@ void	atatests(void);
 void	buftests(void);
 void	aoetests(void);
 void	looptests(void);
+void	exttests(void);

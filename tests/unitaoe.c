@@ -389,11 +389,13 @@ frames(void)
 	test(n == 256, "a response is not answered, another version is with error 5, and the other flags don't matter");
 	for(i = 4, n = 0; i < 256; i++){
 		uchar *a;
+		if(i == Cextend)
+			continue;
 		request(f, (int)i, 1);
 		a = ask(f, 24, &alen);
 		n += (uint)(isrefusal(a, alen, f, 1) && zeros(a + 24, Framemin - 24));
 	}
-	test(n == 252, "every other command is refused with error 1");
+	test(n == 251, "every other command is refused with error 1");
 	test(stats.frames > 0, "frames are counted");
 }
 
@@ -461,6 +463,7 @@ ringfull(void)
 	mem.stuck = 1;
 	for(i = 0; i < 200; i++){
 		atarequest(f, i & 1 ? 0x24 : 0xec, 0, 1, i % Bufsec);
+		f[22] = (uchar)i;	/* no two are the same */
 		memput(&nic, f, Odata);
 	}
 	for(i = 0; i < 10; i++)
@@ -519,6 +522,7 @@ tell(int (*fn)(int), const char *words)
 	mem.idle = telling;
 	memnonics();
 	memdisk(Bufsec * Sector);
+	memremap();
 	snprintf(line, sizeof line, "%s", words);
 	argv[0] = "aoede";
 	for(s = strtok(line, " "); s != NULL; s = strtok(NULL, " "))

@@ -1,0 +1,241 @@
+/*
+ * Which requests are the same, and which of them have been seen: the twins
+ * of requests under way, those that came in lately, and the writes of an
+ * initiator that are done (wire.md 6).  What makes two requests the same is
+ * a Twin: whose it is, its tag, and its command, LBA and count.
+ *
+ * 1. Nothing here takes longer the more is remembered.
+ * 2. Tags say that a write was done only when tagsdone was told so, with
+ *    the same place and the same command, LBA and count, since the last
+ *    tagsforget.
+ *
+ * Tags are one initiator's memory of writes.  Its tags are the low half of
+ * a counter of 64 bits, the place, of which the upper half goes up when the
+ * tags wrap, and by 2 when all is forgotten; so what was remembered before
+ * has a place that doesn't come again, and need not be removed.  A place
+ * belongs to the bucket of its low bits, and pushes out the oldest one
+ * there.  With tags that step by one, each bucket thus has the last Ways of
+ * every Buckets-th, and all together the last Ways * Buckets = 65536
+ * writes, or half as many tags if there are two writes to each.
+ *
+ * An initiator's memory takes 1 MiB, for which the system finds pages as it
+ * fills; at most INITIATORS have one.  A NIC's Heard takes 48 bytes for
+ * each request that can wait there, 12 KiB with the default buffer count
+ * (12 MiB with the largest).  Both are made when they are first needed, and
+ * never freed.
+ *
+ * Nothing here knows frames, the disk, or the time.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include "config.h"
+#include "dat.h"
+#include "fns.h"
+
+typedef struct Write	Write;
+typedef struct Saying	Saying;
+
+enum {
+	Buckets	= 8192,		/* of Tags; a power of two */
+	Ways	= 8,
+	Far	= 65536,	/* a tag that far from the last one has jumped */
+	Chains	= 2 * REQUESTS,
+};
+
+/* Places; region is the upper half. */
+#define Region	(1ULL << 32)
+
+struct Write {
+	uvlong	place;
+	uvlong	what;
+};
+
+struct Tags {
+	uvlong	newest;		/* the highest place since all was forgotten */
+	int	fresh;		/* there has been none */
+	Write	write[Buckets][Ways];	/* the newest first */
+};
+
+struct Saying {
+	uvlong	who;
+	uvlong	what;
+	uint	tag;
+	uvlong	before;		/* the one before it in its chain */
+};
+
+/* They are numbered from 1 on; number i is in said[i % n]. */
+struct Heard {
+	uint	n;		/* a power of two */
+	uvlong	last;		/* the last number given */
+	uvlong	gone;		/* this one, and those before, don't matter any more */
+	Saying	*said;
+	uvlong	*chain;		/* the last number in each */
+};
+
+static Twin *under[Chains];
+
+static uvlong
+hash(const Twin *t)
+{
+	return ((t->what ^ (uvlong)t->tag << 16) * 0x9e3779b97f4a7c15ULL ^ t->who) * 0xd6e8feb86659fd93ULL >> 32;
+}
+
+static int
+same(const Twin *a, const Twin *b)
+{
+	return a->tag == b->tag && a->what == b->what && a->who == b->who;
+}
+
+/* Requests under way. */
+
+static Twin**
+chainof(const Twin *t)
+{
+	return &under[hash(t) * Chains >> 32];
+}
+
+int
+tagsenter(Twin *t)
+{
+	Twin **chain = chainof(t), *a;
+
+	for(a = *chain; a != NULL; a = a->next)
+		if(same(a, t))
+			return 0;
+	t->next = *chain;
+	*chain = t;
+	return 1;
+}
+
+void
+tagsleave(Twin *t)
+{
+	Twin **a;
+
+	for(a = chainof(t); *a != t; a = &(*a)->next)
+		;
+	*a = t->next;
+}
+
+void
+tagsclear(void)
+{
+	memset(under, 0, sizeof under);
+}
+
+/* Requests that came in lately. */
+
+Heard*
+heardnew(uint n)
+{
+	Heard *h = calloc(1, sizeof *h);
+	uint size = 1;
+
+	while(size < n)
+		size *= 2;
+	if(h == NULL)
+		return NULL;
+	h->n = size;
+	h->said = calloc(size, sizeof *h->said);
+	h->chain = calloc(size, sizeof *h->chain);
+	if(h->said == NULL || h->chain == NULL){
+		free(h->said);
+		free(h->chain);
+		free(h);
+		return NULL;
+	}
+	return h;
+}
+
+int
+heard(Heard *h, const Twin *t)
+{
+	uvlong *chain = &h->chain[hash(t) & (h->n - 1)], i;
+	Saying *s;
+
+	/* What is older than n has been written over, and its chain with it. */
+	for(i = *chain; i > h->gone && i + h->n > h->last; i = s->before){
+		s = &h->said[i & (h->n - 1)];
+		if(s->tag == t->tag && s->what == t->what && s->who == t->who)
+			return 1;
+	}
+	h->said[++h->last & (h->n - 1)] = (Saying){ t->who, t->what, t->tag, *chain };
+	*chain = h->last;
+	return 0;
+}
+
+void
+heardall(Heard *h)
+{
+	h->gone = h->last;
+}
+
+/* Writes that are done. */
+
+void
+tagsforget(Tags *t)
+{
+	uvlong was = t->newest;
+
+	t->newest = (was / Region + 2) * Region;
+	/* Once in so many that it costs nothing, all places have been used. */
+	if(t->newest < was){
+		memset(t->write, 0, sizeof t->write);
+		t->newest = 2 * Region;
+	}
+	t->fresh = 1;
+}
+
+Tags*
+tagsnew(void)
+{
+	Tags *t = calloc(1, sizeof *t);
+
+	if(t != NULL)
+		tagsforget(t);
+	return t;
+}
+
+uvlong
+tagsplace(Tags *t, uint tag)
+{
+	uint ahead = tag - (uint)t->newest, behind = (uint)t->newest - tag;	/* tags wrap */
+
+	if(!t->fresh && ahead > Far && behind > Far)
+		tagsforget(t);
+	if(t->fresh){
+		t->fresh = 0;
+		return t->newest += tag;
+	}
+	if(ahead > Far)
+		return t->newest - behind;
+	return t->newest += ahead;
+}
+
+static Write*
+bucket(Tags *t, uvlong place)
+{
+	return t->write[place & (Buckets - 1)];
+}
+
+int
+tagsseen(Tags *t, uvlong place, uvlong what)
+{
+	Write *w = bucket(t, place);
+	int i;
+
+	for(i = 0; i < Ways; i++)
+		if(w[i].place == place && w[i].what == what)
+			return 1;
+	return 0;
+}
+
+void
+tagsdone(Tags *t, uvlong place, uvlong what)
+{
+	Write *w = bucket(t, place);
+
+	memmove(w + 1, w, (Ways - 1) * sizeof *w);
+	w[0] = (Write){ place, what };
+}
