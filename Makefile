@@ -48,7 +48,7 @@ endif
 
 # Programs of the test suite that talk to a target over the wire, by the
 # initiator they share.
-WIREPROGS = aoeio wire
+WIREPROGS = aoeio wire badnet
 
 all: $(if $(filter obj,$(B)),aoede,$(B)/aoede)
 
@@ -67,7 +67,7 @@ $(B)/tests/%.o: tests/%.c | $(B)/tests
 $(WIREPROGS:%=$(B)/tests/%): $(B)/tests/%: $(B)/tests/%.o $(B)/tests/initiator.o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
 
-$(B)/tests/wire: $(patsubst %,$(B)/tests/%.o,wireframe wireata wirebad wirewho)
+$(B)/tests/wire: $(patsubst %,$(B)/tests/%.o,wireframe wireata wirebad wirewho wireext)
 
 $(B)/tests/load: $(B)/tests/load.o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^

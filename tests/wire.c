@@ -486,6 +486,7 @@ static const Group groups[] = {
 	{ "large", largegroup, 0 },
 	{ "malformed", badgroup, 0 },
 	{ "initiators", whogroup, 0 },
+	{ "extensions", extgroup, 0 },
 };
 
 static void

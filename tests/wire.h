@@ -78,5 +78,8 @@ void	largegroup(void);
 /* wirebad.c */
 void	badgroup(void);
 
+/* wireext.c */
+void	extgroup(void);
+
 /* wirewho.c */
 void	whogroup(void);

@@ -106,7 +106,7 @@ maclist() {
 everything() {
 	fresh "$img"
 	advert "MTU $1" advert 9 0 t0 "$img"
-	for g in frames config mask reserve ata identify trim smart order initiators malformed
+	for g in frames config mask reserve ata identify trim smart order initiators malformed extensions
 	do
 		group "MTU $1, $g" $g
 	done
