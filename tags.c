@@ -19,10 +19,10 @@
  * writes, or half as many tags if there are two writes to each.
  *
  * An initiator's memory takes 1 MiB, for which the system finds pages as it
- * fills; at most INITIATORS have one.  A NIC's Heard takes 48 bytes for
- * each request that can wait there, 12 KiB with the default buffer count
- * (12 MiB with the largest).  Both are made when they are first needed, and
- * never freed.
+ * fills; at most INITIATORS have one, 64 MiB all together.  A NIC's Heard
+ * takes 40 bytes for each request that can wait there, 10 KiB with the
+ * default buffer count and 10 MiB with the largest.  Both are made when they
+ * are first needed, and never freed.
  *
  * Nothing here knows frames, the disk, or the time.
  */

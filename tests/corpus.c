@@ -379,6 +379,97 @@ others(void)
 	finish("frames");
 }
 
+/* Features with a blank behind each. */
+static void
+extend(int how, const char *names)
+{
+	uchar arg[2 + 200] = { (uchar)(strlen(names) + 1), 0 };
+	uint i;
+
+	for(i = 0; names[i] != 0; i++)
+		arg[2 + i] = (uchar)(names[i] == ' ' ? 0 : names[i]);
+	command(how, 0x23, 26 + i + 1, arg, 2 + i + 1);
+}
+
+/* A read with n reads behind it, of which the frame holds so many. */
+static void
+coalesced(int how, int n, uint held)
+{
+	uchar arg[12 + 1 + 16 * 64] = { 0x40, 0, 1, 0x24, 5 };
+	uint i;
+
+	arg[12] = (uchar)n;
+	for(i = 0; i < held; i++){
+		arg[13 + 16 * i + 4] = (uchar)(7 * i);
+		arg[13 + 16 * i + 15] = (uchar)(1 + i % 3);
+	}
+	command(how, 0, 37 + 16 * held, arg, 13 + 16 * held);
+}
+
+/* A write of a sector, with a checksum that can't be right twice. */
+static void
+summed(int how, uint extra)
+{
+	ata(how | Hpattern, 36 + 512 + extra, 0x41, 0, 1, 0x34, 9);
+	ata(how, 36 + 512 + extra, 0x41, 0, 1, 0x34, 9);
+}
+
+enum { Names = 11 };
+static const char *const names[Names] = {
+	"reset ", "tag_inc_le ", "tag_inc_be ", "tag_random ", "coalesced_read ", "crc8x4 ",
+	"congestion 7 ", "congestion ", "congestion x ", "nothing ", "",
+};
+
+static void
+extensions(void)
+{
+	uint i;
+
+	begin(0, 0);
+	for(i = 0; i < Names; i++){
+		extend((int)i % 3, names[i]);
+		ata(Hpattern | ((int)i % 3), 36 + 512, 0x41, 0, 1, 0x34, i);
+		ata((int)i % 3, 36, 0x40, 0, 2, 0x24, i);
+	}
+	command(0, 0x23, 60, "\002\000\000\000", 4);
+	command(0, 0x23, 60, "\003\000a\000\000", 5);
+	command(0, 0x23, 30, "\005\000a\000\000", 5);
+	command(0, 0x23, 60, "\001\000\000", 3);
+	command(0, 0x23, 26, "\000\000", 2);
+	command(0, 0x23, 60, "\000\006reset", 7);
+	command(Hbroadcast, 0x23, 60, "\007\000reset", 7);
+	finish("ext-names");
+	begin(0, 1);
+	extend(0, "reset coalesced_read ");
+	coalesced(0, 20, 20);
+	coalesced(0, 20, 3);
+	coalesced(1, 20, 20);
+	coalesced(0, 0, 3);
+	put(Rturn);
+	extend(0, "crc8x4 congestion 1 ");
+	coalesced(0, 60, 60);
+	coalesced(0, 60, 60);
+	ata(0, 36, 0x40, 0, 17, 0x24, 0);
+	ata(1, 36, 0x40, 0, 17, 0x24, 0);
+	put(Rturn | 8);
+	config(0, 60, 4, "", 0);
+	coalesced(0, 9, 9);
+	finish("ext-coalesced");
+	begin(0, 0);
+	extend(0, "crc8x4 tag_inc_le ");
+	for(i = 0; i < 8; i++)
+		summed((int)i & 1, i);
+	ata(0, 36, 0x40, 0, 2, 0x24, 9);
+	ata(0, 36, 0x40, 0, 3, 0x24, 9);
+	ata(0, 36, 0x40, 0, 1, 0x24, 300);
+	ata(0, 36, 0, 0, 1, 0xec, 0);
+	put(Rmtu);
+	put(7);
+	ata(0, 36, 0x40, 0, 1, 0x24, 9);
+	extend(1, "crc8x4 ");
+	finish("ext-crc");
+}
+
 static void
 disks(void)
 {
@@ -509,6 +600,12 @@ randominput(void)
 		case 9:
 			command((int)rnd(32), (int)rnd(5), rnd(80), "\001\001\001\001\001\001\001", rnd(8));
 			break;
+		case 10:
+			extend((int)rnd(4), names[rnd(Names)]);
+			break;
+		case 11:
+			coalesced((int)rnd(4), (int)rnd(70), rnd(64));
+			break;
 		default:
 			randomata();
 			break;
@@ -523,6 +620,7 @@ generate(const char *where)
 	commands();
 	trims();
 	others();
+	extensions();
 	disks();
 	late();
 	printf("%d inputs\n", nwritten);

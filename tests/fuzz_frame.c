@@ -25,7 +25,7 @@
  * The oracle knows what each frame may be answered, follows the answers
  * with a copy of the disk, and compares.  It learns from an answer only
  * that a command has been done; what doing it means it works out by itself
- * (wire.md 1, 2; ACS-3).
+ * (wire.md 1, 2, 6, 7; ACS-3).
  */
 #include <errno.h>
 #include <stddef.h>
@@ -41,6 +41,7 @@
 #include "fuzz.h"
 
 typedef struct Asked Asked;
+typedef struct Feature Feature;
 
 enum {
 	Imagesec		= 280,		/* sectors of the image at first */
@@ -61,6 +62,19 @@ struct Asked {
 	uint	alen;
 	int	mtu;
 	int	ours;
+	int	record;		/* it came behind another, and may get lost */
+	int	crc;		/* its initiator's at that time */
+	int	slow;
+	uchar	*names;		/* those expected in the answer to a negotiation, or NULL */
+	uint	nnames;
+};
+
+/* What an initiator has negotiated: 0 no, 1 yes, Maybe. */
+enum { Maybe = 2 };
+struct Feature {
+	int	coalesce;
+	int	crc;
+	int	slow;		/* reads may come late */
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t*, size_t);
@@ -78,6 +92,13 @@ static uchar model[Maximage * Sector];
 static uchar fresh[Imagesec * Sector];	/* the disk at an input's beginning */
 static uchar unknown[Maximage];		/* the oracle has lost sight of these sectors */
 static uvlong digest;			/* of all answers */
+static Feature features[3];		/* of the MACs of address */
+static uint strangers;			/* negotiations of other MACs */
+
+static const uchar macs[4][6] = {
+	{ 0x02, 0, 0, 0, 0, 1 }, { 0x02, 0, 0, 0, 0, 2 },
+	{ 0x02, 0, 0, 0, 0, 3 }, { 0x03, 0, 0, 0, 0, 1 },
+};
 
 static void
 check(int good, const char *what)
@@ -164,6 +185,24 @@ kind(uint cmd, int *ext)
 	return Xnone;
 }
 
+/* Four bytes behind n others that should be their checksum. */
+static int
+goodcrc(const uchar *p, uint n)
+{
+	static uchar table[256];
+	uchar crc[4] = { 0xff, 0xff, 0xff, 0xff };
+	uint i, k, c;
+
+	for(i = 1; table[255] == 0; i++){
+		for(c = i, k = 0; k < 8; k++)
+			c = c & 1 ? c >> 1 ^ 0xb2 : c >> 1;
+		table[i] = (uchar)c;
+	}
+	for(i = 0; i < n; i++)
+		crc[i % 4] = table[crc[i % 4] ^ p[i]];
+	return memcmp(crc, p + n, 4) == 0;
+}
+
 /* All sectors that a request names and the disk has are out of sight. */
 static void
 lose(uvlong lba, uvlong n)
@@ -212,8 +251,8 @@ moved(Asked *a, int what, uvlong lba, uint n, int done)
 		memset(unknown + First + lba, 0, n);
 		return;
 	}
-	check(a->alen == Odata + n * Sector, "a read's answer has the wrong length");
-	for(i = 0; i < n; i++)
+	check(a->alen == Odata + n * Sector || a->crc, "a read's answer has the wrong length");
+	for(i = 0; i < n && !a->slow; i++)
 		check(unknown[First + lba + i] || memcmp(data + i * Sector, at(lba + i), Sector) == 0, "a read answers with other data than was written");
 }
 
@@ -232,6 +271,11 @@ atadone(Asked *a)
 	check(done == (r[25] == 0) || r[27] == 0x61, "status and error register disagree");
 	check(r[24] == f[24] && r[34] == 0 && r[35] == 0, "AFlags or reserved bytes are wrong");
 	check(r[27] != 0x61 || what == Xwrite || what == Xtrim, "a device fault without a write");
+	if(what == Xread && a->crc){
+		n = done ? n : 0;
+		if(a->crc != Maybe || a->alen == Odata + n * Sector + 4)
+			check(a->alen == (n == 0 ? Framemin : Odata + n * Sector + 4) && (goodcrc(r + 24, 12 + n * Sector) || a->crc == Maybe), "a read's checksum is wrong");
+	}
 	if(!(done && what == Xread))
 		check(a->alen == (page ? Odata + Sector : Framemin), "an answer has the wrong length");
 	if(f[27] == 0xec)
@@ -258,6 +302,21 @@ zeros(const uchar *p, const uchar *e)
 	return 1;
 }
 
+/* A write whose checksum is wrong. */
+static int
+wrongcrc(Asked *a)
+{
+	uchar *f = a->f;
+	uint n;
+	int ext, what;
+
+	if(f[14] >> 4 != Aoever || f[19] != 0 || a->len < Odata)
+		return 0;
+	what = kind(f[27], &ext);
+	n = f[26] > 0 ? f[26] : ext ? 65536 : 256;
+	return (what == Xwrite || what == Xtrim) && a->len >= Odata + n * Sector + 4 && !goodcrc(f + 24, 12 + n * Sector);
+}
+
 /*
  * Is silence wrong?  With a mask list, or when a config string was asked
  * for, the oracle doesn't know.
@@ -267,7 +326,11 @@ mustanswer(Asked *a)
 {
 	uchar *f = a->f;
 
-	if(!a->ours || options & (Fmasked | Fmaskused))
+	if(!a->ours || a->record || options & (Fmasked | Fmaskused))
+		return 0;
+	if(f[14] >> 4 == Aoever && f[19] == Cextend)
+		return a->names != NULL;
+	if(a->crc && wrongcrc(a))
 		return 0;
 	if(f[14] >> 4 != Aoever || f[19] > 3)
 		return 1;
@@ -286,6 +349,7 @@ judge(Asked *a)
 		return;
 	}
 	check(a->ours, "a frame that was not for us was answered");
+	check(a->crc != 1 || !wrongcrc(a), "a write with a wrong checksum was answered");
 	check(f[14] >> 4 != Aoever || f[19] > 3 || a->len >= least[f[19]], "a frame that was too short was answered");
 	check(a->alen <= (uint)(Etherhdr + a->mtu) && a->alen >= Framemin, "an answer is too short or too long");
 	check(memcmp(r, f + 6, 6) == 0 && memcmp(r + 6, nic.ea.a, 6) == 0 && get16(r + 12) == Aoetype, "an answer's Ethernet header is wrong");
@@ -294,10 +358,14 @@ judge(Asked *a)
 	check(get16(r + 16) == Shelf && r[18] == Slot && r[19] == f[19], "an answer has another address or command");
 	check((r[15] == 5) == (f[14] >> 4 != 1), "the version was misjudged");
 	if(r[15] != 5)
-		check((r[15] == 1) == (f[19] > 3), "the command was misjudged");
+		check((r[15] == 1) == (f[19] > 3 && f[19] != Cextend), "the command was misjudged");
 	if(r[15] == 5 || r[15] == 1)
 		check(zeros(r + 24, r + a->alen), "a refusal says more");
-	else if(f[19] == 0 && r[15] == 0)
+	else if(f[19] == Cextend){
+		check(r[15] == 0 && a->names != NULL, "a negotiation was answered that is none");
+		check(a->alen >= 26 + a->nnames && memcmp(r + 24, f + 24, 2) == 0 && zeros(r + 26 + a->nnames, r + a->alen), "a negotiation's answer has another length");
+		check(memcmp(r + 26, a->names, a->nnames) == 0, "other features were granted");
+	}else if(f[19] == 0 && r[15] == 0)
 		atadone(a);
 	else if(f[19] == 2 && r[15] == 0 && f[25] == 1)
 		options |= Fmaskused;
@@ -372,6 +440,7 @@ turn(void)
 	for(i = 0; i < n; i++){
 		free(asked[i].f);
 		free(asked[i].answer);
+		free(asked[i].names);
 	}
 	nasked = 0;
 }
@@ -389,28 +458,153 @@ ours(const uchar *f, uint len)
 		&& (f[18] == Slot || f[18] == 0xff);
 }
 
-/* Each frame gets a tag of its own, for the answer to be known by. */
-static void
-give(uchar *f, uint len)
-{
-	Asked *a;
-	uchar *r;
-	uint got;
+/* Extensions. */
 
-	if(nasked == Maxasked)
-		turn();
-	a = &asked[nasked++];
-	serial++;
-	if(len >= 24){
-		f[20] = (uchar)(serial >> 24);
-		f[21] = (uchar)(serial >> 16);
-		f[22] = (uchar)(serial >> 8);
-		f[23] = (uchar)serial;
+static Feature*
+featuresof(const uchar *f)
+{
+	static Feature any;
+	int i;
+
+	for(i = 0; i < 3; i++)
+		if(memcmp(f + 6, macs[i], 6) == 0 && strangers < INITIATORS - 3)
+			return &features[i];
+	any = (Feature){ Maybe, Maybe, 1 };
+	return &any;
+}
+
+static void
+upper(uchar *s)
+{
+	for(; *s != 0; s++)
+		if(*s >= 'a' && *s <= 'z')
+			*s = (uchar)(*s - 32);
+}
+
+/*
+ * What the target makes of a list of names.
+ */
+static void
+negotiate(Feature *g, uchar *s, int mtu)
+{
+	uchar *next, *p;
+
+	for(; *s != 0; s = next){
+		next = s + strlen((char*)s) + 1;
+		if(strcmp((char*)s, "reset") == 0)
+			*g = (Feature){ .slow = g->slow };
+		else if(strcmp((char*)s, "coalesced_read") == 0)
+			g->coalesce = 1;
+		else if(strcmp((char*)s, "crc8x4") == 0 && mtu >= 538)
+			g->crc = 1;
+		else if(strcmp((char*)s, "congestion") == 0 && *next != 0){
+			for(p = next; *p >= '0' && *p <= '9'; p++)
+				;
+			if(*p != 0)
+				continue;
+			g->slow = 1;
+			upper(s);
+			next = p + 1;
+			continue;
+		}else if(strcmp((char*)s, "tag_inc_le") != 0 && strcmp((char*)s, "tag_inc_be") != 0 && strcmp((char*)s, "tag_random") != 0)
+			continue;
+		upper(s);
 	}
-	*a = (Asked){ .f = malloc(len + 1), .len = len, .mtu = nic.mtu, .ours = ours(f, len) };
+}
+
+/*
+ * Before the target gets it, a frame that changes features is looked at.
+ */
+static void
+foresee(Asked *a)
+{
+	Feature *g = featuresof(a->f);
+	uchar *f = a->f;
+	uint n;
+
+	a->crc = g->crc;
+	a->slow = g->slow;
+	if(!a->ours || f[14] >> 4 != Aoever)
+		return;
+	if(f[19] == Cmask && a->len >= 28 && f[25] == 1)
+		options |= Fmaskused;
+	if(f[19] == Cconfig && a->len >= 32 && (f[29] & 0xf) > 2){
+		g->coalesce = g->coalesce ? Maybe : 0;
+		g->crc = g->crc ? Maybe : 0;
+	}
+	if(f[19] != Cextend || a->len < 28)
+		return;
+	strangers += g < features || g >= features + 3;
+	n = (uint)(f[24] | f[25] << 8);
+	if(n < 2 || n > a->len - 26 || f[26 + n - 1] != 0 || f[26 + n - 2] != 0 || 26 + n > (uint)(a->mtu + Etherhdr))
+		return;
+	a->nnames = n;
+	a->names = malloc(n);
+	if(a->names == NULL)
+		abort();
+	memcpy(a->names, f + 26, n);
+	negotiate(g, a->names, a->mtu);
+	if(options & (Fmasked | Fmaskused))
+		*g = (Feature){ Maybe, Maybe, 1 };
+}
+
+static void
+settag(uchar *p)
+{
+	serial++;
+	p[0] = (uchar)(serial >> 24);
+	p[1] = (uchar)(serial >> 16);
+	p[2] = (uchar)(serial >> 8);
+	p[3] = (uchar)serial;
+}
+
+/* How many records of coalesced reads there may be in a frame. */
+static uint
+records(const uchar *f, uint len)
+{
+	uint n;
+	int ext;
+
+	if(!ours(f, len) || len <= Odata || f[19] != 0 || kind(f[27], &ext) != Xread || !featuresof(f)->coalesce)
+		return 0;
+	n = (len - Odata - 1) / 16;
+	return n < f[Odata] ? n : f[Odata];
+}
+
+static void
+ask(const uchar *f, uint len, int record)
+{
+	Asked *a = &asked[nasked++];
+
+	*a = (Asked){ .f = malloc(len + 1), .len = len, .mtu = nic.mtu, .ours = ours(f, len), .record = record };
 	if(a->f == NULL)
 		abort();
 	memcpy(a->f, f, len);
+	if(len >= 24)
+		foresee(a);
+}
+
+/* Each request gets a tag of its own, for the answer to be known by. */
+static void
+give(uchar *f, uint len)
+{
+	uchar q[Odata], *r, *p;
+	uint i, got, n = records(f, len);
+
+	if(nasked + 1 + n > Maxasked)
+		turn();
+	if(len >= 24)
+		settag(f + 20);
+	for(i = 0, p = f + Odata + 1; i < n; i++, p += 16)
+		settag(p);
+	ask(f, len, 0);
+	for(i = 0, p = f + Odata + 1; i < n; i++, p += 16){
+		memcpy(q, f, sizeof q);
+		memcpy(q + 20, p, 4);
+		memcpy(q + 28, p + 4, 6);
+		q[26] = p[15];
+		ask(q, sizeof q, 1);
+	}
 	memput(&nic, f, len);
 	r = nicrecv(&nic, &got);
 	check(r != NULL, "memos has no frame");
@@ -422,11 +616,6 @@ give(uchar *f, uint len)
 static void
 address(uchar *f, uint how)
 {
-	static const uchar macs[4][6] = {
-		{ 0x02, 0, 0, 0, 0, 1 }, { 0x02, 0, 0, 0, 0, 2 },
-		{ 0x02, 0, 0, 0, 0, 3 }, { 0x03, 0, 0, 0, 0, 1 },
-	};
-
 	if(how & Hbroadcast)
 		memset(f, 0xff, 6);
 	else
@@ -548,7 +737,8 @@ start(void)
 		c.mask[c.nmask++] = friend;
 	aoeinit(&c);
 	atainit("9.4:fuzz", options & Freadonly, options & Fsync);
-	serial = nasked = nfaults = 0;
+	serial = nasked = nfaults = strangers = 0;
+	memset(features, 0, sizeof features);
 	digest = 0;
 }
 
