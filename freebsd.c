@@ -827,6 +827,7 @@ shadowopen(uvlong *size)
 {
 	int r = shadowtake(shadow.name, 0);
 	struct stat st;
+	int r = shadowtake(shadow.name, 0);
 
 	if(r < 0 && errno != ENOENT)
 		return -1;

@@ -57,6 +57,17 @@ unlimited() {
 	return $r
 }
 ok "MAX_NICS may be left undefined" unlimited
+# What is not linux.c or freebsd.c needs POSIX and err.h, which the C
+# libraries of both, and musl, have.
+posix() {
+	for f in ./*.c
+	do
+		case $f in ./linux.c | ./freebsd.c) continue ;; esac
+		"$1" -std=c11 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Werror -I. -fsyntax-only "$f" || return 1
+	done
+}
+ok "with glibc's headers, the rest of it needs POSIX only" posix gcc
+ok "with musl's too" posix musl-gcc
 header() { touch dat.h && fails make -q B=obj/gcc CC=gcc CFLAGS='-O2 -g -Werror' obj/gcc/aoede; }
 ok "a changed header means a build" header
 plain() { env -i PATH="$PATH" make >"$TMP/make.out" 2>&1 && [ -x ./aoede ]; }
