@@ -38,7 +38,8 @@ OBJ	= $(SRC:%.c=$(B)/%.o)
 
 # freebsd.c on another system runs over a layer that belongs to the tests.
 LAYER	= $(if $(filter FreeBSD,$(HOST)),,$(filter freebsd,$(PLATFORM)))
-LAYERCALLS = open64 openat64 close stat64 fstat64 read write pread64 pwrite64 preadv64 pwritev64 poll socket ioctl mincore fstatfs getopt
+LAYERCALLS = open64 openat64 close stat64 fstat64 read write pread64 pwrite64 preadv64 pwritev64 poll socket ioctl mincore fstatfs getopt \
+	fsync fdatasync ftruncate64 flock unlinkat renameat linkat faccessat fstatat64 access mmap64
 ifneq ($(LAYER),)
 OBJ	+= $(B)/tests/freebsd/layer.o $(B)/tests/freebsd/host.o
 LDLAYER	= $(LAYERCALLS:%=-Wl,--wrap=%)

@@ -25,7 +25,9 @@
  * the start come back as a sentence, later ones as errno.
  */
 #include <sys/types.h>
+#include <sys/capsicum.h>
 #include <aio.h>
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -73,6 +75,7 @@ struct Slot {
 };
 
 struct Port {
+	Port	*next;
 	int	fd;		/* /dev/bpf */
 	int	attached;	/* to an interface */
 	int	shelf;
@@ -88,6 +91,8 @@ struct Port {
 	uint	head;		/* the oldest slot in use */
 	uint	used;
 };
+
+static Port *ports;
 
 /*
  * A sentence for an error at the start; one at a time is enough.
@@ -326,6 +331,8 @@ nicopen(Nic *n, int shelf, int slot, int bufcnt)
 	if(p == NULL)
 		return sentence("%s: %s", n->name, strerror(errno));
 	n->port = p;
+	p->next = ports;
+	ports = p;
 	p->shelf = shelf;
 	p->slot = slot;
 	p->fd = open("/dev/bpf", O_RDWR|O_NONBLOCK|O_CLOEXEC);
@@ -526,6 +533,7 @@ nicdrops(Nic *n)
  * besides.
  */
 static int routefd = -1;
+static int linkkq = -1;
 
 int
 linkopen(void)
@@ -544,6 +552,7 @@ linkopen(void)
 		close(kq);
 		return -1;
 	}
+	linkkq = kq;
 	return kq;
 }
 
@@ -752,23 +761,48 @@ static struct {
 
 static const char markname[] = "aoede.shadow";
 
+/* Directories in which files are made and removed in the sandbox, too. */
+enum {
+	Maxdirs	= 2,
+};
+static int dirs[Maxdirs];
+static uint ndirs;
+
+/*
+ * Open the directory of a file that may not be there, for use in the
+ * sandbox, too.  Returns its descriptor, or -1 with errno, its path, and the
+ * file's name in it.
+ */
+static int
+opendirectory(char *path, char dir[PATH_MAX], char **name)
+{
+	char *slash = strrchr(path, '/');
+	int fd;
+
+	*name = slash != NULL ? slash + 1 : path;
+	if(**name == 0 || strlen(path) >= PATH_MAX){
+		errno = **name == 0 ? EISDIR : ENAMETOOLONG;
+		return -1;
+	}
+	snprintf(dir, PATH_MAX, "%.*s", slash == NULL || slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
+	fd = open(dir, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+	if(fd >= 0)
+		dirs[ndirs++] = fd;
+	return fd;
+}
+
 char*
 shadowdir(char *path)
 {
 	static char dir[PATH_MAX];
-	char *slash = strrchr(path, '/');
 	size_t n;
 
-	shadow.name = slash != NULL ? slash + 1 : path;
-	if(shadow.name[0] == 0 || strlen(shadow.name) + sizeof ".0123456789.aoede" > sizeof shadow.temp)
-		return sentence("-f %s: expected the name of a file", path);
-	if(slash != NULL && slash - path >= PATH_MAX)
-		return sentence("-f: expected a shorter path");
-	snprintf(shadow.temp, sizeof shadow.temp, "%s.%ld.aoede", shadow.name, (long)getpid());
-	snprintf(dir, sizeof dir, "%.*s", slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
-	shadow.dir = open(dir, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+	shadow.dir = opendirectory(path, dir, &shadow.name);
 	if(shadow.dir < 0 || realpath(dir, shadow.path) == NULL)
 		return sentence("-f %s: %s: expected a file in a directory that exists", path, strerror(errno));
+	if(strlen(shadow.name) + sizeof ".0123456789.aoede" > sizeof shadow.temp)
+		return sentence("-f %s: expected a shorter name", path);
+	snprintf(shadow.temp, sizeof shadow.temp, "%s.%ld.aoede", shadow.name, (long)getpid());
 	n = strlen(shadow.path);
 	if(n + 1 + strlen(shadow.name) >= sizeof shadow.path)
 		return sentence("-f %s: expected a shorter path", path);
@@ -825,7 +859,6 @@ shadowtake(char *name, int flags)
 int
 shadowopen(uvlong *size)
 {
-	int r = shadowtake(shadow.name, 0);
 	struct stat st;
 	int r = shadowtake(shadow.name, 0);
 
@@ -884,14 +917,12 @@ shadowmake(uvlong size)
 int
 shadowname(void)
 {
-	/* Whoever else may want this name has no lock on the temporary one. */
-	if(faccessat(shadow.dir, shadow.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0){
-		errno = EEXIST;
-		return -1;
-	}
-	if(renameat(shadow.dir, shadow.temp, shadow.dir, shadow.name) < 0)
+	/* Two names for a moment, since renameat would take away what has this one. */
+	if(linkat(shadow.dir, shadow.temp, shadow.dir, shadow.name, 0) < 0)
 		return -1;
 	shadow.named = 1;
+	if(unlinkat(shadow.dir, shadow.temp, 0) < 0)
+		return -1;
 	return fsync(shadow.dir);
 }
 
@@ -933,6 +964,95 @@ imagemarked(char *path, size_t size)
 	text[n] = 0;
 	snprintf(path, size, "%s", text + 5);
 	return strncmp(text, "live ", 5) == 0 || access(path, F_OK) == 0 ? Marklive : Markgone;
+}
+
+/*
+ * The file of the target's state, found by its directory, which is opened at the
+ * start.  What is written goes to another file first, which then takes its
+ * name.  Both are locked by whoever has them, as the image need not be: its
+ * readers may share.
+ */
+static struct {
+	int	dir;
+	int	fd;		/* the file, locked; -1 while there is none */
+	char	*name;
+	char	new[NAME_MAX + 1];
+} kept = { .fd = -1 };
+
+/*
+ * Open and lock the state file.  Returns -1 with errno.  It may have been
+ * replaced before we had the lock.
+ */
+static int
+stateget(void)
+{
+	struct stat st;
+	int fd;
+
+	for(;;){
+		fd = openat(kept.dir, kept.name, O_RDONLY|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC);
+		if(fd < 0 || fstat(fd, &st) < 0)
+			return -1;
+		if(!S_ISREG(st.st_mode)){
+			errno = EINVAL;
+			return -1;
+		}
+		if(flock(fd, LOCK_EX|LOCK_NB) < 0 || fstat(fd, &st) < 0)
+			return -1;
+		if(st.st_nlink > 0)
+			return fd;
+		close(fd);
+	}
+}
+
+char*
+stateopen(char *path, uchar *buf, size_t size, ssize_t *len)
+{
+	char dir[PATH_MAX];
+
+	*len = -1;
+	kept.dir = opendirectory(path, dir, &kept.name);
+	if(kept.dir < 0)
+		return sentence("-S %s: %s: expected a file in a directory that exists", path, strerror(errno));
+	if(strlen(kept.name) + sizeof ".new" > sizeof kept.new)
+		return sentence("-S %s: expected a shorter name", path);
+	snprintf(kept.new, sizeof kept.new, "%s.new", kept.name);
+	kept.fd = stateget();
+	if(kept.fd < 0 && errno == ENOENT)
+		return NULL;
+	if(kept.fd < 0 && errno == EWOULDBLOCK)
+		return sentence("-S %s: locked by another program, most likely another aoede", path);
+	if(kept.fd < 0 || (*len = pread(kept.fd, buf, size, 0)) < 0)
+		return sentence("-S %s: %s: expected a file", path, strerror(errno));
+	return NULL;
+}
+
+static int exactly(int fd, int op, char *buf, size_t len, off_t off);
+
+int
+statesave(uchar *buf, size_t len)
+{
+	int fd, e;
+
+	fd = openat(kept.dir, kept.new, O_RDWR|O_CREAT|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC, 0600);
+	if(fd < 0)
+		return -1;
+	if(flock(fd, LOCK_EX|LOCK_NB) < 0){
+		close(fd);
+		return -1;
+	}
+	if(ftruncate(fd, 0) < 0 || exactly(fd, Owrite, (char*)buf, len, 0) < 0 || fsync(fd) < 0
+	|| renameat(kept.dir, kept.new, kept.dir, kept.name) < 0){
+		e = errno;
+		unlinkat(kept.dir, kept.new, 0);	/* it holds space that may be wanted */
+		close(fd);
+		errno = e;
+		return -1;
+	}
+	if(kept.fd >= 0)
+		close(kept.fd);
+	kept.fd = fd;
+	return fsync(kept.dir);
 }
 
 /*
@@ -1681,6 +1801,13 @@ collect(void)
 	}while(n == 64);
 }
 
+int
+enginesleep(void)
+{
+	/* The kqueue no longer tells of what collect has taken out of it. */
+	return engine.ended != NULL || atomic_load_explicit(&pool.nended, memory_order_relaxed) > 0;
+}
+
 void
 enginewake(void)
 {
@@ -1705,4 +1832,72 @@ enginereap(void)
 	warm(o);
 	o->done(o);
 	return 1;
+}
+
+/*
+ * The sandbox: capsicum(4) has the process open nothing but files in
+ * directories that are open, and leaves each descriptor what this file does
+ * with it.
+ */
+void
+disarm(void)
+{
+	/* All threads are shut in by sandbox, later. */
+}
+
+static void
+limit(int fd, cap_rights_t *rights, const unsigned long *ioctls, size_t n)
+{
+	if(fd >= 0 && (cap_rights_limit(fd, rights) < 0 || (n > 0 && cap_ioctls_limit(fd, ioctls, n) < 0)) && errno != ENOSYS)
+		warn("can't limit what descriptor %d is for", fd);
+}
+
+static void
+limitnet(void)
+{
+	static const unsigned long bpf[] = { BIOCGETIF, BIOCSETIF, BIOCIMMEDIATE, BIOCSHDRCMPLT, BIOCSDIRECTION, BIOCSETF, BIOCGSTATS };
+	static const unsigned long ask[] = { SIOCGIFFLAGS, SIOCGIFMTU, SIOCGIFMEDIA, SIOCGIFCONF };
+	cap_rights_t r;
+	Port *p;
+
+	for(p = ports; p != NULL; p = p->next)
+		limit(p->fd, cap_rights_init(&r, CAP_READ, CAP_WRITE, CAP_EVENT, CAP_IOCTL), bpf, sizeof bpf / sizeof bpf[0]);
+	limit(asker(), cap_rights_init(&r, CAP_IOCTL), ask, sizeof ask / sizeof ask[0]);
+	limit(routefd, cap_rights_init(&r, CAP_READ, CAP_EVENT), NULL, 0);
+	limit(linkkq, cap_rights_init(&r, CAP_KQUEUE, CAP_EVENT), NULL, 0);
+	limit(engine.kq, cap_rights_init(&r, CAP_KQUEUE, CAP_EVENT), NULL, 0);
+}
+
+/*
+ * A file that is opened in a directory has the directory's rights.
+ */
+static void
+limitfiles(void)
+{
+	static const unsigned long dev[] = { DIOCGMEDIASIZE, DIOCGFLUSH, DIOCGDELETE, DIOCGIDENT, DIOCGPROVIDERNAME };
+	cap_rights_t r;
+	uint i;
+
+	cap_rights_init(&r, CAP_PREAD, CAP_PWRITE, CAP_FSYNC, CAP_FSTAT, CAP_FSTATFS, CAP_MMAP_R,
+		CAP_EXTATTR_GET, CAP_EXTATTR_SET, CAP_EXTATTR_DELETE, CAP_IOCTL);
+	limit(files[Image].fd, &r, dev, sizeof dev / sizeof dev[0]);
+	limit(kept.fd, cap_rights_init(&r, CAP_FSTAT), NULL, 0);
+	cap_rights_init(&r, CAP_PREAD, CAP_PWRITE, CAP_FSYNC, CAP_FSTAT, CAP_FSTATFS, CAP_MMAP_R, CAP_FTRUNCATE, CAP_FLOCK,
+		CAP_LOOKUP, CAP_CREATE, CAP_FSTATAT, CAP_UNLINKAT, CAP_RENAMEAT_SOURCE, CAP_RENAMEAT_TARGET,
+		CAP_LINKAT_SOURCE, CAP_LINKAT_TARGET);
+	for(i = 0; i < ndirs; i++)
+		limit(dirs[i], &r, NULL, 0);
+	if(files[Shadow].fd >= 0)
+		limit(files[Shadow].fd, cap_rights_init(&r, CAP_PREAD, CAP_PWRITE, CAP_FSYNC, CAP_FSTAT, CAP_FSTATFS, CAP_MMAP_R, CAP_FTRUNCATE, CAP_FLOCK), NULL, 0);
+}
+
+void
+sandbox(void)
+{
+	if(SANDBOX == 0)
+		return;
+	limitnet();
+	limitfiles();
+	if(cap_enter() < 0)
+		warnx("no Capsicum (%s)", strerror(errno));
 }

@@ -35,6 +35,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <sys/capsicum.h>
 #include <sys/disk.h>
 #include <sys/epoll.h>
 #include <sys/event.h>
@@ -76,6 +77,12 @@ enum {
 
 struct Desc {
 	int	kind;
+
+	/* Capsicum */
+	int	limited;
+	uint64_t	rights[2];
+	unsigned long	ioctls[16];
+	size_t	nioctl;
 
 	/* bpf */
 	unsigned	size;
@@ -173,6 +180,93 @@ fail(int e)
 	return -1;
 }
 
+/*
+ * Capsicum.  What the real thing would refuse (ECAPMODE, ENOTCAPABLE) ends
+ * the program: it had no reason to try.
+ */
+
+static int capmode;
+
+/*
+ * Has the descriptor these rights?
+ */
+static void
+need(int fd, uint64_t right)
+{
+	Desc *d = descof(fd);
+	uint64_t have = d->rights[(right >> 58) & 1];
+
+	if(d->limited && (have & right) != right)
+		die("a right that the descriptor no longer has");
+}
+
+static void
+needpath(void)
+{
+	if(capmode)
+		die("a path that doesn't begin at a descriptor");
+}
+
+cap_rights_t*
+__cap_rights_init(int version, cap_rights_t *r, ...)
+{
+	uint64_t right;
+	va_list ap;
+
+	(void)version;
+	*r = (cap_rights_t){ { CAPRIGHT(0, 0ULL), CAPRIGHT(1, 0ULL) } };
+	va_start(ap, r);
+	while((right = va_arg(ap, uint64_t)) != 0)
+		r->cr_rights[(right >> 58) & 1] |= right;
+	va_end(ap);
+	return r;
+}
+
+int
+cap_rights_limit(int fd, const cap_rights_t *r)
+{
+	Desc *d = descof(fd);
+
+	if(d->limited)
+		die("rights that are limited twice");
+	d->limited = 1;
+	memcpy(d->rights, r->cr_rights, sizeof d->rights);
+	return 0;
+}
+
+int
+cap_ioctls_limit(int fd, const unsigned long *what, size_t n)
+{
+	Desc *d = descof(fd);
+
+	if(n > sizeof d->ioctls / sizeof d->ioctls[0])
+		die("more ioctls than the layer has");
+	need(fd, CAP_IOCTL);
+	memcpy(d->ioctls, what, n * sizeof what[0]);
+	d->nioctl = n;
+	return 0;
+}
+
+int
+cap_enter(void)
+{
+	capmode = 1;
+	return 0;
+}
+
+static void
+needioctl(int fd, unsigned long what)
+{
+	Desc *d = descof(fd);
+	size_t i;
+
+	need(fd, CAP_IOCTL);
+	for(i = 0; i < d->nioctl && d->ioctls[i] != what; i++)
+		;
+	if(d->nioctl > 0 && i == d->nioctl)
+		die("an ioctl that the descriptor no longer has");
+}
+
 /* Files. */
 
 int
@@ -182,6 +276,7 @@ __wrap_open64(const char *path, int flags, ...)
 	mode_t mode;
 	int fd, blk, direct = flags & O_DIRECT;
 
+	needpath();
 	va_start(ap, flags);
 	mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
 	va_end(ap);
@@ -213,12 +308,21 @@ __wrap_openat64(int dir, const char *path, int flags, ...)
 	mode_t mode;
 	int fd;
 
+	need(dir, CAP_LOOKUP);
+	need(dir, (flags & O_ACCMODE) == O_RDONLY ? CAP_READ : CAP_PREAD|CAP_PWRITE);
+	if(flags & O_CREAT)
+		need(dir, CAP_CREATE);
+	if(flags & O_DSYNC)
+		need(dir, CAP_FSYNC);
 	va_start(ap, flags);
 	mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
 	va_end(ap);
 	fd = newdesc(__real_openat64(dir, path, flags & ~O_DIRECT, mode), Dnone);
-	if(fd >= 0)
-		desc[fd].direct = flags & O_DIRECT;
+	if(fd < 0)
+		return fd;
+	desc[fd].direct = flags & O_DIRECT;
+	desc[fd].limited = descof(dir)->limited;
+	memcpy(desc[fd].rights, descof(dir)->rights, sizeof desc[fd].rights);
 	return fd;
 }
 
@@ -239,8 +343,10 @@ disguise(struct stat *st)
 int
 __wrap_stat64(const char *path, struct stat *st)
 {
-	int r = __real_stat64(path, st);
+	int r;
 
+	needpath();
+	r = __real_stat64(path, st);
 	disguise(st);
 	return r;
 }
@@ -248,8 +354,10 @@ __wrap_stat64(const char *path, struct stat *st)
 int
 __wrap_fstat64(int fd, struct stat *st)
 {
-	int r = __real_fstat64(fd, st);
+	int r;
 
+	need(fd, CAP_FSTAT);
+	r = __real_fstat64(fd, st);
 	disguise(st);
 	st->st_birthtime = (long)hostborn(fd);
 	return r;
@@ -258,6 +366,7 @@ __wrap_fstat64(int fd, struct stat *st)
 int
 __wrap_fstatfs(int fd, struct statfs *fs)
 {
+	need(fd, CAP_FSTATFS);
 	memset(fs, 0, sizeof *fs);
 	snprintf(fs->f_fstypename, sizeof fs->f_fstypename, "%s", hosttmpfs(fd) ? "tmpfs" : "ufs");
 	return 0;
@@ -294,12 +403,14 @@ moved(int fd, ssize_t n)
 ssize_t
 __wrap_preadv64(int fd, const struct iovec *iov, int niov, off_t off)
 {
+	need(fd, CAP_PREAD);
 	return aligned(fd, iov, niov, off) ? moved(fd, __real_preadv64(fd, iov, niov, off)) : fail(EINVAL);
 }
 
 ssize_t
 __wrap_pwritev64(int fd, const struct iovec *iov, int niov, off_t off)
 {
+	need(fd, CAP_PWRITE);
 	return aligned(fd, iov, niov, off) ? moved(fd, __real_pwritev64(fd, iov, niov, off)) : fail(EINVAL);
 }
 
@@ -347,6 +458,7 @@ __wrap_mincore(void *addr, size_t len, unsigned char *vec)
 int
 fspacectl(int fd, int cmd, const struct spacectl_range *r, int flags, struct spacectl_range *left)
 {
+	need(fd, CAP_PWRITE);
 	if(cmd != SPACECTL_DEALLOC || flags != 0 || r->r_offset < 0 || r->r_len <= 0)
 		return fail(EINVAL);
 	if(descof(fd)->kind == Ddisk)
@@ -381,7 +493,7 @@ diskioctl(int fd, unsigned long what, void *arg)
 		*(off_t*)arg = phys > desc[fd].sector ? phys : 0;
 		return 0;
 	case DIOCGFLUSH:
-		return fdatasync(fd);
+		return __real_fdatasync(fd);
 	case DIOCGDELETE:
 		if(range[0] < 0 || range[1] <= 0 || range[0] % desc[fd].sector != 0 || range[1] % desc[fd].sector != 0)
 			return fail(EINVAL);
@@ -401,11 +513,95 @@ diskioctl(int fd, unsigned long what, void *arg)
 	return fail(ENOTTY);
 }
 
+/*
+ * Calls that only need a right.
+ */
+int
+__wrap_fsync(int fd)
+{
+	need(fd, CAP_FSYNC);
+	return __real_fsync(fd);
+}
+
+int
+__wrap_fdatasync(int fd)
+{
+	need(fd, CAP_FSYNC);
+	return __real_fdatasync(fd);
+}
+
+int
+__wrap_ftruncate64(int fd, off_t size)
+{
+	need(fd, CAP_FTRUNCATE);
+	return __real_ftruncate64(fd, size);
+}
+
+int
+__wrap_flock(int fd, int how)
+{
+	need(fd, CAP_FLOCK);
+	return __real_flock(fd, how);
+}
+
+int
+__wrap_unlinkat(int dir, const char *path, int flags)
+{
+	need(dir, CAP_UNLINKAT);
+	return __real_unlinkat(dir, path, flags);
+}
+
+int
+__wrap_renameat(int from, const char *old, int to, const char *new)
+{
+	need(from, CAP_RENAMEAT_SOURCE);
+	need(to, CAP_RENAMEAT_TARGET);
+	return __real_renameat(from, old, to, new);
+}
+
+int
+__wrap_linkat(int from, const char *old, int to, const char *new, int flags)
+{
+	need(from, CAP_LINKAT_SOURCE);
+	need(to, CAP_LINKAT_TARGET);
+	return __real_linkat(from, old, to, new, flags);
+}
+
+int
+__wrap_faccessat(int dir, const char *path, int mode, int flags)
+{
+	need(dir, CAP_FSTATAT);
+	return __real_faccessat(dir, path, mode, flags);
+}
+
+int
+__wrap_fstatat64(int dir, const char *path, struct stat *st, int flags)
+{
+	need(dir, CAP_FSTATAT);
+	return __real_fstatat64(dir, path, st, flags);
+}
+
+int
+__wrap_access(const char *path, int mode)
+{
+	needpath();
+	return __real_access(path, mode);
+}
+
+void*
+__wrap_mmap64(void *at, size_t len, int prot, int flags, int fd, off_t off)
+{
+	if(fd >= 0)
+		need(fd, CAP_MMAP_R);
+	return __real_mmap64(at, len, prot, flags, fd, off);
+}
+
 /* Extended attributes, and what the system says of itself. */
 
 ssize_t
 extattr_get_fd(int fd, int space, const char *name, void *data, size_t size)
 {
+	need(fd, CAP_EXTATTR_GET);
 	if(space != EXTATTR_NAMESPACE_USER)
 		return fail(EINVAL);
 	return descof(fd)->kind == Ddisk ? fail(EOPNOTSUPP) : hostgetattr(fd, name, data, size);
@@ -414,6 +610,7 @@ extattr_get_fd(int fd, int space, const char *name, void *data, size_t size)
 ssize_t
 extattr_set_fd(int fd, int space, const char *name, const void *data, size_t size)
 {
+	need(fd, CAP_EXTATTR_SET);
 	if(space != EXTATTR_NAMESPACE_USER)
 		return fail(EINVAL);
 	return descof(fd)->kind == Ddisk ? fail(EOPNOTSUPP) : hostsetattr(fd, name, data, size);
@@ -422,6 +619,7 @@ extattr_set_fd(int fd, int space, const char *name, const void *data, size_t siz
 int
 extattr_delete_fd(int fd, int space, const char *name)
 {
+	need(fd, CAP_EXTATTR_DELETE);
 	if(space != EXTATTR_NAMESPACE_USER)
 		return fail(EINVAL);
 	return descof(fd)->kind == Ddisk ? fail(EOPNOTSUPP) : (int)hostsetattr(fd, name, NULL, 0);
@@ -777,6 +975,7 @@ __wrap_ioctl(int fd, unsigned long what, ...)
 	va_start(ap, what);
 	arg = what & IOC_INOUT ? va_arg(ap, void*) : NULL;
 	va_end(ap);
+	needioctl(fd, what);
 	switch(descof(fd)->kind){
 	case Dbpf:
 		return bpfioctl(fd, what, arg);
@@ -792,6 +991,7 @@ __wrap_ioctl(int fd, unsigned long what, ...)
 ssize_t
 __wrap_read(int fd, void *buf, size_t len)
 {
+	need(fd, CAP_READ);
 	if(descof(fd)->kind == Dbpf)
 		return bpfread(fd, buf, len);
 	if(descof(fd)->kind == Droute && routelost){
@@ -804,6 +1004,7 @@ __wrap_read(int fd, void *buf, size_t len)
 ssize_t
 __wrap_write(int fd, const void *buf, size_t len)
 {
+	need(fd, CAP_WRITE);
 	if(descof(fd)->kind == Dbpf)
 		return bpfwrite(fd, buf, len);
 	return __real_write(fd, buf, len);
@@ -819,6 +1020,8 @@ __wrap_poll(struct pollfd *p, nfds_t n, int ms)
 	nfds_t i;
 	int r;
 
+	for(i = 0; i < n; i++)
+		need(p[i].fd, CAP_EVENT);
 	for(i = 0; i < n; i++)
 		if(descof(p[i].fd)->kind == Dbpf && !bpfalive(p[i].fd) && p[i].events != 0)
 			ms = 0;
@@ -950,6 +1153,10 @@ kevent(int kq, const struct kevent *in, int nin, struct kevent *out, int nout, c
 
 	if(descof(kq)->kind != Dkqueue)
 		return fail(EBADF);
+	if(nin > 0)
+		need(kq, CAP_KQUEUE_CHANGE);
+	if(nout > 0)
+		need(kq, CAP_KQUEUE_EVENT);
 	if(nout > 0 && (ts == NULL || ts->tv_sec != 0 || ts->tv_nsec != 0))
 		die("waiting in kevent: the loop waits in poll");
 	pthread_mutex_lock(&lock);
@@ -999,7 +1206,7 @@ run(Kjob *j)
 	case Jwrite:
 		return __wrap_pwritev64(j->fd, j->iov, j->niov, j->off);
 	}
-	return fdatasync(j->fd);
+	return __real_fdatasync(j->fd);
 }
 
 static void*
@@ -1072,6 +1279,8 @@ start(struct aiocb *cb, int op)
 {
 	int r;
 
+	need(cb->aio_fildes, op == Jread ? CAP_PREAD : op == Jwrite ? CAP_PWRITE : CAP_FSYNC);
+	need(cb->aio_sigevent.sigev_notify_kqueue, CAP_KQUEUE_CHANGE);
 	if(worse("noaio"))
 		return fail(EOPNOTSUPP);
 	if(op != Jsync && cb->aio_iovcnt > 64)
