@@ -2,9 +2,7 @@
 # The target against the Linux aoe driver.  Debian's user-mode-linux is a
 # whole kernel that runs as a process; booted in the initiator's namespace
 # it has the host's files as its own (read-only) and i0 as its network
-# card.  Its init, written by boot(), only carries out commands that this
-# script leaves for it in a shared directory, so that every test stands
-# here as one line: ok NAME guest COMMAND.
+# card.  tests/uml.sh boots it and has it carry out commands.
 #
 # aoeping and aoecfg have no place in the guest: its network card hands it
 # back its own frames, and these two take them for answers.  They are
@@ -16,108 +14,16 @@ tests/need ip:iproute2 linux.uml:user-mode-linux busybox:busybox-static \
 	mkfs.ext4:e2fsprogs e2fsck:e2fsprogs debugfs:e2fsprogs hdparm:hdparm \
 	aoe-stat:aoetools cmp:diffutils awk:mawk || exit 1
 . tests/lib.sh
+. tests/uml.sh
 
 # Not a round number, so that a size that was rounded anywhere shows.
 whole=$((256 * 2048 + 5))
 disk=/dev/etherd/e9.0
 sysfs='/sys/block/etherd!e9.0'
 
-# The guest's init.  Everything it changes lies in memory, on the disk
-# under test or in the shared directory.
-init() {
-	cat <<-EOF
-	#!/bin/sh
-	export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-	mount -t proc proc /proc
-	mount -t sysfs sysfs /sys
-	mount -t tmpfs tmpfs /tmp
-	mount -t tmpfs tmpfs /run
-	mkdir /run/shared /run/mnt
-	mount -t hostfs none /run/shared -o $shared
-	ip link set vec0 mtu $mtu
-	ip link set vec0 up
-	busybox insmod /usr/lib/uml/modules/\$(uname -r)/kernel/drivers/block/aoe/aoe.ko
-	cd /run/shared
-	n=1
-	while :
-	do
-		if [ -e \$n.sh ]
-		then
-			sh \$n.sh >\$n.out 2>&1 </dev/null
-			echo \$? >\$n.new
-			mv \$n.new \$n.status
-			n=\$((n + 1))
-		else
-			sleep 0.02
-		fi
-	done
-	EOF
-}
-
-# boot MTU: both ends of the cable get the MTU, and the guest starts.
-boot() {
-	mtu=$1 job=0 shared=$TMP/$1
-	mkdir -p "$shared" && init >"$shared/init" && chmod +x "$shared/init"
-	ip -n "$TNS" link set t0 mtu "$mtu"
-	ip -n "$INS" link set i0 mtu "$mtu"
-	HOME=$TMP ip netns exec "$INS" timeout -k 5 150 linux.uml mem=256M \
-		rootfstype=hostfs rootflags=/ ro init="$shared/init" \
-		vec0:transport=raw,ifname=i0,depth=128,gro=0,mtu="$mtu" \
-		con=null con0=fd:0,fd:1 quiet </dev/null >"$shared/console" 2>&1 &
-	guestpid=$!
-	PIDS="$PIDS $guestpid"
-}
-
-# guest COMMAND: run it in the guest; its output and exit status are ours.
-# guest_begin only starts it and guest_end waits for it, for at most
-# $patience seconds; a guest that hangs longer is ended, so that what is
-# left to test fails at once.
-patience=40
-guest_begin() {
-	job=$((job + 1))
-	echo "$*" >"$shared/$job.new"
-	mv "$shared/$job.new" "$shared/$job.sh"
-}
-guest_end() {
-	until_true "$patience" guest_done
-	cat "$shared/$job.out"
-	[ -e "$shared/$job.status" ] || {
-		echo "no answer from the guest"
-		kill "$guestpid"
-		return 1
-	}
-	return "$(cat "$shared/$job.status")"
-}
-guest_done() { [ -e "$shared/$job.status" ] || ! kill -0 "$guestpid"; }
-guest() { guest_begin "$*"; guest_end; }
-
-# guest_until COMMAND: let the guest try the command for 5 s.
-guest_until() {
-	guest "exec 2>/dev/null; for i in \$(seq 50); do { $*; } && exit; sleep 0.1; done; exit 1"
-}
-
 # counter INTERFACE NAME: one of the target's network statistics.
 counter() { on_target cat "/sys/class/net/$1/statistics/$2"; }
 
-# Shutdown: the guest's kernel ends, and with it the process.
-guest_off() {
-	guest_begin 'busybox poweroff -f'
-	until_true 10 gone "$guestpid"
-	PIDS=$(echo "$PIDS" | sed "s/ $guestpid\b//")
-}
-gone() { ! kill -0 "$1"; }
-
-# Files under NAME, in the guest; the sums go where no disk is involved.
-# One process makes them all, as starting many takes long in the guest.
-populate() {
-	echo "mountpoint -q /run/mnt && cd /run/mnt && mkdir $1 && head -c $2 /dev/urandom | split -a 3 -b $3 - $1/f &&
-		find $1 -type f -exec sha1sum {} + | sort >/run/shared/$1.sums"
-}
-# The same files read from the disk itself, not from the page cache.
-compare() {
-	echo "echo 3 >/proc/sys/vm/drop_caches; mountpoint -q /run/mnt && cd /run/mnt &&
-		[ \$(ls $1 | wc -l) -eq $2 ] && sha1sum -c --quiet /run/shared/$1.sums"
-}
 # Once more, taken from the image without the kernel's and the target's help.
 same_on_image() {
 	rm -rf "$TMP/copy" && mkdir "$TMP/copy" &&

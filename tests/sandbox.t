@@ -110,7 +110,7 @@ mkdir "$TMP/shadows"
 freezes() { # freezes START...
 	"$@" || return 1
 	kill -USR1 "$TPID"; kill -USR2 "$TPID"
-	until_true 5 [ -e "$sh" ] && io write 140000 <"$TMP/random" && kill -USR1 "$TPID" && kill -USR1 "$TPID" && kill -USR2 "$TPID" &&
+	until_true 5 [ -e "$sh" ] && io write 140000 <"$TMP/random" && kill -USR1 "$TPID" && sleep 0.2 && kill -USR1 "$TPID" && sleep 0.2 && kill -USR2 "$TPID" &&
 		until_true 10 [ ! -e "$sh" ] && works
 	then_stop || { cat "$TMP/out" "$TMP/err"; return 1; }
 }
