@@ -107,6 +107,9 @@ $(B)/tests/unit: $(patsubst %,$(B)/tests/%.o,unit unitata unitbuf unitaoe unitex
 $(B)/tests/model: $(B)/tests/model.o $(MEMOBJ)
 	$(CC) $(ALLCFLAGS) $(MEMLDFLAGS) -o $@ $^
 
+$(B)/tests/freezemodel: $(B)/tests/freezemodel.o $(MEMOBJ)
+	$(CC) $(ALLCFLAGS) $(MEMLDFLAGS) -o $@ $^
+
 # The fuzzer's inputs, lived through without a fuzzer.
 $(B)/tests/corpus: $(B)/tests/corpus.o $(B)/tests/fuzz_frame.o $(MEMOBJ)
 	$(CC) $(ALLCFLAGS) $(MEMLDFLAGS) -o $@ $^
@@ -150,7 +153,7 @@ $(B)/s390x/aoede: $(SRC) $(wildcard *.h tests/*.[ch])
 	$(MAKE) B=$(B)/s390x CC=s390x-linux-gnu-gcc LDFLAGS='$(LDFLAGS) -static' $(S390X:%=$(B)/s390x/%)
 
 # Everything that the tests run, in this build directory.
-testprogs: $(B)/aoede $(B)/threads/aoede $(FREEBSD) $(WIREPROGS:%=$(B)/tests/%) $(B)/tests/unit $(B)/tests/model $(B)/tests/corpus \
+testprogs: $(B)/aoede $(B)/threads/aoede $(FREEBSD) $(WIREPROGS:%=$(B)/tests/%) $(B)/tests/unit $(B)/tests/model $(B)/tests/freezemodel $(B)/tests/corpus \
 	$(B)/tests/slowdisk $(B)/tests/lacking $(B)/tests/forbidden $(B)/strict/aoede
 
 # The whole suite twice: as it is, and with the sanitizers watching.  Then

@@ -207,7 +207,8 @@ static int reaping;
 static Pending *ended;		/* of this round, and not yet done */
 static uint nended;
 static int inround;
-static Pending *worker;		/* the Owork whose turn it is */
+static Pending *worker;		/* the Owork whose turn it is, if it has a thread */
+static int working;		/* it is an Owork's turn */
 
 static Drive mydrive = { .name = None, .stablename = None };
 static Drive *drive = &mydrive;
@@ -741,7 +742,6 @@ tracked(File *f)
 	return f->stable != NULL;
 }
 
-static void die(void);
 static void writeback(void);
 
 /*
@@ -754,7 +754,9 @@ point(void)
 	Pending *p = worker;
 
 	if(mem.life > 0 && --mem.life == 0)
-		die();
+		memdie();
+	if(working && mem.worklife > 0 && --mem.worklife == 0)
+		memdie();
 	if(mem.writeback > 0 && chance(mem.writeback) == 0)
 		writeback();
 	if(p == NULL || p->hurry || chance(3) > 0)
@@ -786,17 +788,21 @@ static int
 workon(Pending *p)
 {
 	if(!p->threaded && mem.late == 0 && !mem.shuffled){
+		working = 1;
 		p->o->work(p->o);
+		working = 0;
 		return 1;
 	}
 	if(!p->threaded && (sem_init(&p->go, 0, 0) < 0 || sem_init(&p->back, 0, 0) < 0 || pthread_create(&p->thread, NULL, workthread, p) != 0))
 		wrong("no thread");
 	p->threaded = 1;
 	worker = p;
+	working = 1;
 	sem_post(&p->go);
 	while(sem_wait(&p->back) < 0)
 		;
 	worker = NULL;
+	working = 0;
 	if(p->over)
 		pthread_join(p->thread, NULL);
 	return p->over;
@@ -927,7 +933,7 @@ memdisk(uvlong size)
 	mem.room = UINT_MAX;
 	mem.nomark = mem.noholes = mem.locked = 0;
 	mem.ident = 1;
-	mem.life = mem.writeback = 0;
+	mem.life = mem.worklife = mem.writeback = 0;
 	mem.warned = 0;
 	mem.quiet = 0;
 	mem.tries = mem.copies = mem.stalls = 0;
@@ -975,6 +981,12 @@ mempattern(uvlong lba, uvlong n, uint seed)
 		p[i] = (uchar)(x >> 13);
 	}
 	settle(&drive->file[Image], lba * Sector, n * Sector);
+}
+
+void
+memsettle(void)
+{
+	settle(&drive->file[Image], 0, mem.size);
 }
 
 void
@@ -1224,7 +1236,7 @@ checkstill(File *f, uvlong off)
 }
 
 static uvlong
-iovlen(struct iovec *iov, int niov)
+iovlen(struct iovec *iov, int niov, int direct)
 {
 	uvlong len = 0;
 	int i;
@@ -1234,7 +1246,7 @@ iovlen(struct iovec *iov, int niov)
 	for(i = 0; i < niov; i++){
 		if(iov[i].iov_len == 0 || iov[i].iov_base == NULL)
 			wrong("part %d of a transfer is empty", i);
-		if(disk.direct && (uintptr_t)iov[i].iov_base % Sector != 0)
+		if(direct && (uintptr_t)iov[i].iov_base % Sector != 0)
 			wrong("part %d of a direct transfer is not at a sector boundary in memory", i);
 		len += iov[i].iov_len;
 	}
@@ -1335,7 +1347,7 @@ size_t
 diskread(int file, struct iovec *iov, int niov, uvlong off)
 {
 	File *f = fileof(file);
-	uvlong len = iovlen(iov, niov), end;
+	uvlong len = iovlen(iov, niov, disk.direct && file == Image), end;
 	int error;
 
 	point();
@@ -1354,7 +1366,7 @@ size_t
 diskwrite(int file, struct iovec *iov, int niov, uvlong off)
 {
 	File *f = fileof(file);
-	uvlong len = iovlen(iov, niov), end, half = 0;
+	uvlong len = iovlen(iov, niov, disk.direct && file == Image), end, half = 0;
 	int error;
 
 	point();
@@ -1648,6 +1660,7 @@ shadowopen(uvlong *size)
 		errno = EWOULDBLOCK;
 		return -1;
 	}
+	drive->stablename = drive->name;
 	if(drive->name == None)
 		return 0;
 	opened = drive->name;
@@ -1809,7 +1822,7 @@ newpending(Op *o)
 	p->op = ops[o->op];
 	p->f = p->op == Mwork ? NULL : fileof(o->file);
 	if(p->op == Mread || p->op == Mwrite)
-		p->len = iovlen(o->iov, o->niov);
+		p->len = iovlen(o->iov, o->niov, disk.direct);
 	else if(p->op == Mtrim)
 		p->len = o->len;
 	return p;
@@ -2081,8 +2094,8 @@ leave(Pending *p)
 	}
 }
 
-static void
-die(void)
+void
+memdie(void)
 {
 	File *f;
 	uvlong i;

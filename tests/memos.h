@@ -70,6 +70,7 @@ struct Mem {
 
 	/* death */
 	uvlong	life;		/* points that are left to this process; 0: it lives on */
+	uvlong	worklife;	/* points in Oworks, likewise */
 	uint	writeback;	/* chance at a point that the kernel brings some sectors to the disk */
 
 	/* the clock, when not 0, in nanoseconds; the system's clock otherwise */
@@ -137,6 +138,9 @@ void	memwindow(uvlong first, uvlong n);
 /* Fill n sectors with what sector number and seed make of them. */
 void	mempattern(uvlong lba, uvlong n, uint seed);
 
+/* What the image holds now has always been there. */
+void	memsettle(void);
+
 /*
  * The operation op fails with this errno when it touches one of n sectors
  * (of the image, not of the export): the next times times, or always when
@@ -162,6 +166,9 @@ int	memresident(uvlong sector, uvlong n);
 
 /* Begin the engine's random numbers anew. */
 void	memseed(uvlong);
+
+/* Die now: exit with Memdied. */
+_Noreturn void	memdie(void);
 
 /*
  * The power goes: the disk holds what is stable, and some of what isn't;

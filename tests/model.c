@@ -980,10 +980,9 @@ setdisk(void)
 	disk.direct = mode->direct;
 	mem.window = mode->window;
 	nids = 1;
-	for(i = 0; i < nsect; i++){
+	for(i = 0; i < nsect; i++)
 		content(mem.image + (First + i) * Sector, 0, i);
-		memcpy(mem.stable + (First + i) * Sector, mem.image + (First + i) * Sector, Sector);
-	}
+	memsettle();
 	mem.clock = 1000000000000 + rnd(1000000000);
 	mem.tick = rnd(2) ? 10000 : rnd(2) ? 1000000 : 300000000;
 	mem.late = rnd(4) ? rnd(12) : 0;
