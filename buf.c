@@ -153,7 +153,7 @@ static List inrecord;		/* the same, by the save that is under way */
 static Op saveop;
 static int saving;
 static uvlong saveretry;	/* when one that failed is tried again, though nobody asks */
-static List held;		/* writes that wait until the image stands still */
+static List held;		/* requests that wait until the image stands still */
 static uint nheld;
 static Op jobop;
 static int closing;		/* nothing more is begun of our own accord */
@@ -280,13 +280,12 @@ concern(Io *io, uvlong from, uvlong to)
 
 /*
  * Must b, which came later, wait for a?  Nobody need read what is being read
- * ahead.  What is written behind is older than writes that are held until
- * it has been.
+ * ahead.
  */
 static int
 conflict(Io *a, Io *b)
 {
-	if((!changes(a) && !changes(b) && a->own != Ownfill) || (a->held && b->own))
+	if(!changes(a) && !changes(b) && a->own != Ownfill)
 		return 0;
 	return a->from < b->to && b->from < a->to;
 }
@@ -2009,26 +2008,38 @@ stopped(void)
 }
 
 /*
- * Put off writes and trims until the image stands still.  Should that take
- * long, the rest of the requests is for those that read.
+ * Put off a request until the image stands still.  It leaves the list active,
+ * as what is written behind must not wait for it.  Should it take long, the
+ * rest of the requests is for those that read.
  */
 static void
-hold(Io **q, int n)
+hold(Io *io)
 {
-	int i;
-
-	for(i = 0; i < n; i++){
-		if(nheld >= REQUESTS / 2){
-			finish(q[i], Unanswered);
-			continue;
-		}
-		keep(q[i]);
-		if(!q[i]->active)
-			enlist(q[i]);
-		put(&held, q[i]);
-		q[i]->held = 1;
-		nheld++;
+	if(nheld >= REQUESTS / 2){
+		finish(io, Unanswered);
+		return;
 	}
+	keep(io);
+	delist(io);
+	put(&held, io);
+	nheld++;
+}
+
+/*
+ * Must the request, which waits for none on the list active, wait for one
+ * that is held?  Then it is held too, behind it (inv. 1).
+ */
+static int
+behindheld(Io *io)
+{
+	Io *a;
+
+	for(a = held.first; a != NULL && !conflict(a, io); a = a->link)
+		;
+	if(a == NULL || io->own)
+		return 0;
+	hold(io);
+	return 1;
 }
 
 /*
@@ -2057,7 +2068,8 @@ writeall(Io **q, int n)
 	int i, error;
 
 	if(stopped()){
-		hold(q, n);
+		for(i = 0; i < n; i++)
+			hold(q[i]);
 		return;
 	}
 	if(behind){
@@ -2130,7 +2142,7 @@ begin(Io **q, int n)
 		break;
 	case Otrim:
 		if(stopped()){
-			hold(q, 1);
+			hold(io);
 			break;
 		}
 		if(freezestate() == Fheld){
@@ -2250,7 +2262,7 @@ beginall(Io **q, int n)
 	int i, m = 0;
 
 	for(i = 0; i < n; i++)
-		if(oldest == NULL || !blocked(q[i]))
+		if((oldest == NULL && held.first == NULL) || (!blocked(q[i]) && !behindheld(q[i])))
 			q[m++] = q[i];
 	sort(q, m);
 	for(n = m, i = 0; i < n; i += m){
@@ -2506,17 +2518,11 @@ static void
 stepdone(void)
 {
 	int s = freezestate();
-	Io *io;
 
 	shadowed = s == Ffrozen || s == Fthawing || s == Fmerging || s == Fending;
 	openwindow(Shadow, shadowed && s != Fending ? freezesize() : 0);
 	if(stopped())
 		return;
-	while((io = get(&held)) != NULL){
-		io->held = 0;
-		put(&ready, io);
-	}
-	nheld = 0;
 	mover.size = Ownsize / Sector;
 	mover.due = 0;
 }
@@ -2535,8 +2541,6 @@ jobdone(Op *o)
 static void
 freezing(void)
 {
-	if(held.first != NULL && !stopped())
-		stepdone();		/* it was given up */
 	if(freezestate() == Fnone)
 		return;
 	if(freezestate() == Fmerging)
@@ -2596,6 +2600,22 @@ barrier(void)
 	return saving ? 0 : startsync();
 }
 
+/*
+ * Begin what was held, but not more at a time than can be answered.
+ */
+static void
+unhold(void)
+{
+	Io *io;
+	int i;
+
+	for(i = 0; i < Runmax && !stopped() && (io = get(&held)) != NULL; i++){
+		nheld--;
+		if(!blocked(io))
+			begin(&io, 1);
+	}
+}
+
 void
 bufcommit(void)
 {
@@ -2604,13 +2624,15 @@ bufcommit(void)
 
 	now = nanoseconds() / 1000000;
 	forget();
+	unhold();
 	for(; nqueue > 0; q += fence, nqueue -= fence){
 		fence = untilfence(q, nqueue);
 		beginall(q, fence);
 	}
 	do{
 		while((io = get(&ready)) != NULL)
-			begin(&io, 1);
+			if(!behindheld(io))
+				begin(&io, 1);
 		if(torecord.first != NULL)
 			barrier();	/* before the map changes again */
 		record();
@@ -2618,7 +2640,7 @@ bufcommit(void)
 	if(behind)
 		passes();
 	stalled = barrier();
-	stalled |= enginekick();
+	stalled |= enginekick() || (held.first != NULL && !stopped());
 }
 
 int
@@ -2677,7 +2699,7 @@ void
 bufio(Io *io)
 {
 	io->error = 0;
-	io->active = io->own = io->held = 0;
+	io->active = io->own = 0;
 	account(io);
 	fetch(io, Head);
 	if(broken && (changes(io) || (io->op == Oflush && !behind)))
@@ -2694,7 +2716,7 @@ bufio(Io *io)
 int
 bufbusy(void)
 {
-	return nqueue > 0 || oldest != NULL || toclean.first != NULL || tosync.first != NULL || syncing || releasing;
+	return nqueue > 0 || oldest != NULL || held.first != NULL || toclean.first != NULL || tosync.first != NULL || syncing || releasing;
 }
 
 /* The disk's size and shape. */

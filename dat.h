@@ -224,7 +224,6 @@ struct Io {
 	Io	*next;		/* on the list of those under way */
 	Io	*prev;
 	int	active;		/* it is on that list */
-	int	held;		/* it waits until the image stands still */
 	Io	*link;		/* on the list of what it waits for */
 	int	own;		/* nobody's request but buf.c's: Ownfill or Ownmove */
 	int	file;		/* a write's or trim's: where it goes */

@@ -506,7 +506,7 @@ seen(const uchar *c, uvlong lba, int floor, int most)
 	int i, n = 0, found = 0;
 
 	for(i = 0; i < p->n; i++){
-		if(!found || p->id[i] > most || world->fate[p->id[i]] != Left)
+		if(!found || world->faulted || p->id[i] > most || world->fate[p->id[i]] != Left)
 			p->id[n++] = p->id[i];
 		if(p->id[i] >= floor && holds(c, p->id[i], lba))
 			found = 1;
