@@ -283,7 +283,7 @@ struct Host {
 	uint	reads;		/* aoe.c's: its reads under way that waited for that */
 	Tags	*tags;		/* its writes that are done, or NULL */
 
-	/* host.c only */
+	/* tags.c only */
 	Host	*chain;
 	Host	*newer, *older;
 };

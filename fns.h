@@ -65,7 +65,7 @@ void	ata(Ata *a);
  */
 int	atamoves(uint cmd, uint count, uchar *lba, Range *r);
 
-/* host.c */
+/* tags.c */
 
 /*
  * Forget every initiator.
@@ -90,8 +90,6 @@ Tags	*hosttags(uvlong who);
  * crcfits: a frame has room for a sector and its CRC.  now: microseconds.
  */
 void	hostnegotiate(uvlong who, char *names, int crcfits, uvlong now);
-
-/* tags.c */
 
 /*
  * A request comes under way, unless its twin is: then 0 is returned.

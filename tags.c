@@ -1,13 +1,22 @@
 /*
- * Which requests are the same, and which of them have been seen: the twins
- * of requests under way, those that came in lately, and the writes of an
- * initiator that are done (wire.md 6).  What makes two requests the same is
- * a Twin: whose it is, its tag, and its command, LBA and count.
+ * Initiators, what each of them has negotiated, and its tags (wire.md 6):
+ * which requests are the same, and which of them have been seen.  There are
+ * the twins of requests under way, those that came in lately, and the writes
+ * of an initiator that are done.  What makes two requests the same is a Twin:
+ * whose it is, its tag, and its command, LBA and count.
  *
  * 1. Nothing here takes longer the more is remembered.
  * 2. Tags say that a write was done only when tagsdone was told so, with
  *    the same place and the same command, LBA and count, since the last
  *    tagsforget.
+ * 3. There are at most INITIATORS in the table of hosts, for a MAC address is
+ *    easily made up.  When another comes, the one that was silent longest
+ *    loses its place, and with it its features and its memory of tags.
+ * 4. Only those are in the table of whom there is something to know: they
+ *    have a feature, or their writes are tracked.  With an empty table
+ *    looking one up costs nothing.
+ * 5. A memory of tags that has changed hands holds nothing of the one
+ *    before.  It is never freed, so that a request may keep the pointer.
  *
  * Tags are one initiator's memory of writes.  Its tags are the low half of
  * a counter of 64 bits, the place, of which the upper half goes up when the
@@ -238,4 +247,211 @@ tagsdone(Tags *t, uvlong place, uvlong what)
 
 	memmove(w + 1, w, (Ways - 1) * sizeof *w);
 	w[0] = (Write){ place, what };
+}
+
+/* The initiators. */
+
+enum {
+	Slow_ms	= 1000,		/* how long a report of congestion counts */
+	Hostchains	= 2 * INITIATORS,
+};
+
+static Host hosts[INITIATORS];
+static uint nhosts;
+static Host *hostchains[Hostchains];
+static Host *newest, *oldest;	/* in the order of their last frame */
+
+static Host**
+hostchain(uvlong who)
+{
+	return &hostchains[(who * 0x9e3779b97f4a7c15ULL >> 32) * Hostchains >> 32];
+}
+
+static void
+unqueue(Host *h)
+{
+	if(h->newer != NULL)
+		h->newer->older = h->older;
+	else
+		newest = h->older;
+	if(h->older != NULL)
+		h->older->newer = h->newer;
+	else
+		oldest = h->newer;
+}
+
+static void
+enqueue(Host *h)
+{
+	h->newer = NULL;
+	h->older = newest;
+	if(newest != NULL)
+		newest->newer = h;
+	else
+		oldest = h;
+	newest = h;
+}
+
+/*
+ * The one whose place another takes, out of all lists.
+ */
+static Host*
+evict(void)
+{
+	Host *h = oldest, **p;
+
+	for(p = hostchain(h->who); *p != h; p = &(*p)->chain)
+		;
+	*p = h->chain;
+	unqueue(h);
+	return h;
+}
+
+Host*
+hostfind(uvlong who)
+{
+	Host *h;
+
+	if(nhosts == 0)
+		return NULL;
+	for(h = *hostchain(who); h != NULL && h->who != who; h = h->chain)
+		;
+	if(h != NULL && h != newest){
+		unqueue(h);
+		enqueue(h);
+	}
+	return h;
+}
+
+void
+hostreset(Host *h)
+{
+	Tags *tags = h->tags;
+
+	if(tags != NULL)
+		tagsforget(tags);
+	h->negotiated = h->counter = h->coalesce = h->crc = 0;
+	h->slow = 0;
+}
+
+static Host*
+hostmake(uvlong who)
+{
+	Host *h = hostfind(who), **p;
+
+	if(h != NULL)
+		return h;
+	h = nhosts < INITIATORS ? &hosts[nhosts++] : evict();
+	hostreset(h);
+	h->who = who;
+	h->reads = 0;
+	p = hostchain(who);
+	h->chain = *p;
+	*p = h;
+	enqueue(h);
+	return h;
+}
+
+Tags*
+hosttags(uvlong who)
+{
+	Host *h = hostmake(who);
+
+	if(h->tags == NULL)
+		h->tags = tagsnew();
+	return h->tags;
+}
+
+void
+hostinit(void)
+{
+	uint i;
+
+	memset(hostchains, 0, sizeof hostchains);
+	newest = oldest = NULL;
+	nhosts = 0;
+	for(i = 0; i < INITIATORS; i++)
+		hostreset(&hosts[i]);
+}
+
+/* Features. */
+
+static int
+isnumber(const char *s)
+{
+	size_t n = strspn(s, "0123456789");
+
+	return n > 0 && s[n] == 0;
+}
+
+/*
+ * The name is upper case from here on, which says that it was accepted.
+ */
+static int
+accept(char *s)
+{
+	for(; *s != 0; s++)
+		if(*s >= 'a' && *s <= 'z')
+			*s = (char)(*s - 'a' + 'A');
+	return 1;
+}
+
+/*
+ * The initiator has lost answers, if the number behind the name isn't 0.
+ * That is news and no wish: nothing else changes.
+ */
+static void
+congested(uvlong who, char *number, uvlong now)
+{
+	if(number[strspn(number, "0")] != 0)
+		hostmake(who)->slow = now + Slow_ms * 1000;
+}
+
+/*
+ * Switch a feature.  Returns 0 when there is none of this name.
+ */
+static int
+feature(uvlong who, const char *name, int crcfits)
+{
+	static const char *const names[] = { "tag_inc_le", "tag_inc_be", "tag_random", "coalesced_read", "crc8x4" };
+	enum { Le, Be, Random, Coalesced, Crc, Names };
+	Host *h;
+	int i;
+
+	for(i = 0; i < Names && strcmp(name, names[i]) != 0; i++)
+		;
+	if(i == Names || (i == Crc && !crcfits))
+		return 0;
+	h = hostmake(who);
+	h->negotiated = 1;
+	if(h->tags != NULL)
+		tagsforget(h->tags);
+	if(i == Coalesced)
+		h->coalesce = 1;
+	else if(i == Crc)
+		h->crc = 1;
+	else
+		h->counter = i == Le ? Counterle : i == Be ? Counterbe : 0;
+	return 1;
+}
+
+void
+hostnegotiate(uvlong who, char *s, int crcfits, uvlong now)
+{
+	Host *h;
+	char *next;
+
+	for(; *s != 0; s = next){
+		next = s + strlen(s) + 1;
+		if(strcmp(s, "reset") == 0){
+			if((h = hostfind(who)) != NULL)
+				hostreset(h);
+			accept(s);
+		}else if(strcmp(s, "congestion") == 0 && isnumber(next)){
+			congested(who, next, now);
+			accept(s);
+			next += strlen(next) + 1;
+		}else if(feature(who, s, crcfits))
+			accept(s);
+	}
 }

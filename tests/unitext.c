@@ -1,5 +1,5 @@
 /*
- * Unit tests of the extensions: crc.c, tags.c, host.c, and what aoe.c and
+ * Unit tests of the extensions: crc.c, tags.c, and what aoe.c and
  * ata.c make of them (wire.md 6, 7).
  */
 #include <errno.h>
