@@ -153,8 +153,9 @@ static List inrecord;		/* the same, by the save that is under way */
 static Op saveop;
 static int saving;
 static uvlong saveretry;	/* when one that failed is tried again, though nobody asks */
-static List held;		/* requests that wait until the image stands still */
+static Io *held;		/* requests that wait until the image stands still, in the order they came */
 static uint nheld;
+static uvlong came;		/* requests so far */
 static Op jobop;
 static int closing;		/* nothing more is begun of our own accord */
 static uint under[Nfiles];	/* transfers and trims of each file that the engine has */
@@ -2015,26 +2016,30 @@ stopped(void)
 static void
 hold(Io *io)
 {
+	Io **l = &held;
+
 	if(nheld >= REQUESTS / 2){
 		finish(io, Unanswered);
 		return;
 	}
 	keep(io);
 	delist(io);
-	put(&held, io);
+	while(*l != NULL && (*l)->no < io->no)
+		l = &(*l)->link;
+	io->link = *l;
+	*l = io;
 	nheld++;
 }
 
 /*
- * Must the request, which waits for none on the list active, wait for one
- * that is held?  Then it is held too, behind it (inv. 1).
+ * Must the request wait for one that is held?  Then it is held too (inv. 1).
  */
 static int
 behindheld(Io *io)
 {
 	Io *a;
 
-	for(a = held.first; a != NULL && !conflict(a, io); a = a->link)
+	for(a = held; a != NULL && (a->no > io->no || !conflict(a, io)); a = a->link)
 		;
 	if(a == NULL || io->own)
 		return 0;
@@ -2262,7 +2267,7 @@ beginall(Io **q, int n)
 	int i, m = 0;
 
 	for(i = 0; i < n; i++)
-		if((oldest == NULL && held.first == NULL) || (!blocked(q[i]) && !behindheld(q[i])))
+		if((oldest == NULL && held == NULL) || (!behindheld(q[i]) && !blocked(q[i])))
 			q[m++] = q[i];
 	sort(q, m);
 	for(n = m, i = 0; i < n; i += m){
@@ -2609,7 +2614,8 @@ unhold(void)
 	Io *io;
 	int i;
 
-	for(i = 0; i < Runmax && !stopped() && (io = get(&held)) != NULL; i++){
+	for(i = 0; i < Runmax && !stopped() && (io = held) != NULL; i++){
+		held = io->link;
 		nheld--;
 		if(!blocked(io))
 			begin(&io, 1);
@@ -2640,7 +2646,7 @@ bufcommit(void)
 	if(behind)
 		passes();
 	stalled = barrier();
-	stalled |= enginekick() || (held.first != NULL && !stopped());
+	stalled |= enginekick() || (held != NULL && !stopped());
 }
 
 int
@@ -2700,6 +2706,7 @@ bufio(Io *io)
 {
 	io->error = 0;
 	io->active = io->own = 0;
+	io->no = ++came;
 	account(io);
 	fetch(io, Head);
 	if(broken && (changes(io) || (io->op == Oflush && !behind)))
@@ -2716,7 +2723,7 @@ bufio(Io *io)
 int
 bufbusy(void)
 {
-	return nqueue > 0 || oldest != NULL || held.first != NULL || toclean.first != NULL || tosync.first != NULL || syncing || releasing;
+	return nqueue > 0 || oldest != NULL || held != NULL || toclean.first != NULL || tosync.first != NULL || syncing || releasing;
 }
 
 /* The disk's size and shape. */

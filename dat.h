@@ -227,6 +227,7 @@ struct Io {
 	Io	*link;		/* on the list of what it waits for */
 	int	own;		/* nobody's request but buf.c's: Ownfill or Ownmove */
 	int	file;		/* a write's or trim's: where it goes */
+	uvlong	no;		/* it came as this one */
 	uvlong	from, to;	/* it concerns sectors from from to before to */
 	uint	blockers;	/* those before it on that list that it must wait for */
 	uint	waiters;	/* those behind it that wait for it */
