@@ -1019,6 +1019,11 @@ synced(Op *o)
 static int
 startsync(void)
 {
+	Io *io;
+
+	/* It would succeed, as the system tells of what is lost only once. */
+	while(broken && !syncing && (io = get(&tosync)) != NULL)
+		finish(io, broken);
 	if(syncing || tosync.first == NULL)
 		return 0;
 	if(shadowed && freezesnap() < 0)

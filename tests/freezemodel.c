@@ -143,6 +143,8 @@ struct Past {
 	int	kill;		/* not older than this after a kill */
 	int	power;		/* and after a power cut */
 	int	answered;	/* the newest answered */
+	int	nlost;
+	int	lost[Npast];	/* left unanswered and not seen; they may still show after a power cut */
 };
 
 /* What the parent and its children share. */
@@ -326,6 +328,30 @@ places(uvlong lba)
 }
 
 /*
+ * The write whose content this is, of those that nobody has seen since a
+ * death, or -1.
+ */
+static int
+whichlost(const uchar *c, uvlong lba)
+{
+	Past *p = &world->past[lba];
+	int i;
+
+	for(i = 0; i < p->nlost; i++)
+		if(holds(c, p->lost[i], lba))
+			return p->lost[i];
+	return -1;
+}
+
+static void
+lose(Past *p, int id)
+{
+	if(p->nlost == Npast)
+		memmove(p->lost, p->lost + 1, (size_t)--p->nlost * sizeof p->lost[0]);
+	p->lost[p->nlost++] = id;
+}
+
+/*
  * The newest of the writes from floor to most whose content this is, or -1.
  */
 static int
@@ -375,6 +401,7 @@ promise(uvlong lba, int id)
 
 	lift(&p->power, id);
 	lift(&p->kill, id);
+	p->nlost = 0;
 	forget(p);
 }
 
@@ -384,8 +411,13 @@ settle(uvlong lba, int id, int stable)
 {
 	Past *p = &world->past[lba];
 
+	if(stable){
+		p->n = 1;
+		p->id[0] = id;
+		p->nlost = 0;
+	}
 	while(p->n > 0 && p->id[p->n-1] > id)
-		p->n--;
+		lose(p, p->id[--p->n]);
 	p->kill = id;
 	p->answered = id;
 	if(stable)
@@ -508,6 +540,8 @@ seen(const uchar *c, uvlong lba, int floor, int most)
 	for(i = 0; i < p->n; i++){
 		if(!found || world->faulted || p->id[i] > most || world->fate[p->id[i]] != Left)
 			p->id[n++] = p->id[i];
+		else
+			lose(p, p->id[i]);
 		if(p->id[i] >= floor && holds(c, p->id[i], lba))
 			found = 1;
 	}
@@ -1235,7 +1269,7 @@ static void
 inherit(int power)
 {
 	uint i;
-	int id, promised;
+	int id, floor, promised;
 	Past *p;
 
 	where = power ? "after a power cut" : "after its death";
@@ -1247,8 +1281,12 @@ inherit(int power)
 		comparestill();
 	for(i = 0; i < nsect; i++){
 		p = &world->past[i];
-		expect(NULL, "what is left has", left(i), i, promised ? p->power : p->kill, INT_MAX);
-		id = which(left(i), i, promised ? p->power : p->kill, INT_MAX);
+		floor = promised ? p->power : p->kill;
+		id = which(left(i), i, floor, INT_MAX);
+		if(id < 0 && promised)
+			id = whichlost(left(i), i);
+		if(id < 0)
+			expect(NULL, "what is left has", left(i), i, floor, INT_MAX);
 		world->fate[id] = Answered;
 		settle(i, id, power);
 	}
