@@ -158,17 +158,18 @@ testprogs: $(B)/aoede $(B)/threads/aoede $(FREEBSD) $(WIREPROGS:%=$(B)/tests/%) 
 
 # The whole suite twice: as it is, and with the sanitizers watching.  Then
 # what concerns the disk or the network once more with each variant.  Most
-# scripts mostly wait, so that three at a time get on well; engine.t measures
-# waiting, and runs alone.
+# scripts mostly wait, so that three at a time get on well; engine.t and
+# faults.t measure, and run alone.
 PROVE = prove --timer -j3
 ALONE = prove --timer
-TOGETHER = $(filter-out tests/engine.t,$(wildcard tests/*.t))
+TOGETHER = $(filter-out tests/engine.t tests/faults.t,$(wildcard tests/*.t))
 check:
 	tests/need prove:perl
 	tests/need s390x-linux-gnu-gcc:gcc-s390x-linux-gnu /usr/s390x-linux-gnu/include/stdio.h:libc6-dev-s390x-cross
 	$(MAKE) aoede testprogs obj/s390x/aoede $(VARIANTS:%=obj/%/aoede)
 	B=obj AOEDE=obj/strict/aoede $(PROVE) $(TOGETHER)
 	B=obj $(ALONE) tests/engine.t
+	B=obj AOEDE=obj/strict/aoede $(ALONE) tests/faults.t
 	B=obj AOEDE=obj/aio/aoede $(ALONE) tests/engine.t
 	B=obj AOEDE=obj/threads/aoede $(ALONE) tests/engine.t
 	B=obj AOEDE=obj/aio/aoede $(PROVE) tests/disk.t

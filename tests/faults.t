@@ -1,0 +1,179 @@
+#!/bin/sh
+# Faults of the system and of the network, with verified traffic through them.
+
+# shellcheck disable=SC2016,SC2034,SC2086,SC2119,SC2317 # ok calls the functions and expands what is quoted
+
+tests/need ip:iproute2 strace:strace perl:perl || exit 1
+. tests/lib.sh
+
+# The ordinary build: a sanitizer's own memory can't be refused.
+make -s B=obj obj/strict/aoede obj/threads/aoede obj/norings/aoede >"$TMP/make.out" 2>&1 || { cat "$TMP/make.out"; exit 1; }
+bin=$AOEDE
+mknet 1500
+img=$TMP/disk.img
+truncate -s 64M "$img"
+io() { on_initiator "$B/tests/aoeio" "$@"; }
+then_stop() { r=$?; stop_target && [ $r = 0 ]; }
+other() { # other VARIANT ARGUMENTS...
+	AOEDE=obj/$1/aoede
+	shift
+	start_target "$@"
+	r=$?
+	AOEDE=$bin
+	return $r
+}
+
+# faulty INJECTION COMMAND...: strace has system calls of the target fail while
+# the command runs; some do fail.
+faulty() {
+	inject=$1
+	shift
+	calls=${inject%%:*}
+	strace -f -p "$TPID" -o "$TMP/trace" -e trace="$calls" -e inject="$inject" 2>"$TMP/attached" &
+	spid=$!
+	PIDS="$PIDS $spid"
+	until_true 5 grep -q attached "$TMP/attached"
+	sleep 0.3
+	"$@"
+	r=$?
+	kill "$spid" 2>/dev/null
+	reap "$spid"
+	PIDS=$(echo "$PIDS" | sed "s/ $spid\b//")
+	echo "$(grep -c INJECTED "$TMP/trace") calls have failed"
+	[ $r = 0 ] && grep -q INJECTED "$TMP/trace" && alive
+}
+
+# System calls that are interrupted or find no room.
+through() { # through BUILD [MODE]
+	ok "(a target: $*)" other "$@" 9 0 t0 "$img"
+	# Not futex, whose callers know that a wake can't be interrupted.
+	ok "it gets over interrupted calls: $*" \
+		faulty preadv2,preadv,pwritev,fdatasync,fsync,sendto,sendmmsg,recvmmsg,poll,read,io_uring_enter:error=EINTR:when=3+3 io verify 1
+	ok "it gets over a network without buffers: $*" faulty sendto,sendmmsg,sendmsg:error=ENOBUFS:when=2+2 io verify 1
+	ok "it gets over a network that takes nothing for a while: $*" faulty sendto,sendmmsg,sendmsg:error=EAGAIN:when=10..60 io verify 1
+	ok "and ends well" stop_target
+}
+through strict
+through threads -d
+through norings
+
+# No memory.
+mtus() { ip -n "$INS" link set i0 mtu "$1" && ip -n "$TNS" link set t0 mtu "$1"; }
+sectors() { io -t 200 discover | grep "sectors $1 "; }
+starved() {
+	faulty mmap,brk,mremap:error=ENOMEM sh -c "ip -n $INS link set i0 mtu 9000; ip -n $TNS link set t0 mtu 9000; sleep 1" &&
+		grep 'no memory for its frames' "$TMP/err" && until_true 5 sectors 17
+}
+ok "(a target)" start_target 9 0 t0 "$img"
+ok "without memory for larger frames it says so, lives on, and takes them when there is" starved
+ok "it works" io verify 1
+mtus 1500
+ok "it serves the smaller ones again" eval 'until_true 5 sectors 2 && io verify 1'
+ok "and ends well" stop_target
+
+# Floods.
+# flood SECONDS SHELF: as many frames as perl can send, of every kind.
+flood() {
+	on_initiator perl -e 'use Socket; use Time::HiRes "time";
+		my ($seconds, $shelf, $ifindex) = @ARGV;
+		socket(S, 17, SOCK_RAW, 0) or die $!;
+		my $to = pack "S n l S C C a8", 17, 0x88a2, $ifindex, 0, 0, 6, "\xff" x 6;
+		my ($n, $end) = (0, time + $seconds);
+		srand 1;
+		my @frames = map {
+			my $len = int rand 100;
+			pack("a6 H12 n C C n C C N", "\xff" x 6, "02aabbccddee", 0x88a2, rand() < 0.9 ? 0x10 : rand 256, 0, $shelf, rand() < 0.5 ? 0 : 255, rand() < 0.9 ? rand 5 : rand 256, $_)
+				. pack("C*", map { rand 256 } 1 .. $len);
+		} 1 .. 500;
+		# Reads and writes would change the disk that another verifies.
+		substr($_, 19, 1) eq "\0" and substr($_, 27, 1) = "\xec" for grep { length > 27 } @frames;
+		# So would a mask list or a reservation bar the other.
+		substr($_, 19, 1) =~ /[\x02\x03]/ and substr($_, 24, 2) = "\0\0" for grep { length > 26 } @frames;
+		while(time < $end){
+			send(S, $frames[$n++ % 500], 0, $to) for 1 .. 50;
+			select undef, undef, undef, 0.001;
+		}
+		print "$n\n";
+		' "$1" "$2" "$(on_initiator cat /sys/class/net/i0/ifindex)"
+}
+rate() { sed -n 's/ writes.*//p' "$TMP/verify" | tail -1; }
+verified() { io verify "$1" >"$TMP/verify" 2>&1; r=$?; cat "$TMP/verify"; return $r; }
+beside() { # beside SHELF: what is verified beside the flood is right, and not much slower
+	verified 3 || return 1
+	alone=$(rate)
+	flood 5 "$1" >"$TMP/flood" &
+	fpid=$!
+	sleep 0.5
+	verified 3
+	r=$?
+	wait $fpid
+	echo "alone $alone, beside $(cat "$TMP/flood") frames $(rate)"
+	[ $r = 0 ] && [ $(($(rate) * 2)) -gt "$alone" ] && [ "$(cat "$TMP/flood")" -gt 5000 ]
+}
+ok "(a target)" start_target 9 0 t0 "$img"
+ok "a flood of frames for another shelf does no harm" beside 8
+ok "nor a hostile initiator, with frames of every kind" beside 9
+overrun() { # the receive ring overflows while the target stands still
+	kill -STOP "$TPID"
+	flood 1 9 >"$TMP/flood"
+	kill -CONT "$TPID"
+	kill -HUP "$TPID"
+	io verify 2 && until_true 5 grep 't0: up, [1-9][0-9]* frames dropped' "$TMP/out"
+}
+ok "nor an overrun of the receive ring" overrun
+
+# Many at once, each an interface with a MAC of its own.
+many() {
+	n=0
+	while [ $n -lt 100 ]; do echo "link add link i0 name m$n type macvlan mode bridge"; echo "link set m$n up"; n=$((n + 1)); done >"$TMP/batch"
+	ip -n "$INS" -batch "$TMP/batch" || return 1
+	n=0 pids=
+	while [ $n -lt 100 ]
+	do
+		io -i m$n -t 20000 verify 3 $n $((n * 1280)) 1280 >"$TMP/many.$n" 2>&1 &
+		pids="$pids $!"
+		n=$((n + 1))
+	done
+	bad=0
+	for p in $pids; do wait "$p" || bad=$((bad + 1)); done
+	echo "$bad of 100 went wrong"
+	cat "$TMP"/many.* | grep -v ' writes' | head -5
+	[ $bad = 0 ]
+}
+ok "a hundred initiators at once have every answer right" many
+ok "it ends well" stop_target
+
+# The end at any time.
+ends() { # ends ARGUMENTS...
+	for round in 1 2 3 4 5 6
+	do
+		start_target "$@" 9 0 t0 "$img" || return 1
+		io -t 500 verify 3 >/dev/null 2>&1 &
+		vpid=$!
+		sleep "0.$(perl -e 'printf "%03d", rand 600')"
+		stop_target
+		r=$?
+		kill $vpid 2>/dev/null
+		wait $vpid
+		[ $r = 0 ] || { echo "round $round: exit status $r"; return 1; }
+	done
+}
+ok "TERM under load is followed by a good end" ends
+ok "with -d too" ends -d
+ok "with -w too" ends -w
+at_start() { # before or after it is ready
+	for round in 1 2 3 4 5 6 7 8
+	do
+		on_target "$AOEDE" 9 0 t0 "$img" >"$TMP/out" 2>"$TMP/err" &
+		TPID=$!
+		sleep "0.0$(perl -e 'printf "%02d", rand 40')"
+		kill -TERM "$TPID"
+		reap "$TPID"
+		r=$?
+		TPID=
+		[ $r = 0 ] || [ $r = 143 ] || { echo "round $round: exit status $r"; cat "$TMP/err"; return 1; }
+	done
+}
+ok "TERM while it starts ends it" at_start
+
+done_testing
