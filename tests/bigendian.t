@@ -2,7 +2,7 @@
 # A big-endian machine, emulated: the unit tests and the model, and frames
 # over the wire.  The initiator runs on this machine.
 
-# shellcheck disable=SC2317 # ok calls the functions
+# shellcheck disable=SC2016,SC2119,SC2317 # ok calls the functions and expands what is quoted
 
 tests/need ip:iproute2 timeout:coreutils s390x-linux-gnu-gcc:gcc-s390x-linux-gnu \
 	/usr/s390x-linux-gnu/include/stdio.h:libc6-dev-s390x-cross qemu-s390x:qemu-user od:coreutils || exit 1

@@ -3,7 +3,7 @@
 # compiles for it, against headers that hold its interfaces, and runs over a
 # layer that is as strict (tests/freebsd).
 
-# shellcheck disable=SC2016,SC2086,SC2317 # ok calls the functions and expands what is quoted
+# shellcheck disable=SC2016,SC2086,SC2119,SC2317 # ok calls the functions and expands what is quoted
 
 tests/need ip:iproute2 clang:clang losetup:mount cmp:diffutils || exit 1
 . tests/lib.sh
