@@ -1254,6 +1254,7 @@ startio(Io **q, int n)
 		}else if(i > 0)
 			startrun(newrun(q, i), q[0]->op, h, transferred);
 		else{
+			q[0]->at = q[0]->careful = 0;
 			step(q[0]);
 			i = 1;
 		}
