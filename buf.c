@@ -292,6 +292,16 @@ conflict(Io *a, Io *b)
 }
 
 /*
+ * Does a, on the list, take effect before io?  What came later than io may be
+ * there when io was held (see hold); it has not been begun.
+ */
+static int
+before(Io *a, Io *io)
+{
+	return a->own || a->no < io->no;
+}
+
+/*
  * Put a request on the list of those under way.  Returns how many it must
  * wait for.
  */
@@ -302,9 +312,12 @@ enlist(Io *io)
 
 	io->blockers = io->waiters = 0;
 	for(a = oldest; a != NULL; a = a->next)
-		if(conflict(a, io)){
+		if(before(a, io) && conflict(a, io)){
 			a->waiters++;
 			io->blockers++;
+		}else if(!before(a, io) && conflict(io, a)){
+			io->waiters++;
+			a->blockers++;
 		}
 	io->prev = newest;
 	io->next = NULL;
@@ -327,12 +340,15 @@ delist(Io *io)
 
 	if(!io->active)
 		return;
-	for(a = io->next; io->waiters > 0; a = a->next)
+	for(a = io->next; io->waiters > 0; a = a->next){
+		if(a == NULL)
+			a = oldest;
 		if(a->blockers > 0 && conflict(io, a)){
 			io->waiters--;
 			if(--a->blockers == 0)
 				put(&ready, a);
 		}
+	}
 	if(io->prev != NULL)
 		io->prev->next = io->next;
 	else
@@ -1374,6 +1390,7 @@ newown(int op, uvlong lba, uint n)
 	nfreeowns--;
 	o->io.op = op;
 	o->io.own = Ownfill;
+	o->io.no = ++came;
 	o->io.lba = lba;
 	o->io.nsec = n;
 	o->io.stable = 0;
@@ -2204,7 +2221,7 @@ blocked(Io *io)
 	int own = 0;
 
 	for(a = oldest; a != NULL; a = a->next)
-		if(conflict(a, io)){
+		if(before(a, io) && conflict(a, io)){
 			if(!a->own)
 				break;
 			own = 1;
@@ -2611,8 +2628,19 @@ barrier(void)
 	return saving ? 0 : startsync();
 }
 
+static void
+beginready(void)
+{
+	Io *io;
+
+	while((io = get(&ready)) != NULL)
+		if(!behindheld(io))
+			begin(&io, 1);
+}
+
 /*
- * Begin what was held, but not more at a time than can be answered.
+ * Begin what was held, but not more at a time than can be answered.  What is
+ * ready meanwhile may have to wait for what is still held.
  */
 static void
 unhold(void)
@@ -2620,18 +2648,21 @@ unhold(void)
 	Io *io;
 	int i;
 
+	if(held != NULL)
+		beginready();
 	for(i = 0; i < Runmax && !stopped() && (io = held) != NULL; i++){
 		held = io->link;
 		nheld--;
 		if(!blocked(io))
 			begin(&io, 1);
+		beginready();
 	}
 }
 
 void
 bufcommit(void)
 {
-	Io *io, **q = queue;
+	Io **q = queue;
 	int fence;
 
 	now = nanoseconds() / 1000000;
@@ -2642,9 +2673,7 @@ bufcommit(void)
 		beginall(q, fence);
 	}
 	do{
-		while((io = get(&ready)) != NULL)
-			if(!behindheld(io))
-				begin(&io, 1);
+		beginready();
 		if(torecord.first != NULL)
 			barrier();	/* before the map changes again */
 		record();
