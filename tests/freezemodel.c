@@ -3,8 +3,8 @@
  * deaths of the process and of the system at any point, over the disk of
  * memos.c; and beside it, for each sector, which contents it may have.
  *
- *	freezemodel [seed [mode [runs]]]	every mode, with seeds from this one on
- *	freezemodel -1 seed mode		that mode with that seed only
+ *	freezemodel [seed [mode [runs [stride]]]]	every mode, with seeds from this one on
+ *	freezemodel -1 seed mode [sweep]	that mode with that seed only
  *
  * A run has many lives.  Each is a child that starts the target as main
  * does, over a disk that is shared with its parent, and dies at a point
@@ -42,6 +42,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,6 +177,7 @@ static const char *where = "at the start";
 static int life;
 static int loud;		/* what the target says is shown */
 static World *world;
+static uvlong stride = 1;	/* of a sweep */
 
 static Job jobs[Njob];
 static int nundone;
@@ -471,15 +473,19 @@ shadow(const uchar **h, const uchar **map)
 	return s;
 }
 
-static const uchar*
-left(uvlong lba)
+/* Where all sectors are. */
+static void
+survey(const uchar **at)
 {
 	const uchar *s, *h, *map;
+	uvlong i;
 
 	s = shadow(&h, &map);
-	if(s != NULL && map[lba / 8] >> lba % 8 & 1)
-		return s + le(h + 64, 8) + (First % 8 + lba) * Sector;
-	return mem.image + (First + lba) * Sector;
+	for(i = 0; i < nsect; i++){
+		at[i] = mem.image + (First + i) * Sector;
+		if(s != NULL && map[i / 8] >> i % 8 & 1)
+			at[i] = s + le(h + 64, 8) + (First % 8 + i) * Sector;
+	}
 }
 
 /* Sectors that the shadow has. */
@@ -854,7 +860,7 @@ watch(void)
 		world->merging = 1;
 	}
 	if(s == Fnone && world->merging){
-		if(memshadow(&size) != NULL || memmark() != Marknone)
+		if(!world->faulted && (memshadow(&size) != NULL || memmark() != Marknone))
 			wrong(NULL, "unfrozen, and there is a shadow or a mark");
 		world->merged++;
 		world->wanted = world->frozen = world->unwanted = world->merging = 0;
@@ -1270,6 +1276,7 @@ inherit(int power)
 {
 	uint i;
 	int id, floor, promised;
+	static const uchar *at[Large];
 	Past *p;
 
 	where = power ? "after a power cut" : "after its death";
@@ -1279,14 +1286,15 @@ inherit(int power)
 	promised = power || world->faulted;
 	if(world->frozen && !world->merging)
 		comparestill();
+	survey(at);
 	for(i = 0; i < nsect; i++){
 		p = &world->past[i];
 		floor = promised ? p->power : p->kill;
-		id = which(left(i), i, floor, INT_MAX);
+		id = which(at[i], i, floor, INT_MAX);
 		if(id < 0 && promised)
-			id = whichlost(left(i), i);
+			id = whichlost(at[i], i);
 		if(id < 0)
-			expect(NULL, "what is left has", left(i), i, floor, INT_MAX);
+			expect(NULL, "what is left has", at[i], i, floor, INT_MAX);
 		world->fate[id] = Answered;
 		settle(i, id, power);
 	}
@@ -1301,7 +1309,7 @@ create(void)
 
 	nsect = mode->large ? Large : Small;
 	image = First + nsect + 7;
-	memset(world, 0, sizeof *world);
+	memset(world, 0, offsetof(World, still));
 	memdisk(image * Sector);
 	memseed(seed);
 	mem.quiet = 1;
@@ -1364,7 +1372,7 @@ sweep(uvlong s)
 	int power, ended = 0;
 
 	seed = s;
-	for(n = 1; !ended; n++)
+	for(n = 1 + s % stride; !ended; n += stride)
 		for(power = 0; power < 4; power++){
 			setseed(s);
 			create();
@@ -1379,7 +1387,7 @@ sweep(uvlong s)
 				return 0;
 			inherit(power & 1);
 		}
-	printf("# %llu points\n", n - 1);
+	printf("# %llu points\n", n - stride);
 	return 1;
 }
 
@@ -1416,6 +1424,7 @@ main(int argc, char **argv)
 	if(only)
 		argv++, argc--;
 	s = argc > 1 ? strtoull(argv[1], NULL, 10) : (uvlong)time(NULL);
+	stride = !only && argc > 4 ? strtoull(argv[4], NULL, 10) : 1;
 	nseed = !only && argc > 3 ? atoi(argv[3]) : 4;
 	world = mmap(NULL, sizeof *world, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_ANONYMOUS, -1, 0);
 	if(world == MAP_FAILED)

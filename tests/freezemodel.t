@@ -1,0 +1,21 @@
+#!/bin/sh
+# The model test of freezing: random requests, freezes, deaths and power cuts
+# beside what each sector may hold.
+#
+# The seeds are the same each time, so that a change is to blame for what
+# fails; SEED=$(date +%s) tries others, RUNS=n has n of them in each mode, and
+# STRIDE=1 dies at each single point of a life instead of each third.  What
+# fails says how to repeat it alone.
+
+# shellcheck disable=SC2317 # ok calls the function
+
+tests/need timeout:coreutils || exit 1
+. tests/lib.sh
+
+timeout 900 "$B/tests/freezemodel" "${SEED:-1}" all "${RUNS:-3}" "${STRIDE:-3}" >"$TMP/model.out" 2>"$TMP/model.err"
+status=$?
+relay "$TMP/model.out"
+sed 's/^/# /' "$TMP/model.err" | head -n 200
+whole() { echo "exit status $status"; [ -n "$plan" ] && [ "$status" -le 1 ]; }
+ok "the model test ran to its end" whole
+done_testing
