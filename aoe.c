@@ -1309,6 +1309,8 @@ getshadow(Conf *c, char *arg)
 		return complaint("-f '': expected the path of a file");
 	if(comma == NULL || comma[1] == 0 || comma[1 + strspn(comma + 1, "0123456789")] != 0)
 		return NULL;
+	if(comma == arg)
+		return complaint("-f '%s': expected the path of a file before the comma", arg);
 	*comma = 0;
 	return number("-f: MiB", comma + 1, 1, LLONG_MAX / (1024 * 1024), &c->shadowmib);
 }

@@ -263,6 +263,7 @@ badlines(void)
 		{ "-x 9 4 t0 f", "-x: no such option" },
 		{ "9 4 t0 f -rx", "-x: no such option" },
 		{ "--help 9 4 t0 f", "no such option" },
+		{ "-f ,5 9 4 t0 f", "-f ',5': expected the path" },
 		{ "-m , 9 4 t0 f", "-m '': expected a MAC" },
 		{ "-m 02:00:00:00:00:01, 9 4 t0 f", "-m '': expected a MAC" },
 		{ "-m 02:00:00:00:00 9 4 t0 f", "-m '02:00:00:00:00'" },
