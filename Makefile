@@ -110,11 +110,17 @@ $(B)/tests/model: $(B)/tests/model.o $(MEMOBJ)
 $(B)/tests/freezemodel: $(B)/tests/freezemodel.o $(MEMOBJ)
 	$(CC) $(ALLCFLAGS) $(MEMLDFLAGS) -o $@ $^
 
-# The fuzzer's inputs, lived through without a fuzzer.
+# The fuzzers, and their inputs lived through without a fuzzer.
+FUZZERS	= frame shadow state args
+REPLAYS	= shadow state args
+
+$(REPLAYS:%=$(B)/tests/replay_%): $(B)/tests/replay_%: $(B)/tests/replay.o $(B)/tests/fuzz_%.o $(MEMOBJ)
+	$(CC) $(ALLCFLAGS) $(MEMLDFLAGS) -o $@ $^
+
 $(B)/tests/corpus: $(B)/tests/corpus.o $(B)/tests/fuzz_frame.o $(MEMOBJ)
 	$(CC) $(ALLCFLAGS) $(MEMLDFLAGS) -o $@ $^
 
-$(B)/tests/fuzz_frame: $(B)/tests/fuzz_frame.o $(MEMOBJ)
+$(FUZZERS:%=$(B)/tests/fuzz_%): $(B)/tests/fuzz_%: $(B)/tests/fuzz_%.o $(MEMOBJ)
 	$(CC) $(ALLCFLAGS) $(MEMLDFLAGS) -fsanitize=fuzzer -o $@ $^
 
 $(B)/tests:
@@ -153,7 +159,7 @@ $(B)/s390x/aoede: $(SRC) $(wildcard *.h tests/*.[ch])
 	$(MAKE) B=$(B)/s390x CC=s390x-linux-gnu-gcc LDFLAGS='$(LDFLAGS) -static' $(S390X:%=$(B)/s390x/%)
 
 # Everything that the tests run, in this build directory.
-testprogs: $(B)/aoede $(B)/threads/aoede $(FREEBSD) $(WIREPROGS:%=$(B)/tests/%) $(B)/tests/unit $(B)/tests/model $(B)/tests/freezemodel $(B)/tests/corpus \
+testprogs: $(B)/aoede $(B)/threads/aoede $(FREEBSD) $(WIREPROGS:%=$(B)/tests/%) $(B)/tests/unit $(B)/tests/model $(B)/tests/freezemodel $(B)/tests/corpus $(REPLAYS:%=$(B)/tests/replay_%) \
 	$(B)/tests/slowdisk $(B)/tests/lacking $(B)/tests/forbidden $(B)/strict/aoede
 
 # The whole suite twice: as it is, and with the sanitizers watching.  Then
@@ -194,15 +200,13 @@ uninstall:
 clean:
 	rm -rf $(B) aoede
 
-# Fuzz the frames for so many seconds.  What is found on the way goes to a
-# corpus beside the objects, and the input that fails to obj/fuzz/crash-*.
+# Fuzz for so many seconds each, two at a time; only some with
+# FUZZERS='shadow args'.
 FUZZTIME = 60
-FUZZFLAGS =
 fuzz:
 	tests/need clang:clang
 	tests/need $$(clang -print-runtime-dir)/libclang_rt.fuzzer-$$(uname -m).a:libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev
-	$(MAKE) B=obj/fuzz CC=clang SAN=address,undefined OPT='-O2 -g -fsanitize=fuzzer-no-link' DEFS=-DLOG_RATE=1 obj/fuzz/tests/fuzz_frame
-	mkdir -p obj/fuzz/found
-	obj/fuzz/tests/fuzz_frame -max_total_time=$(FUZZTIME) -max_len=8192 -print_final_stats=1 -artifact_prefix=obj/fuzz/ $(FUZZFLAGS) obj/fuzz/found tests/corpus/frame
+	$(MAKE) B=obj/fuzz CC=clang SAN=address,undefined OPT='-O2 -g -fsanitize=fuzzer-no-link' DEFS=-DLOG_RATE=1 $(FUZZERS:%=obj/fuzz/tests/fuzz_%)
+	B=obj/fuzz tests/fuzz.sh $(FUZZTIME) $(FUZZERS)
 
 .PHONY: fuzz install uninstall clean all demo bench testprogs check

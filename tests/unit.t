@@ -1,6 +1,6 @@
 #!/bin/sh
-# The unit tests, and the fuzzer's inputs without the fuzzer: the seed
-# corpus, and random ones.
+# The unit tests, and the fuzzers' inputs without the fuzzers: the seed
+# corpora, and random ones.
 #
 # SEED=n repeats a run.
 
@@ -24,4 +24,15 @@ ok "the seed corpus is what its generator makes" eval '
 ok "the target survives the seed corpus, and answers as the oracle expects" \
 	timeout 60 "$B/tests/corpus" tests/corpus/frame/*
 ok "and 3000 random inputs (from seed $seed)" timeout 300 "$B/tests/corpus" -r 3000 "$seed"
+
+# random inputs of each, in a few seconds
+for f in shadow:1000 state:3000 args:30000
+do
+	n=${f#*:} f=${f%:*}
+	mkdir "$TMP/$f"
+	ok "the seed corpus of fuzz_$f is what its generator makes" eval '
+		"$B/tests/replay_$f" -g "$TMP/$f" && diff -r "tests/corpus/$f" "$TMP/$f"'
+	ok "the target survives it" timeout 60 "$B/tests/replay_$f" "tests/corpus/$f"/*
+	ok "and $n random inputs (from seed $seed)" timeout 300 "$B/tests/replay_$f" -r "$n" "$seed"
+done
 done_testing
