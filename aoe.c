@@ -426,7 +426,8 @@ settags(Ata *a, Host *h, Twin *t, uchar *tag, int op)
 	a->tags = NULL;
 	if(counter == 0)
 		return;
-	if(op == Owrite)
+	/* One that will be refused shall not push out anybody's memory. */
+	if(op == Owrite && !a->barred)
 		a->tags = hosttags(t->who);
 	else if(h != NULL)
 		a->tags = h->tags;
@@ -1174,8 +1175,12 @@ takeframes(Nic *n)
 
 	for(i = 0; i < TURN_FRAMES && freereqs != NULL && (f = nicrecv(n, &len)) != NULL; i++)
 		frame(n, f, len);
-	if(n->heard != NULL && nicempty(n))
+	/* What waited with the first of so many frames is through. */
+	n->taken += (uint)i;
+	if(n->heard != NULL && (nicempty(n) || n->taken >= (uint)(RX_FACTOR * conf.bufcnt))){
 		heardall(n->heard);
+		n->taken = 0;
+	}
 	return i;
 }
 
@@ -1779,7 +1784,7 @@ patience(int unsent)
 	if(left && !unsent)
 		return 0;
 	if(unsent || waiting != NULL)
-		return 1;
+		return sooner(ms, 1);
 	if(again)
 		return ms >= 0 && ms < 20 ? ms : 20;
 	if(linkfd < 0 && (ms < 0 || ms > 1000))

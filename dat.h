@@ -101,6 +101,7 @@ struct Nic {
 	int	up;		/* can send and receive now, frames of Minmtu at least */
 	uvlong	drops;		/* frames dropped for want of room */
 	Heard	*heard;		/* aoe.c's: what came in by it lately, once anyone wants to know */
+	uint	taken;		/* frames taken since it was last empty */
 	uvlong	full;		/* since when there is no room for answers, in microseconds, or 0 */
 	Port	*port;		/* linux.c or freebsd.c only */
 };

@@ -714,7 +714,7 @@ nicspace(Nic *n, uint count)
 	Ring *r = &n->port->tx;
 
 	/* Slots become free in the order they were taken. */
-	return r->n > 0 && isfree(r->slot[(r->next + count - 1) % r->n]);
+	return count <= r->n && isfree(r->slot[(r->next + count - 1) % r->n]);
 }
 
 void
@@ -2301,16 +2301,12 @@ enum {
 
 #if defined(__x86_64__)
 #define ARCH AUDIT_ARCH_X86_64
-#elif defined(__i386__)
-#define ARCH AUDIT_ARCH_I386
 #elif defined(__aarch64__) && defined(__AARCH64EL__)
 #define ARCH AUDIT_ARCH_AARCH64
 #elif defined(__arm__) && defined(__ARMEL__)
 #define ARCH AUDIT_ARCH_ARM
 #elif defined(__riscv) && __riscv_xlen == 64
 #define ARCH AUDIT_ARCH_RISCV64
-#elif defined(__s390x__)
-#define ARCH AUDIT_ARCH_S390X
 #elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
 #define ARCH AUDIT_ARCH_PPC64LE
 #else
@@ -2557,7 +2553,6 @@ judged(void)
 		fd[i] = (uint)dirs[i];
 	among(SYS_openat, 1 << 0, fd, ndirs);
 	among(SYS_unlinkat, 1 << 0, fd, ndirs);
-	among(SYS_linkat, 1 << 0 | 1 << 2, fd, ndirs);
 #ifdef SYS_renameat
 	among(SYS_renameat, 1 << 0 | 1 << 2, fd, ndirs);
 #endif
