@@ -702,7 +702,8 @@ config(Nic *n, uchar *f, uint len)
 		/* Whoever sets the string begins anew. */
 		if((h = hostfind(macof(f + Osrc))) != NULL)
 			hostreset(h);
-		break;
+		changed(n, f, 0, 0);
+		return;
 	}
 	configreply(n, f, ccmd, error);
 }
