@@ -28,6 +28,23 @@ echo "pid $$: ${NAME:-e9.0}, 10 sectors O_RDWR"
 [ "$MODE" = stubborn ] && trap 'echo "no"' TERM
 [ "$MODE" = slowend ] && trap 'sleep 1; echo "flushed"; exit 0' TERM
 [ "$MODE" = dies ] && { until [ -e "$TMP/go" ]; do sleep 0.05; done; exit 1; }
+usr1=0
+trap 'usr1=$((usr1 + 1)); echo "USR1" >>"$TMP/signals"' USR1
+trap 'usr2; usr1=0' USR2
+usr2() {
+	echo "USR2" >>"$TMP/signals"
+	case $MODE$usr1 in
+	refuses1) echo "aoede: freeze refused: shadow: File exists" >&2 ;;
+	refuses2) echo "aoede: unfreeze failed: shadow: Input/output error" >&2 ;;
+	deaf*) ;;
+	ends*) exit 1 ;;
+	stale1) echo "aoede: unfreeze refused: it is not frozen" >&2; MODE='' ;;
+	stale2) echo "aoede: USR2 after 3 USR1: expected 1 to freeze, 2 to unfreeze" >&2; MODE='' ;;
+	*1) echo "freezing"; sleep 0.3; echo "frozen: shadow has 0 sectors" ;;
+	*2) for i in 0 20 40 60 80; do echo "merging: $i per cent"; sleep 0.5; done; echo "unfrozen: all is in the image" ;;
+	*) echo "aoede: USR2 after $usr1 USR1: expected 1 to freeze, 2 to unfreeze" >&2 ;;
+	esac
+}
 while :
 do
 	sleep 0.05
@@ -133,9 +150,9 @@ failing() {
 		said "AoEded: no-such-logger: not found; aoede's output goes to it"
 	AOEDE=/nonexistent/aoede run 9 0 t0 disk
 	ok "a missing aoede is named$with" said "AoEded: /nonexistent/aoede (from AOEDE): not found"
-	run freeze 9 0
+	run thaw 9 0
 	ok "an unknown command is named$with" \
-		said "AoEded: freeze: unknown command (status and stop are known)"
+		said "AoEded: thaw: unknown command (status, stop, freeze and unfreeze are known)"
 	ok "and is a failure$with" status_is 1
 	run stop nine 0
 	ok "stop wants numbers$with" said "AoEded: stop nine 0: expected the numbers of a shelf and a slot"
@@ -220,6 +237,67 @@ ending() {
 	ok "status sees that it died$with" lines_are status "e9.0: not running"
 	ok "the log sees it$with" logged "<end>"
 }
+
+# freeze and unfreeze.
+freezing() {
+	begin
+	rm -f "$TMP/signals"
+	run freeze 9 0
+	ok "a target that doesn't run can't be frozen$with" said "AoEded: e9.0 is not running"
+	run 9 0 t0 disk
+	ok "freeze succeeds, and says nothing$with" quietly freeze
+	ok "when the target is frozen$with" logged "frozen: shadow has 0 sectors"
+	ok "by USR1 and USR2$with" signals_are "USR1 USR2"
+	AOEDE_WAIT=2
+	ok "unfreeze succeeds, though it takes longer than the wait$with" quietly unfreeze
+	AOEDE_WAIT=10
+	ok "when the target is unfrozen$with" logged "unfrozen: all is in the image"
+	ok "by USR1, USR1 and USR2$with" signals_are "USR1 USR2 USR1 USR1 USR2"
+	ok "what the target says is logged as before$with" logged "merging: 80 per cent"
+	end
+	ok "no file is left$with" left_nothing
+
+	MODE=refuses run 9 0 t0 disk
+	first=$pid
+	run freeze 9 0
+	ok "a freeze that is refused says why$with" said "AoEded: e9.0: freeze refused: shadow: File exists"
+	ok "and fails$with" status_is 1
+	run unfreeze 9 0
+	ok "so does an unfreeze$with" said "AoEded: e9.0: unfreeze failed: shadow: Input/output error"
+	pid=$first
+	end
+	MODE=stale run 9 0 t0 disk
+	ok "a freeze that was taken for something else is asked for again$with" quietly freeze
+	end
+	MODE=stale run 9 0 t0 disk
+	ok "so is an unfreeze$with" quietly unfreeze
+	end
+	MODE=deaf run 9 0 t0 disk
+	AOEDE_WAIT=1 run freeze 9 0
+	ok "a target that says nothing isn't waited for for ever$with" said "AoEded: e9.0: nothing was heard of the freeze for 1 seconds"
+	mkdir "$TMP/run/e9.0.said.busy"
+	run unfreeze 9 0
+	ok "two of them at once are refused$with" grep -q "if no other AoEded freezes" "$TMP/err"
+	rmdir "$TMP/run/e9.0.said.busy"
+	end
+	MODE=ends run 9 0 t0 disk
+	first=$pid
+	run freeze 9 0
+	ok "the end of the target is noticed$with" said "AoEded: e9.0: pid $first has ended"
+	run stop 9 0
+	ok "no file is left behind$with" left_nothing
+	AOEDE_LOGGER=false run 9 0 t0 disk
+	ok "freeze works when the logger has died$with" quietly freeze
+	end
+}
+quietly() {
+	target=$pid
+	run "$1" 9 0 && [ ! -s "$TMP/out" ] && [ ! -s "$TMP/err" ]
+	set -- $?
+	pid=$target
+	return "$1"
+}
+signals_are() { [ "$(tr '\n' ' ' <"$TMP/signals")" = "$1 " ]; }
 
 reused() {
 	begin
@@ -382,6 +460,7 @@ do
 	arguments
 	slow
 	ending
+	freezing
 	reused
 	crowd
 	terminal
