@@ -36,7 +36,7 @@
  * 7. No request fails, unless a sync has.  A write is left unanswered only
  *    when the shadow is full, or held without one, and one that is sent
  *    again succeeds when there is room.
- * 8. A shadow never has more than its limit.
+ * 8. A shadow never has more than its limit and what is under way.
  */
 #include <errno.h>
 #include <limits.h>
@@ -184,7 +184,7 @@ static int nundone;
 static Job again[Nagain];	/* to be sent again */
 static int nagain;
 static int *need;		/* a freeze's: what it promises */
-static uint idle;		/* turns */
+static uint turns;
 
 __attribute__((format(printf, 2, 3), noreturn))
 static void
@@ -685,7 +685,6 @@ submit(Job *j)
 	world->requests++;
 	j->inuse = 1;
 	nundone++;
-	idle = 0;
 	if(j->op == Oread || j->op == Owrite)
 		j->data = must(malloc((size_t)j->nsec * Sector));
 	j->id = world->nids - 1;
@@ -920,7 +919,6 @@ turn(void)
 	watch();
 	bufcommit();
 	watch();
-	idle++;
 	if(nundone > 0 && !bufbusy())
 		wrong(NULL, "requests are under way, and bufbusy denies it");
 	if(nundone > 0 && mem.underway == 0 && bufwait() < 0)
@@ -934,7 +932,7 @@ turn(void)
 			free(jobs[i].data);
 			jobs[i].data = NULL;
 		}
-	if(mode->limit && idle == 0 && shadowed() > Limit * 1024 * 1024 / Sector)
+	if(mode->limit && turns++ % 8 == 0 && shadowed() > Limit * 1024 * 1024 / Sector + Njob * Maxsec)
 		wrong(NULL, "the shadow has %u sectors", shadowed());
 }
 

@@ -1,0 +1,296 @@
+#!/bin/sh
+# Freezing, from outside: the image stands still under load and has everything
+# afterwards, through kills; a large image; the README's backups; and every
+# refusal.  What a death leaves at each single point is freezemodel.t's, and
+# a file system of Linux freezelinux.t's.
+
+# shellcheck disable=SC2016,SC2086,SC2317 # ok calls the functions and expands what is quoted
+
+tests/need ip:iproute2 losetup:mount mkfs.ext4:e2fsprogs timeout:coreutils \
+	setfattr:attr cmp:diffutils || exit 1
+. tests/lib.sh
+
+mknet 9000
+img=$TMP/img shadow=$TMP/shadow
+io() { on_initiator timeout 60 "$B/tests/aoeio" "$@"; }
+write() { io -t 15000 write "$1" <"$2"; }
+random() { head -c $(($2 * 512)) /dev/urandom >"$1"; }
+image() { rm -f "$img" && truncate -s $(($1 * 512)) "$img"; }
+
+# serve OPTIONS...: the image, with its shadow.
+serve() { start_target -f "$shadow" "$@" 9 0 t0 "$img"; }
+said() { grep -q "$1" "$TMP/out" "$TMP/err" || { cat "$TMP/out" "$TMP/err"; return 1; }; }
+refused() { "$@"; [ -z "$TPID" ] || ! kill -0 "$TPID" 2>/dev/null; }
+# Refused, with these words, and nothing it was pointed at is changed.
+start_refused() {
+	words=$1
+	shift
+	before=$(cat "$img" "$shadow" 2>/dev/null | cksum)
+	nok_start "$@" && grep -q -- "$words" "$TMP/err" && [ "$before" = "$(cat "$img" "$shadow" 2>/dev/null | cksum)" ]
+}
+nok_start() {
+	if start_target "$@"
+	then
+		stop_target
+		return 1
+	fi
+	return 0
+}
+
+# The signals, as the manual has them.
+signals() {
+	for s in "$@"
+	do
+		kill "-$s" "$TPID" || return 1
+		sleep 0.1
+	done
+}
+frozen() { [ -e "$shadow" ]; }
+thawed() { ! [ -e "$shadow" ]; }
+freeze() { signals USR1 USR2; until_true 15 frozen; }
+unfreeze() { signals USR1 USR1 USR2; until_true "${1:-30}" thawed; }
+still() { [ "$(stat -c '%Y %y %s' "$img") $(cksum <"$img")" = "$stands" ]; }
+stand() { stands="$(stat -c '%Y %y %s' "$img") $(cksum <"$img")"; }
+# What initiators read is what the image alone has.
+same() { io -t 15000 flush && io -t 15000 read 0 "$(io size)" | cmp - "$img"; }
+marked() { getfattr -n user.aoede.shadow "$img" 2>/dev/null | grep -q shadow; }
+
+# (a) A verifying load goes on through all of it.
+verifying() { io -t 30000 verify "$1" >"$TMP/verify" 2>&1 & load=$!; PIDS="$PIDS $load"; sleep 0.5; }
+verified() { wait "$load"; s=$?; cat "$TMP/verify"; return $s; }
+size_of() { stat -c %b "$shadow"; }
+
+under_load() {
+	with=" ($*)"
+	image 131072
+	ok "the target starts$with" serve "$@"
+	verifying 4
+	ok "it is frozen under load$with" freeze
+	stand
+	sleep 1
+	ok "the image stands still$with" still
+	ok "the shadow is no larger than what was written$with" [ "$(size_of)" -lt 150000 ]
+	ok "it is unfrozen under load$with" unfreeze
+	ok "the load saw nothing but its own data$with" verified
+	ok "the image alone is the disk$with" same
+	nok "and bears no mark$with" marked
+	stop_target
+}
+
+again() { stop_target KILL; serve "$@"; }
+killed_under_load() {
+	with=" ($*)"
+	image 400000
+	random "$TMP/much" 200000
+	serve "$@"
+	freeze
+	stand
+	ok "much is written to the shadow$with" write 150000 "$TMP/much"
+	verifying 7
+	ok "a frozen target is killed and started again under load$with" again "$@"
+	ok "it is frozen still$with" said '^frozen:'
+	ok "so is the image$with" still
+	signals USR1 USR1 USR2
+	sleep 0.1
+	ok "a merging target is killed and started again under load$with" again "$@"
+	ok "it goes on merging$with" said '^merging:'
+	ok "it comes to its end$with" until_true 60 thawed
+	ok "the load saw nothing but its own data$with" verified
+	ok "what was written to the shadow is in the image$with" eval 'tail -c +$((150000 * 512 + 1)) "$img" | head -c $((200000 * 512)) | cmp - "$TMP/much"'
+	ok "the image alone is the disk$with" same
+	stop_target
+}
+
+# (d)
+rss() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$TPID/status"; }
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+quick() {
+	begun=$(milliseconds)
+	kill -USR2 "$TPID"
+	until_true 10 frozen || return 1
+	took=$(($(milliseconds) - begun))
+	echo "$took ms"
+	[ $took -lt 1000 ]
+}
+small() {
+	more=$(($(rss) - before))
+	echo "$more kB more"
+	[ $more -lt 32768 ]
+}
+large() {
+	with=" (1 TiB)"
+	rm -f "$img"
+	truncate -s 1T "$img"
+	ok "the target starts$with" serve
+	random "$TMP/piece" 64
+	for at in 0 1000000000 2147483584; do write $at "$TMP/piece"; done
+	before=$(rss)
+	signals USR1
+	ok "a freeze takes less than a second$with" quick
+	for at in 64 1000000032 2147483520; do write $at "$TMP/piece"; done
+	ok "and little memory$with" small
+	ok "what was written is read$with" eval 'io read 1000000032 64 | cmp - "$TMP/piece"'
+	ok "killed, it starts again$with" again
+	ok "and reads the same$with" eval 'io read 2147483520 64 | cmp - "$TMP/piece"'
+	ok "it is unfrozen$with" unfreeze
+	ok "and the image has it$with" eval 'tail -c $((128 * 512)) "$img" | head -c $((64 * 512)) | cmp - "$TMP/piece"'
+	stop_target
+	rm -f "$img"
+}
+
+# (f) The README's backups, in a directory with the programs and an interface
+# eth0.
+section() { sed -n '/^Freeze: /,/^Durability/s/^    //p' README; }
+backup() {
+	rm -rf "$TMP/tree"
+	mkdir "$TMP/tree" && cp "$AOEDE" "$TMP/tree/aoede" && cp AoEded "$TMP/tree"
+	random "$TMP/tree/disk.img" 8192
+	cp "$TMP/tree/disk.img" "$TMP/first"
+	(cd "$TMP/tree" && on_target env -u AOEDE AOEDE_RUN="$TMP/run" AOEDE_LOGGER=cat timeout 60 sh -ec "$1")
+	s=$?
+	(cd "$TMP/tree" && on_target env -u AOEDE AOEDE_RUN="$TMP/run" ./AoEded stop 9 0) || true
+	[ $s -eq 0 ] && cmp "$TMP/tree/backup.img" "$TMP/first" && ! [ -e "$TMP/tree/disk.shadow" ]
+}
+readme() {
+	ip -n "$TNS" link set t0 down
+	ip -n "$TNS" link set t0 name eth0
+	ip -n "$TNS" link set eth0 up
+	until_true 5 carrier "$TNS" eth0
+	section >"$TMP/section"
+	sed '/^kill/,$d' "$TMP/section" >"$TMP/aoeded"
+	{ sed '/^\.\/AoEded freeze/,$d' "$TMP/section"; echo 'PID=$(./AoEded status 9 0 | sed "s/.* //")'
+		sed -n '/^kill/,$p' "$TMP/section" | sed 's/\bPID\b/"$PID"/g'; } >"$TMP/kill"
+	ok "the README's backup by AoEded works as written" eval 'grep -q "AoEded freeze" "$TMP/aoeded" && backup "$(cat "$TMP/aoeded")"'
+	ok "so does the one by kill" eval 'grep -q "kill -USR1" "$TMP/kill" && backup "$(cat "$TMP/kill")"'
+	ip -n "$TNS" link set eth0 down
+	ip -n "$TNS" link set eth0 name t0
+	ip -n "$TNS" link set t0 up
+	until_true 5 carrier "$TNS" t0
+}
+
+# (g)
+hears() { until_true 5 grep -q -- "$1" "$TMP/err" "$TMP/out"; }
+silent() { io -t 1500 write "$@"; [ $? -eq 2 ]; }
+refusals() {
+	image 8192
+	random "$TMP/data" 64
+	ok "a shadow in no directory is refused" start_refused 'expected a file in a directory that exists' -f "$TMP/none/shadow" 9 0 t0 "$img"
+	ok "so is one that is a directory" start_refused "$TMP/" -f "$TMP/" 9 0 t0 "$img"
+	ok "and a limit that is no number of MiB" start_refused 'MiB' -f "$shadow,0" 9 0 t0 "$img"
+
+	serve
+	signals USR1 USR1 USR2
+	ok "an unfreeze of what is not frozen is reported, and ignored" hears 'it is not frozen'
+	signals USR2
+	ok "so is USR2 alone" hears 'after 0 USR1'
+	signals USR1 USR1 USR1 USR2
+	ok "and three USR1 before it" hears 'after 3 USR1'
+	nok "nothing has come of it" frozen
+	freeze
+	signals USR1 USR2
+	ok "a freeze of what is frozen is reported, and ignored" hears 'frozen already'
+	write 0 "$TMP/data"
+	ok "a second target can't have the same shadow" eval '
+		truncate -s 4M "$TMP/other"
+		! on_target "$AOEDE" -f "$shadow" 9 1 t0 "$TMP/other" 2>"$TMP/err2" && grep -q "locked by another" "$TMP/err2"'
+	stand
+	ok "a frozen target ends in order" stop_target
+	ok "and stays frozen" eval 'frozen && still'
+
+	ok "without -f the image is not served" start_refused 'expected -f' 9 0 t0 "$img"
+	ok "nor with another shadow" start_refused 'expected -f' -f "$TMP/other.shadow" 9 0 t0 "$img"
+	ok "nor another part of it" start_refused 'shadow of' -f "$shadow" -o 8 9 0 t0 "$img"
+	mv "$shadow" "$TMP/away"
+	ok "nor without its shadow" start_refused 'which is gone' -f "$shadow" 9 0 t0 "$img"
+	mv "$TMP/away" "$shadow"
+	truncate -s 4M "$TMP/other"
+	ok "another image is not served with that shadow" start_refused 'shadow of another image' -f "$shadow" 9 0 t0 "$TMP/other"
+	cp "$shadow" "$TMP/away"
+	truncate -s -512 "$shadow"
+	ok "a shadow that is too short is refused" start_refused 'damaged' -f "$shadow" 9 0 t0 "$img"
+	cp "$TMP/away" "$shadow"
+	for at in 100 4196; do printf x | dd of="$shadow" bs=1 seek=$at conv=notrunc status=none; done
+	ok "so is one with a damaged header" start_refused 'damaged' -f "$shadow" 9 0 t0 "$img"
+	head -c 10000 /dev/urandom >"$shadow"
+	ok "and what is no shadow at all" start_refused 'no shadow' -f "$shadow" 9 0 t0 "$img"
+	cp "$TMP/away" "$shadow"
+	ok "a frozen image is served read-only" serve -r
+	ok "with the newest data" eval 'io read 0 64 | cmp - "$TMP/data"'
+	signals USR1 USR1 USR2
+	ok "and can't be unfrozen then" hears 'read-only'
+	stop_target
+	serve
+	ok "unharmed by all that, it is unfrozen" unfreeze
+	ok "and the image has the data" eval 'head -c $((64 * 512)) "$img" | cmp - "$TMP/data"'
+
+	echo precious >"$shadow"
+	signals USR1 USR2
+	ok "what stands in the shadow's place makes a freeze fail" hears 'freeze refused: .*File exists'
+	ok "and is left as it is" [ "$(cat "$shadow")" = precious ]
+	ok "the target goes on" write 0 "$TMP/data"
+	rm "$shadow"
+	stop_target
+}
+
+# Without -f.
+held() {
+	image 8192
+	start_target 9 0 t0 "$img"
+	write 0 "$TMP/data"
+	signals USR1 USR2
+	ok "without -f a freeze warns" hears 'writes are left unanswered'
+	stand
+	ok "writes are left unanswered" silent 64 <"$TMP/data"
+	ok "reads are answered" eval 'io read 0 64 | cmp - "$TMP/data"'
+	ok "the image stands still" still
+	signals USR1 USR1 USR2
+	ok "after the unfreeze writes are answered" write 64 "$TMP/data"
+	stop_target
+}
+
+# The data, the headers and the maps, of blocks of the file system.
+kept() { echo "$(size_of) blocks of 512"; [ "$(size_of)" -le $((4 * 2048 + 512)) ]; }
+
+# The shadow has no room.
+full() {
+	random "$TMP/much" 16384
+	image 65536
+	ok "a limit on the shadow is taken" start_target -f "$shadow,4" 9 0 t0 "$img"
+	freeze
+	ok "what the limit doesn't allow is left unanswered" silent 0 <"$TMP/much"
+	ok "that is said" hears 'limit of -f'
+	ok "the shadow keeps to it" kept
+	io -t 15000 write 0 <"$TMP/much" >/dev/null 2>&1 &
+	load=$!
+	PIDS="$PIDS $load"
+	sleep 0.5
+	ok "it is unfrozen" unfreeze
+	ok "and the write, sent again, is answered" wait $load
+	ok "the image has it" eval 'head -c $((16384 * 512)) "$img" | cmp - "$TMP/much"'
+	stop_target
+
+	truncate -s 8M "$TMP/fs"
+	mkfs.ext4 -q "$TMP/fs" && mkdir "$TMP/mnt" && mount -o loop "$TMP/fs" "$TMP/mnt" && undo "umount $TMP/mnt"
+	shadow=$TMP/mnt/shadow
+	image 65536
+	serve
+	freeze
+	ok "what the disk has no room for is left unanswered" silent 0 <"$TMP/much"
+	ok "that is said" hears 'No space left'
+	ok "killed, it starts again on the full disk" again
+	ok "reads are answered" io read 0 8
+	ok "it is unfrozen on the full disk" unfreeze
+	ok "writes are answered then" write 0 "$TMP/much"
+	ok "the image has it" eval 'head -c $((16384 * 512)) "$img" | cmp - "$TMP/much"'
+	stop_target
+	shadow=$TMP/shadow
+}
+
+for modes in '' -d -s -w '-w -d'; do under_load $modes; done
+for modes in '' '-d -s'; do killed_under_load $modes; done
+large
+readme
+refusals
+held
+full
+done_testing
