@@ -143,6 +143,7 @@ static int tosync[Nfiles];	/* what that one must cover */
 static char why[PATH_MAX + 128];	/* what went wrong in a job */
 static int synclost;		/* the errno of a sync that failed in one, and may have lost writes */
 static int wordslost;		/* the errno of a hard map that couldn't be written */
+static int again;		/* freeze as soon as the shadow is gone */
 static int useless;		/* the shadow's header says so, for good */
 static uvlong retry;		/* when its end may be tried again, in milliseconds */
 static uvlong total, began;	/* of a merge: sectors at first, and when that was, in milliseconds */
@@ -843,7 +844,11 @@ freezestate(void)
 char*
 freeze(void)
 {
-	if(state == Fmerging || state == Fending || state == Fthawing)
+	if(state == Fending){
+		again = 1;	/* the shadow may be gone already, which is the sign that one may freeze */
+		return NULL;
+	}
+	if(state == Fmerging || state == Fthawing)
 		return "an unfreeze is at work";
 	if(state != Fnone)
 		return state == Ffrozen || state == Fheld ? "it is frozen already" : "a freeze is at work";
@@ -903,6 +908,7 @@ int
 freezejobdone(Op *o)
 {
 	int lost = synclost;
+	char *e;
 
 	synclost = 0;
 	switch(state){
@@ -937,6 +943,9 @@ freezejobdone(Op *o)
 	fflush(stdout);
 	if(state == Fnone)
 		forgetmap();
+	if(again && (e = freeze()) != NULL)
+		warnx("freeze refused: %s", e);
+	again = 0;
 	return lost;
 }
 
