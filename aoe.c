@@ -1827,7 +1827,7 @@ serve(void)
 	struct pollfd *pfd;
 	int i, wait, unsent = 0;
 
-	pfd = calloc((size_t)(Pnic + conf.nnic), sizeof *pfd);
+	pfd = calloc(Pnic + (size_t)conf.nnic, sizeof *pfd);
 	if(pfd == NULL)
 		err(1, "poll");
 	pfd[Psignal] = (struct pollfd){ .fd = sigpipe[0], .events = POLLIN };
@@ -1840,7 +1840,7 @@ serve(void)
 				pfd[Pnic + i].events = 0;
 		}
 		wait = enginesleep() ? 0 : patience(unsent);
-		if(poll(pfd, (nfds_t)(Pnic + conf.nnic), wait) < 0)
+		if(poll(pfd, Pnic + (nfds_t)conf.nnic, wait) < 0)
 			continue;
 		if(pfd[Psignal].revents != 0)
 			signals();

@@ -401,6 +401,7 @@ fill(Port *p)
 		s = p->rx.slot[at];
 		s->tp_mac = Frameoff;
 		s->tp_len = msg[i].msg_len;
+		/* cppcheck-suppress uninitvar; as many iov as there are msg */
 		s->tp_snaplen = msg[i].msg_len < iov[i].iov_len ? msg[i].msg_len : (uint)iov[i].iov_len;
 		setstatus(s, TP_STATUS_USER);
 	}
@@ -489,7 +490,7 @@ ifquery(Port *p, struct ifreq *ifr, const char *name, unsigned long what)
 static int
 bound(Port *p)
 {
-	struct sockaddr_ll sa;
+	struct sockaddr_ll sa = { .sll_ifindex = 0 };
 	socklen_t len = sizeof sa;
 
 	if(getsockname(p->fd, (struct sockaddr*)&sa, &len) < 0)
@@ -581,10 +582,9 @@ nicopen(Nic *n, int shelf, int slot, int bufcnt)
 	struct ifreq ifr;
 	Port *p;
 
-	p = calloc(1, sizeof *p);
+	p = n->port = calloc(1, sizeof *p);
 	if(p == NULL || (p->spare = aligned_alloc(Sector, Slotmax)) == NULL)
 		return sentence("%s: %s", n->name, strerror(errno));
-	n->port = p;
 	p->nrx = (uint)bufcnt * RX_FACTOR;
 	if(p->nrx < TURN_FRAMES)
 		p->nrx = TURN_FRAMES;

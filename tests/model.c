@@ -693,6 +693,7 @@ ranges(Job *j)
 		r[i].nsec = 1 + rnd(6);
 		r[i].lba = place(r[i].nsec);
 	}
+	/* cppcheck-suppress uninitvar; n is at least 1 */
 	qsort(r, (size_t)n, sizeof *r, byrange);
 	for(i = 0; i < n; i++)
 		if(j->nrange == 0 || r[i].lba > ends(j))
