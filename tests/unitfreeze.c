@@ -1,0 +1,478 @@
+/*
+ * Unit tests of freeze.c: each step of a freeze and a merge with a disk that
+ * fails it, starts that are refused, and what is said in each state.  Deaths,
+ * and random requests meanwhile, are freezemodel.c's.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include "config.h"
+#include "dat.h"
+#include "fns.h"
+#include "memos.h"
+#include "unit.h"
+
+enum {
+	First	= 5,			/* -o */
+	Sectors	= 200,
+	Broke	= 2,			/* a life that ended with a disk that isn't trusted any more */
+};
+
+static char path[] = "shadow";
+static uchar model[Sectors * Sector];
+static int ndone;
+
+static void
+done(Io *io)
+{
+	(void)io;
+	ndone++;
+}
+
+static uchar*
+room(Io *io)
+{
+	return io->space;
+}
+
+static void
+rounds(uint n)
+{
+	for(; n > 0; n--){
+		bufcommit();
+		enginekick();
+		while(enginereap())
+			;
+	}
+}
+
+/* A request by itself.  Returns its error. */
+static int
+transfer(int op, uvlong lba, uint n, int fill)
+{
+	static uchar *space, data[16 * Sector];
+	Io io = { .op = op, .lba = lba, .nsec = n, .done = done, .room = room, .data = data };
+	int i;
+
+	if(space == NULL && (space = aligned_alloc(4096, Spacesize)) == NULL)
+		return -2;
+	io.space = space;
+	memset(data, fill, sizeof data);
+	ndone = 0;
+	bufio(&io);
+	for(i = 0; i < 100000 && ndone == 0; i++)
+		rounds(1);
+	if(ndone != 1)
+		exit(90);
+	if(op == Owrite && io.error == 0)
+		memset(model + lba * Sector, fill, (size_t)n * Sector);
+	if(op == Oread && io.error == 0 && memcmp(space, model + lba * Sector, (size_t)n * Sector) != 0)
+		exit(91);
+	return io.error;
+}
+
+/* Go on until it is frozen, or not, but nothing between. */
+static void
+steady(void)
+{
+	int i, s;
+
+	for(i = 0; i < 50000; i++){
+		s = freezestate();
+		if((s == Fnone || s == Ffrozen || s == Fheld) && mem.underway == 0)
+			return;
+		rounds(1);
+	}
+}
+
+static void
+setup(void)
+{
+	target("-o 5 -l 200", First + Sectors + 3, 9000);
+	mem.tick = 1000000;
+	mem.quiet = 1;
+	mempattern(0, First + Sectors + 3, 1);
+	memcpy(model, mem.image + First * Sector, sizeof model);
+	/* What the daemon says isn't for the TAP. */
+	if(freopen("/dev/null", "w", stdout) == NULL)
+		exit(92);
+}
+
+static int
+begin(void)
+{
+	setup();
+	return bufshadow(path, 0, 0) == NULL;
+}
+
+static int
+frozen(void)
+{
+	if(!begin() || buffreeze(1) != NULL)
+		return 0;
+	steady();
+	return freezestate() == Ffrozen && transfer(Owrite, 10, 4, 0x11) == 0 && transfer(Owrite, 100, 2, 0x22) == 0;
+}
+
+/* Nothing is left of a freeze, and all is in the image. */
+static int
+whole(void)
+{
+	uvlong n;
+
+	return freezestate() == Fnone && memshadow(&n) == NULL && memmark() == Marknone
+		&& memcmp(mem.image + First * Sector, model, sizeof model) == 0;
+}
+
+/*
+ * A life with a freeze and a merge, of which one step fails once.
+ */
+static struct {
+	int	file, op, error, after;
+} fault;
+
+static int
+life(void)
+{
+	int i;
+
+	if(!begin())
+		return 1;
+	memfaultlater(fault.file, fault.op, fault.error, fault.after);
+	for(i = 0; i < 3 && freezestate() != Ffrozen; i++){
+		buffreeze(1);
+		steady();
+	}
+	/* What was not answered well is sent again. */
+	for(i = 0; i < 3 && transfer(Owrite, 10, 4, 0x33) != 0; i++)
+		;
+	transfer(Oflush, 0, 1, 0);
+	for(i = 0; i < 3 && transfer(Owrite, 100, 2, 0x44) != 0; i++)
+		;
+	transfer(Oread, 8, 8, 0);
+	for(i = 0; i < 3 && freezestate() != Fnone; i++){
+		buffreeze(0);
+		steady();
+	}
+	transfer(Oread, 8, 8, 0);
+	if(transfer(Oflush, 0, 1, 0) != 0)
+		return fault.error == EIO && mem.warned > 0 ? Broke : 3;
+	return whole() ? 0 : 4;
+}
+
+static void
+lives(int file, int op, int error, int n, const char *what)
+{
+	int r, bad = 0, broke = 0;
+
+	for(fault.after = 0; fault.after < n; fault.after++){
+		fault.file = file;
+		fault.op = op;
+		fault.error = error;
+		r = apart(life);
+		if(r != 0 && r != Broke){
+			printf("# %d after %d\n", r, fault.after);
+			bad++;
+		}
+		broke += r == Broke;
+	}
+	test(bad == 0 && (op != Msync || broke > 0), "a freeze and a merge of which any %s fails", what);
+}
+
+/* Refusals. */
+
+static int
+nodirectory(void)
+{
+	static char other[] = "missing/shadow";
+
+	setup();
+	return bufshadow(other, 0, 0) == NULL;
+}
+
+/* A start that finds the mark, and no shadow. */
+static int
+marked(int mark, char *shadow, const char *why)
+{
+	char *e;
+
+	setup();
+	shadowdir(path);
+	imagemark(mark);
+	e = bufshadow(shadow, 0, 0);
+	return why == NULL ? e != NULL || memmark() != Marknone : e == NULL || strstr(e, why) == NULL;
+}
+
+static int
+unasked(void)
+{
+	return marked(Marklive, NULL, "expected -f");
+}
+
+static int
+gone(void)
+{
+	return marked(Marklive, path, "which is gone");
+}
+
+static int
+cleared(void)
+{
+	return marked(Markgone, path, NULL);
+}
+
+static int
+unclearable(void)
+{
+	char *e;
+
+	setup();
+	shadowdir(path);
+	imagemark(Markgone);
+	memfaultlater(Image, Msync, EIO, 0);
+	e = bufshadow(path, 0, 0);
+	return e == NULL || strncmp(e, "the image: ", 11) != 0;
+}
+
+/* A start that finds a shadow, and a fault. */
+static int
+restart(int file, int op, int after, const char *why)
+{
+	char *e;
+
+	if(!frozen())
+		return 1;
+	memfaultlater(file, op, EIO, after);
+	e = bufshadow(path, 0, 0);
+	return e == NULL || strstr(e, why) == NULL ? 2 : 0;
+}
+
+static int
+noheader(void)
+{
+	if(!frozen())
+		return 1;
+	memfaultof(Shadow, Mread, 0, 16, EIO, 0);
+	return bufshadow(path, 0, 0) == NULL;
+}
+
+static int
+oneheader(void)
+{
+	if(!frozen())
+		return 1;
+	memfaultof(Shadow, Mread, 0, 1, EIO, 1);
+	if(bufshadow(path, 0, 0) != NULL || freezestate() != Ffrozen)
+		return 2;
+	memfaultof(Shadow, Mread, 8, 1, EIO, 1);
+	return bufshadow(path, 0, 0) != NULL || freezestate() != Ffrozen;
+}
+
+static int
+nomap(void)
+{
+	return restart(Shadow, Mread, 2, "Input/output error");
+}
+
+static int
+nowrite(void)
+{
+	return restart(Shadow, Mwrite, 0, "Input/output error");
+}
+
+static int
+unmarkable(void)
+{
+	return restart(Image, Msync, 0, "the image: ");
+}
+
+static int
+unremovable(void)
+{
+	char *e;
+
+	if(!frozen())
+		return 1;
+	memfaultof(Shadow, Mremove, 0, 1, EIO, 0);
+	if(buffreeze(0) != NULL)
+		return 2;
+	steady();
+	if(freezestate() != Fnone)
+		return 3;
+	e = bufshadow(path, 0, 0);
+	if(e == NULL || strstr(e, "can't be removed") == NULL)
+		return 4;
+	memheal();
+	return bufshadow(path, 0, 0) != NULL || !whole();
+}
+
+static int
+noholes(void)
+{
+	if(!begin())
+		return 1;
+	mem.noholes = 1;
+	buffreeze(1);
+	steady();
+	if(freezestate() != Fnone || mem.warned == 0)
+		return 2;
+	mem.noholes = 0;
+	buffreeze(1);
+	steady();
+	return freezestate() != Ffrozen;
+}
+
+/* Without a shadow. */
+static int
+heldback(void)
+{
+	setup();
+	if(bufshadow(NULL, 0, 0) != NULL || buffreeze(1) != NULL)
+		return 1;
+	steady();
+	freezereport();
+	if(freezestate() != Fheld || transfer(Owrite, 1, 1, 0x55) != Unanswered || transfer(Oread, 1, 1, 0) != 0)
+		return 2;
+	if(buffreeze(1) == NULL || buffreeze(0) != NULL || buffreeze(0) == NULL)
+		return 3;
+	return transfer(Owrite, 1, 1, 0x66) != 0 || !whole();
+}
+
+static int
+unheld(void)
+{
+	setup();
+	if(bufshadow(NULL, 0, 0) != NULL)
+		return 1;
+	memfaultlater(Image, Msync, EIO, 0);
+	buffreeze(1);
+	steady();
+	return freezestate() != Fnone || transfer(Owrite, 1, 1, 0x55) == 0;
+}
+
+/* What can't be done now is refused with a sentence. */
+static int
+sentences(void)
+{
+	if(!begin() || buffreeze(0) == NULL)
+		return 1;
+	memhold(Mwork, 0, 1);
+	if(buffreeze(1) != NULL)
+		return 2;
+	rounds(2);
+	freezereport();
+	if(freezestate() != Fpreparing || buffreeze(1) == NULL || buffreeze(0) == NULL)
+		return 3;
+	memrelease();
+	steady();
+	if(freezestate() != Ffrozen || buffreeze(1) == NULL || transfer(Owrite, 3, 9, 0x77) != 0)
+		return 4;
+	memhold(Mwrite, First, Sectors);
+	if(buffreeze(0) != NULL)
+		return 5;
+	rounds(100);
+	if(freezestate() != Fmerging || buffreeze(0) == NULL || buffreeze(1) == NULL)
+		return 6;
+	rounds(20100);			/* twice ten seconds: how far it is is said */
+	memrelease();
+	steady();
+	return !whole();
+}
+
+static int
+readonly(void)
+{
+	char *e;
+
+	if(!frozen())
+		return 1;
+	mem.readonly = 1;
+	e = bufshadow(path, 0, 1);
+	if(e != NULL || freezestate() != Ffrozen || (e = buffreeze(0)) == NULL || strstr(e, "read-only") == NULL)
+		return 2;
+	return transfer(Oread, 8, 8, 0) != 0;
+}
+
+/* A write that the shadow can't take fails, and its sectors stay. */
+static int
+badshadow(void)
+{
+	if(!frozen())
+		return 1;
+	memfaultof(Shadow, Mwrite, 0, 1000, EIO, 1);
+	if(transfer(Owrite, 50, 1, 0x12) == 0 || transfer(Oread, 50, 1, 0) != 0)
+		return 2;
+	return transfer(Owrite, 50, 1, 0x13) != 0;
+}
+
+/* Write-behind: answered writes can't be brought to the image. */
+static int
+cancelled(int early)
+{
+	if(!begin() || bufpool(1, 1) < 0 || transfer(Owrite, 7, 2, 0x21) != 0)
+		return 1;
+	if(early)
+		memfault(Mwrite, First + 7, 1, EIO, 0);
+	else
+		memhold(Mwork, 0, 1);
+	if(buffreeze(1) != NULL)
+		return 2;
+	rounds(50);
+	if(!early){
+		if(freezestate() != Fpreparing || transfer(Owrite, 7, 2, 0x22) != 0)
+			return 3;
+		memfault(Mwrite, First + 7, 1, EIO, 0);
+		memrelease();
+	}
+	steady();
+	if(freezestate() != Fnone || mem.warned == 0 || buffreeze(1) == NULL)
+		return 4;
+	memheal();
+	rounds(5000);
+	return transfer(Oflush, 0, 1, 0) != 0 || !whole();
+}
+
+static int
+cancelledearly(void)
+{
+	return cancelled(1);
+}
+
+static int
+cancelledlate(void)
+{
+	return cancelled(0);
+}
+
+void
+freezetests(void)
+{
+	lives(Image, Msync, EIO, 8, "sync of the image");
+	lives(Shadow, Msync, EIO, 6, "sync of the shadow");
+	lives(Shadow, Mwrite, EIO, 12, "write to the shadow");
+	lives(Shadow, Mwrite, ENOSPC, 12, "write to the shadow, for want of room,");
+	lives(Shadow, Mmake, ENOSPC, 2, "making of the shadow");
+	lives(Shadow, Mname, EEXIST, 2, "naming of the shadow");
+	lives(Shadow, Mread, EIO, 4, "read of the shadow");
+	test(apart(nodirectory) == 0, "a shadow in no directory is refused");
+	test(apart(unasked) == 0, "an image that is frozen is not served without -f");
+	test(apart(gone) == 0, "nor when its shadow is gone");
+	test(apart(cleared) == 0, "a mark from a freeze that didn't come about is taken off");
+	test(apart(unclearable) == 0, "or it is said why not");
+	test(apart(noheader) == 0, "a shadow that can't be read is refused");
+	test(apart(oneheader) == 0, "one of which a header can't be read is served");
+	test(apart(nomap) == 0, "one whose maps can't be read is refused");
+	test(apart(nowrite) == 0, "and one that can't be written to");
+	test(apart(unmarkable) == 0, "and an image that can't be marked");
+	test(apart(unremovable) == 0, "a shadow of no use that can't be removed is refused, and removed later");
+	test(apart(noholes) == 0, "a shadow without holes is refused");
+	test(apart(heldback) == 0, "without a shadow writes are left unanswered");
+	test(apart(unheld) == 0, "but not when the image can't be synced");
+	test(apart(sentences) == 0, "what can't be done in a state is refused");
+	test(apart(readonly) == 0, "what is read-only is not merged");
+	test(apart(badshadow) == 0, "a write that the shadow can't take fails");
+	test(apart(cancelledearly) == 0, "a freeze is given up when answered writes can't be written");
+	test(apart(cancelledlate) == 0, "and when it has come as far as stopping writes");
+}
