@@ -169,10 +169,12 @@ testprogs: $(B)/aoede $(B)/threads/aoede $(FREEBSD) $(WIREPROGS:%=$(B)/tests/%) 
 PROVE = prove --timer -j3
 ALONE = prove --timer
 TOGETHER = $(filter-out tests/engine.t tests/faults.t,$(wildcard tests/*.t))
+# What concerns no memory, or another program's, or the tree.
+NOASAN = build docs lint sandbox bigendian freebsd linux raid freezelinux
 check:
 	tests/need prove:perl
 	tests/need s390x-linux-gnu-gcc:gcc-s390x-linux-gnu /usr/s390x-linux-gnu/include/stdio.h:libc6-dev-s390x-cross
-	$(MAKE) aoede testprogs obj/s390x/aoede $(VARIANTS:%=obj/%/aoede)
+	$(MAKE) -j2 aoede testprogs obj/s390x/aoede $(VARIANTS:%=obj/%/aoede)
 	B=obj AOEDE=obj/strict/aoede $(PROVE) $(TOGETHER)
 	B=obj $(ALONE) tests/engine.t
 	B=obj AOEDE=obj/strict/aoede $(ALONE) tests/faults.t
@@ -183,8 +185,8 @@ check:
 	B=obj AOEDE=obj/nowindow/aoede $(PROVE) tests/disk.t tests/wire.t
 	B=obj AOEDE=obj/norings/aoede $(PROVE) tests/wire.t tests/nic.t
 	B=obj AOEDE=obj/freebsd/aoede $(PROVE) tests/wire.t tests/nic.t tests/disk.t tests/cli.t
-	$(MAKE) B=obj/asan SAN=address,undefined testprogs
-	B=obj/asan $(PROVE) $(filter-out tests/build.t tests/docs.t tests/sandbox.t tests/bigendian.t,$(TOGETHER))
+	$(MAKE) -j2 B=obj/asan SAN=address,undefined testprogs
+	B=obj/asan $(PROVE) $(filter-out $(NOASAN:%=tests/%.t),$(TOGETHER))
 	$(MAKE) fuzz
 
 install: $(B)/aoede
