@@ -637,11 +637,19 @@ syncimage(Op *o)
  * Mark the image.  That syncs it, and what a sync has to tell is told once.
  */
 static int
-mark(Op *o, int how)
+remark(int how)
 {
 	if(imagemark(how) == 0)
 		return 0;
 	synclost = errno;
+	return -1;
+}
+
+static int
+mark(Op *o, int how)
+{
+	if(remark(how) == 0)
+		return 0;
 	failed(o, "mark of the image", NULL);
 	return -1;
 }
@@ -706,7 +714,7 @@ discard(void)
 	if(disksync(Shadow) < 0)
 		return -1;
 	useless = 1;
-	if(imagemark(Markgone) < 0 || shadowremove() < 0 || imagemark(Marknone) < 0)
+	if(remark(Markgone) < 0 || shadowremove() < 0 || remark(Marknone) < 0)
 		return -1;
 	return 0;
 }

@@ -108,6 +108,7 @@ struct Fault {
 	int	error;
 	int	times;
 	int	forever;
+	int	after;		/* it spares the first so many */
 };
 
 /* What a sync makes stable, if it succeeds. */
@@ -994,7 +995,14 @@ memfaultof(int file, int op, uvlong sector, uvlong n, int error, int times)
 {
 	if(nfault == Maxfault)
 		wrong("more than %d faults", Maxfault);
-	fault[nfault++] = (Fault){ file, op, sector, n, error, times, times == 0 };
+	fault[nfault++] = (Fault){ file, op, sector, n, error, times, times == 0, 0 };
+}
+
+void
+memfaultlater(int file, int op, int error, int after)
+{
+	memfaultof(file, op, 0, ~0ULL / Sector, error, 1);
+	fault[nfault - 1].after = after;
 }
 
 void
@@ -1138,6 +1146,10 @@ stop(int file, int op, uvlong off, uvlong len)
 		if(at < off)
 			at = off;
 		if(at < (f->sector + f->n) * Sector && at < end){
+			if(f->after > 0){
+				f->after--;
+				continue;
+			}
 			end = at;
 			hit = f;
 		}

@@ -151,6 +151,9 @@ void	memfault(int op, uvlong sector, uvlong n, int error, int times);
 /* The same for a file, Image or Shadow. */
 void	memfaultof(int file, int op, uvlong sector, uvlong n, int error, int times);
 
+/* The operation op on this file fails once, when it was done so many times. */
+void	memfaultlater(int file, int op, int error, int after);
+
 /*
  * Operations of this kind that touch one of these sectors don't end, until
  * memrelease.

@@ -381,6 +381,7 @@ main(int argc, char **argv)
 	aoetests();
 	buftests();
 	exttests();
+	freezetests();
 	looptests();
 	memnonics();
 	return tapend();

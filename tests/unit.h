@@ -52,5 +52,6 @@ void	identifytests(void);
 void	atatests(void);
 void	buftests(void);
 void	aoetests(void);
+void	freezetests(void);
 void	looptests(void);
 void	exttests(void);

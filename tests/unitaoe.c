@@ -696,12 +696,82 @@ windowlast(void)
 
 static int nothing(int s) { (void)s; return 0; }
 static int badnic(void) { return tell(nothing, "9 4 t0 missing image"); }
+static int badshadow(void) { return tell(nothing, "-f missing/shadow 9 4 t0 image"); }
 static int badfile(void) { return tell(nothing, "9 4 t0 missing"); }
 static int badoffset(void) { return tell(nothing, "-o 64 9 4 t0 image"); }
 static int badlength(void) { return tell(nothing, "-o 60 -l 5 9 4 t0 image"); }
 static int badoption(void) { return tell(nothing, "-q 9 4 t0 image"); }
 static int help(void) { return tell(nothing, "-h"); }
 static int version(void) { return tell(nothing, "-V"); }
+
+/* USR1 so many times, then USR2. */
+static void
+usr(int n)
+{
+	while(n-- > 0)
+		kill(getpid(), SIGUSR1);
+	kill(getpid(), SIGUSR2);
+}
+
+static int
+freezestory(int n)
+{
+	uvlong was = mem.warned;
+
+	switch(n){
+	case 2:
+		usr(2);			/* it isn't frozen */
+		return 1;
+	case 3:
+		usr(0);
+		usr(3);
+		return mem.warned > 0;
+	case 4:
+		usr(1);
+		return mem.warned > was || freezestate() == Fnone;
+	case 50:
+		kill(getpid(), SIGHUP);	/* its size stays, and the state is told */
+		return freezestate() == Ffrozen;
+	case 52:
+		usr(1);			/* it is frozen already */
+		return freezestate() == Ffrozen;
+	case 54:
+		usr(2);
+		return 1;
+	case 150:
+		kill(getpid(), SIGTERM);
+		return freezestate() == Fnone && mem.warned > 2;
+	}
+	return 1;
+}
+
+static int
+freezeloop(void)
+{
+	return tell(freezestory, "-f shadow 9 4 t0 image");
+}
+
+/* The disk's size can't be learnt any more; and HUP with a pool. */
+static int
+sizestory(int n)
+{
+	switch(n){
+	case 2:
+		memfault(Msize, 0, 1, EIO, 0);
+		kill(getpid(), SIGHUP);
+		break;
+	case 5:
+		kill(getpid(), SIGTERM);
+		return bufsize() == Bufsec;
+	}
+	return 1;
+}
+
+static int
+sizelast(void)
+{
+	return tell(sizestory, "-w -c 1 9 4 t0 image");
+}
 
 void
 looptests(void)
@@ -710,6 +780,8 @@ looptests(void)
 	test(apart(maskedlast) == 0, "with a mask list each MAC gets the advert");
 	test(apart(windowlast) == 0, "a file that has become too small for -o and -l keeps its size in force");
 	test(apart(faultlast) == 0, "a last flush that fails gives exit status 1");
-	test(apart(badnic) == 1 && apart(badfile) == 1 && apart(badoffset) == 1 && apart(badlength) == 1 && apart(badoption) == 1, "what can't be served gives exit status 1");
+	test(apart(freezeloop) == 0, "the loop: freezing and unfreezing by signals");
+	test(apart(sizelast) == 0, "a size that can't be learnt stays in force");
+	test(apart(badnic) == 1 && apart(badshadow) == 1 && apart(badfile) == 1 && apart(badoffset) == 1 && apart(badlength) == 1 && apart(badoption) == 1, "what can't be served gives exit status 1");
 	test(apart(help) == 0 && apart(version) == 0, "-h and -V give 0");
 }
