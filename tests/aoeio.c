@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include "initiator.h"
 
@@ -25,6 +26,7 @@ enum {
 	Modelsize = 131072,	/* sectors that verify works on: 64 MiB */
 	Maxrandom = 64,		/* most sectors of one of its requests */
 	Maxprobe = 100000,	/* reads of the probe */
+	Maxwriters = 8,		/* of the clash */
 	Demosize = 131072,
 	Demorandom = 20000,	/* random requests of the demo, each way */
 };
@@ -42,6 +44,8 @@ struct Cmd {
 static Net net;
 static Target target = { .shelf = 9 };
 static int timeout = 3000;
+static int maxsectors = 255;	/* of a request */
+static int maxwindow = Maxwin;	/* requests outstanding */
 
 static uint64_t
 number(const char *s, uint64_t max)
@@ -61,6 +65,10 @@ find(void)
 {
 	if(!findtarget(&net, &target, timeout))
 		errx(Xsilent, "e%d.%d does not answer", target.shelf, target.slot);
+	if(target.scnt > maxsectors)
+		target.scnt = maxsectors;
+	if(target.bufcnt > maxwindow)
+		target.bufcnt = maxwindow;
 }
 
 static void *
@@ -611,6 +619,43 @@ checkall(Model *m)
 	return Xerror;
 }
 
+/*
+ * What an earlier verify has left is what the region must hold at first; the
+ * disk is believed when there was none.
+ */
+static int
+loadmodel(Model *m, const char *name)
+{
+	FILE *f;
+	size_t n;
+
+	f = name != NULL ? fopen(name, "r") : NULL;
+	if(f == NULL)
+		return transfer(&m->w, 0, m->first, m->disk, m->n) == -1 ? windowerror(&m->w) : 0;
+	n = fread(m->disk, Secsize, m->n, f);
+	fclose(f);
+	if(n != m->n)
+		errx(Xusage, "%s: expected %" PRIu64 " sectors", name, m->n);
+	return checkall(m);
+}
+
+static void
+savemodel(const Model *m, const char *name)
+{
+	FILE *f;
+
+	f = fopen(name, "w");
+	if(f == NULL || fwrite(m->disk, Secsize, m->n, f) != m->n || fclose(f) != 0)
+		err(Xusage, "%s", name);
+}
+
+/* The time without an answer after which a load gives up. */
+static int
+patience(void)
+{
+	return timeout > 30000 ? timeout : 30000;
+}
+
 static int
 verify(int argc, char **argv)
 {
@@ -625,26 +670,204 @@ verify(int argc, char **argv)
 		return Xusage;
 	if((status = getsize(&m.n)) != 0)
 		return status;
-	if(argc == 4){
+	if(argc >= 4){
 		m.first = number(argv[2], m.n - 1);
 		m.n = number(argv[3], m.n - m.first);
 	}else if(m.n > Modelsize)
 		m.n = Modelsize;
-	wininit(&m.w, &net, &target, 30000);
+	wininit(&m.w, &net, &target, patience());
 	/* A small disk has no room for many requests that don't overlap. */
 	while(m.w.size > 1 && (uint64_t)m.w.size * Maxrandom * 4 > m.n)
 		m.w.size /= 2;
 	m.disk = alloc(m.n * Secsize);
 	m.buf = alloc((uint64_t)m.w.size * Maxrandom * Secsize);
-	if(transfer(&m.w, 0, m.first, m.disk, m.n) == -1)
-		return windowerror(&m.w);
+	if((status = loadmodel(&m, argc == 5 ? argv[4] : NULL)) != 0)
+		return status;
 	begin = nowms();
 	status = work(&m, begin + ms);
 	ms = nowms() - begin;
 	if(status == 0)
 		status = checkall(&m);
+	if(status == 0 && argc == 5)
+		savemodel(&m, argv[4]);
 	printf("%ld writes, %ld reads, %ld retransmits, %.1f MB/s\n", m.nwrite, m.nread, m.w.resent,
 		(double)m.sectors * Secsize / 1e3 / (double)(ms > 0 ? ms : 1));
+	return status;
+}
+
+/*
+ * The clash: several writers, each a process with a number of its own, share
+ * a region.  Every sector written says by whom, when and where, and the rest
+ * of it follows from that.  So a sector read must be whole and in its place,
+ * and what a writer has written there must never be older than what of it
+ * has been seen there before, or than its own last write.  Of a process's own
+ * requests no two overlap, as answers may come in any order.
+ */
+typedef struct Clash Clash;
+struct Clash {
+	int me;
+	uint64_t first;
+	uint64_t n;
+	uint64_t seq;		/* of the next write; grows from process to process */
+	uint64_t *seen[Maxwriters];	/* the latest of each, by sector */
+	uint8_t *buf;
+	long nread;
+	long nwrite;
+	Win w;
+};
+
+/* stamp[8], writer[8], LBA[8], sequence number[8], and what follows from them. */
+static void
+mkstamp(uint8_t *p, uint64_t who, uint64_t lba, uint64_t seq)
+{
+	uint64_t v[Secsize / 8];
+	size_t i;
+
+	v[0] = 0x6873616C63454F41;
+	v[1] = who;
+	v[2] = lba;
+	v[3] = seq;
+	for(i = 4; i < Secsize / 8; i++)
+		v[i] = (v[i-1] ^ v[i-3] ^ i) * 0x9E3779B97F4A7C15;
+	memcpy(p, v, Secsize);
+}
+
+static int
+checkstamp(Clash *c, const uint8_t *p, uint64_t lba)
+{
+	static const uint8_t zero[Secsize];
+	uint8_t want[Secsize];
+	uint64_t v[4], at;
+	int i;
+
+	at = lba - c->first;
+	memcpy(v, p, sizeof v);
+	if(memcmp(p, zero, Secsize) == 0){
+		for(i = 0; i < Maxwriters && c->seen[i][at] == 0; i++)
+			;
+		if(i == Maxwriters)
+			return 0;
+		fprintf(stderr, "LBA %" PRIu64 ": zeros, after writer %d had written %" PRIu64 "\n", lba, i, c->seen[i][at]);
+		return Xerror;
+	}
+	mkstamp(want, v[1], lba, v[3]);
+	if(v[1] >= Maxwriters || memcmp(p, want, Secsize) != 0){
+		fprintf(stderr, "LBA %" PRIu64 ": torn or misplaced: writer %" PRIu64 " lba %" PRIu64 " number %" PRIu64 "\n", lba, v[1], v[2], v[3]);
+		return Xerror;
+	}
+	if(v[3] < c->seen[v[1]][at]){
+		fprintf(stderr, "LBA %" PRIu64 ": old data: writer %" PRIu64 " number %" PRIu64 ", after %" PRIu64 "\n", lba, v[1], v[3], c->seen[v[1]][at]);
+		return Xerror;
+	}
+	c->seen[v[1]][at] = v[3];
+	return 0;
+}
+
+static int
+busyat(const Win *w, const Req *q)
+{
+	const Req *r;
+
+	for(r = w->r; r < w->r + w->size; r++)
+		if(r->busy && r->lba < q->lba + (uint64_t)q->n && q->lba < r->lba + (uint64_t)r->n)
+			return 1;
+	return 0;
+}
+
+static void
+startclash(Clash *c, Req *r)
+{
+	uint64_t most, i;
+
+	most = c->w.t->scnt < Maxrandom ? (uint64_t)c->w.t->scnt : Maxrandom;
+	do{
+		r->n = (int)rnd(most) + 1;
+		r->lba = c->first + rnd(c->n - (uint64_t)r->n + 1);
+		r->write = (int)rnd(2);
+	}while(busyat(&c->w, r));
+	r->buf = c->buf + (r - c->w.r) * Maxrandom * Secsize;
+	/* All sectors of a write have its number, which outlives the wait in seq. */
+	if(r->write)
+		for(c->seq++, i = 0; i < (uint64_t)r->n; i++)
+			mkstamp(r->buf + i * Secsize, (uint64_t)c->me, r->lba + i, c->seq);
+	winsend(&c->w, r);
+}
+
+static int
+endclash(Clash *c, const Req *r)
+{
+	uint64_t i;
+	int status;
+
+	if(r->write)
+		c->nwrite++;
+	else
+		c->nread++;
+	/* A write leaves in seen what it has written. */
+	for(status = 0, i = 0; status == 0 && i < (uint64_t)r->n; i++)
+		status = checkstamp(c, r->buf + i * Secsize, r->lba + i);
+	return status;
+}
+
+static int
+clashes(Clash *c, int64_t end)
+{
+	int status;
+	Req *r;
+
+	while(nowms() < end || c->w.busy > 0){
+		while(nowms() < end && (r = winslot(&c->w)) != NULL)
+			startclash(c, r);
+		if(c->w.busy == 0)
+			continue;
+		if((r = winwait(&c->w)) == NULL)
+			return windowerror(&c->w);
+		if((status = endclash(c, r)) != 0)
+			return status;
+	}
+	return 0;
+}
+
+static int
+checkclash(Clash *c, uint8_t *p)
+{
+	uint64_t i;
+	int status;
+
+	if(transfer(&c->w, 0, c->first, p, c->n) == -1)
+		return windowerror(&c->w);
+	for(status = 0, i = 0; status == 0 && i < c->n; i++)
+		status = checkstamp(c, p + i * Secsize, c->first + i);
+	return status;
+}
+
+static int
+clash(int argc, char **argv)
+{
+	static Clash c;
+	int64_t ms;
+	uint64_t size;
+	uint8_t *p;
+	int i, status;
+
+	ms = (int64_t)number(argv[0], 86400) * 1000;
+	c.me = (int)number(argv[1], Maxwriters - 1);
+	if((status = getsize(&size)) != 0)
+		return status;
+	c.first = number(argv[2], size - 1);
+	c.n = number(argv[3], size - c.first);
+	c.seq = (uint64_t)time(NULL) << 24;
+	seed = (argc == 5 ? number(argv[4], UINT64_MAX) : c.seq) * 2 * Maxwriters + (uint64_t)c.me * 2 + 1;
+	wininit(&c.w, &net, &target, patience());
+	while(c.w.size > 1 && (uint64_t)c.w.size * Maxrandom * 4 > c.n)
+		c.w.size /= 2;
+	c.buf = alloc((uint64_t)c.w.size * Maxrandom * Secsize);
+	p = alloc(c.n * Secsize);
+	for(i = 0; i < Maxwriters; i++)
+		c.seen[i] = alloc(c.n * sizeof *c.seen[i]);
+	if((status = checkclash(&c, p)) == 0 && (status = clashes(&c, nowms() + ms)) == 0)
+		status = checkclash(&c, p);
+	printf("%ld writes, %ld reads, %ld retransmits\n", c.nwrite, c.nread, c.w.resent);
 	return status;
 }
 
@@ -812,7 +1035,8 @@ static const Cmd cmds[] = {
 	{ "mask", mask, 1, 256, "mask read|add MAC..|del MAC.." },
 	{ "reserve", reserve, 1, 256, "reserve read|set MAC..|force MAC.." },
 	{ "listen", listenfor, 1, 1, "listen SECONDS" },
-	{ "verify", verify, 1, 4, "verify SECONDS [SEED [LBA COUNT]]" },
+	{ "verify", verify, 1, 5, "verify SECONDS [SEED [LBA COUNT [MODELFILE]]]" },
+	{ "clash", clash, 4, 5, "clash SECONDS WRITER LBA COUNT [SEED]" },
 	{ "probe", probe, 3, 3, "probe SECONDS LBA COUNT" },
 	{ "exercise", exercise, 0, 0, "exercise" },
 };
@@ -822,7 +1046,7 @@ usage(void)
 {
 	size_t i;
 
-	fprintf(stderr, "usage: aoeio [-i IF] [-s SHELF] [-n SLOT] [-t MS] COMMAND ...\n");
+	fprintf(stderr, "usage: aoeio [-i IF] [-s SHELF] [-n SLOT] [-t MS] [-c MAXSECTORS] [-w MAXWINDOW] COMMAND ...\n");
 	for(i = 0; i < sizeof cmds / sizeof cmds[0]; i++)
 		fprintf(stderr, "\t%s\n", cmds[i].usage);
 	return Xusage;
@@ -851,7 +1075,7 @@ main(int argc, char **argv)
 	int c;
 
 	ifname = "i0";
-	while((c = getopt(argc, argv, "+i:s:n:t:")) != -1)
+	while((c = getopt(argc, argv, "+i:s:n:t:c:w:")) != -1)
 		switch(c){
 		case 'i':
 			ifname = optarg;
@@ -864,6 +1088,12 @@ main(int argc, char **argv)
 			break;
 		case 't':
 			timeout = (int)number(optarg, 3600000);
+			break;
+		case 'c':
+			maxsectors = (int)number(optarg, 255);
+			break;
+		case 'w':
+			maxwindow = (int)number(optarg, Maxwin);
 			break;
 		default:
 			return usage();
