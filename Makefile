@@ -3,6 +3,7 @@
 #   make            the daemon, ./aoede
 #   make demo       export an image in a network namespace and use it
 #   make check      every test (as root; installs the packages it needs)
+#   make soak       everything that may happen to it under load, for half an hour
 #   make bench      aoede beside vblade and the most that is possible
 #   make install    prefix=/usr/local and DESTDIR are honoured
 #
@@ -189,6 +190,11 @@ check:
 	B=obj/asan $(PROVE) $(filter-out $(NOASAN:%=tests/%.t),$(TOGETHER))
 	$(MAKE) fuzz
 
+# For SOAKTIME seconds; tests/soak.sh says how to choose more.
+SOAKTIME = 1800
+soak: aoede testprogs $(VARIANTS:%=$(B)/%/aoede)
+	B=$(B) SOAKTIME=$(SOAKTIME) DAEMONS='$(B)/strict/aoede $(VARIANTS:%=$(B)/%/aoede)' tests/soak.sh
+
 install: $(B)/aoede
 	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(mandir)/man8
 	install -m 755 $(B)/aoede AoEded $(DESTDIR)$(sbindir)
@@ -218,4 +224,4 @@ coverage:
 	$(MAKE) B=obj/coverage CC=gcc OPT='-O0 -g --coverage' SANDBOX=0 DEFS='-include tests/covered.h' testprogs
 	B=obj/coverage tests/coverage.sh $(COVERAGE:%=tests/%.t)
 
-.PHONY: coverage fuzz install uninstall clean all demo bench testprogs check
+.PHONY: coverage soak fuzz install uninstall clean all demo bench testprogs check
