@@ -17,7 +17,7 @@
 #            more and shorter ones do better than few long ones
 #   TIME     seconds of each, after WARMUP seconds (default 0.25 and 0.05)
 #   FIOTIME  seconds of those on a disk and of those by fio (default 0.5)
-#   TARGETS  which to measure (default "aoede vblade ceiling nbdkit fio")
+#   TARGETS  which to measure (default "aoede vblade ceiling nbdkit fio frozen")
 #   SIZE     MiB of the image in memory (default 1024)
 #   DIR      where it is put (default /dev/shm: a tmpfs)
 #   DISKSIZE MiB of the image on a disk (default 2048)
@@ -48,6 +48,10 @@
 #   does: the disk's interrupts may go to its processor, and the kernel
 #   threads that finish direct writes there would have to wait for a tick of
 #   the scheduler as long as it spins.
+# - frozen is another aoede, with an image of its own in memory and the shadow
+#   beside it; what it is held against is aoede as it is, with the same
+#   options.  Where nothing is to be in the shadow yet ("fresh"), it is
+#   frozen anew before each measurement.
 # nbdkit alone has another load generator, fio, which does more for each
 # request than tests/load.
 
@@ -58,7 +62,7 @@ if [ -n "$QUICK" ]; then ROUNDS=${ROUNDS:-3}; else ROUNDS=${ROUNDS:-8}; fi
 TIME=${TIME:-0.25}
 WARMUP=${WARMUP:-0.05}
 FIOTIME=${FIOTIME:-0.5}
-TARGETS=${TARGETS:-aoede vblade ceiling nbdkit fio}
+TARGETS=${TARGETS:-aoede vblade ceiling nbdkit fio frozen}
 SIZE=${SIZE:-1024}
 DIR=${DIR:-/dev/shm}
 DISKSIZE=${DISKSIZE:-2048}
@@ -71,7 +75,8 @@ TSV=$B/bench.tsv
 image=
 memory=
 disk=
-trap 's=$?; rm -f "$memory" "$disk"; autogroup 0; (exit $s); cleanup' EXIT
+cold=
+trap 's=$?; rm -f "$memory" "$disk" "$cold" "$cold.shadow"; autogroup 0; (exit $s); cleanup' EXIT
 tests/need ip:iproute2 taskset:util-linux lscpu:util-linux vblade:vblade gnuplot:gnuplot-nox || exit 1
 case $TARGETS in *nbdkit*) tests/need nbdkit:nbdkit || exit 1 ;; esac
 case $TARGETS in *nbdkit* | *fio*) tests/need fio:fio || exit 1 ;; esac
@@ -93,6 +98,10 @@ wanted() {
 	direct-read-seq-8k-32   | 8.0 | 0.80 | -    | 8 KiB sequential read, -d
 	hit-read-rand-8k-32     | -   | 0.85 | -    | 8 KiB random read, -d, in the buffer
 	sync-write-rand-8k-32   | 5.0 | -    | -    | 8 KiB random write, -s
+	fresh-read-rand-8k-32   | -   | 1.0  | -    | 8 KiB random read, frozen, in the image
+	fresh-write-rand-8k-32  | -   | 0.70 | -    | 8 KiB random write, frozen, the first
+	frozen-read-rand-8k-32  | -   | 1.0  | -    | 8 KiB random read, frozen, in the shadow
+	frozen-write-rand-8k-32 | -   | 0.70 | -    | 8 KiB random write, frozen, again
 	END
 }
 
@@ -143,8 +152,8 @@ start() {
 	on=$1
 	shift 2
 	case $on in
-	aoede)
-		start_target -b 64 "$@" 9 0 taoede "$image" || die "aoede did not start"
+	aoede | frozen)
+		start_target -b 64 "$@" 9 0 "t$on" "$image" || die "aoede did not start"
 		taskset -acp "$TCPU" "$TPID" >/dev/null
 		renice -n "$NICE" -p "$TPID" >/dev/null ;;
 	vblade)
@@ -231,7 +240,7 @@ among() {
 }
 
 stop_all() {
-	for t in aoede vblade ceiling nbdkit
+	for t in aoede vblade ceiling nbdkit frozen
 	do
 		eval "TPID=\$PID_$t PID_$t="
 		[ -z "$TPID" ] || stop_target TERM
@@ -258,7 +267,7 @@ set_up() {
 	stop_all
 	kind=$1 mtu=$2
 	case $kind in
-	memory) in_memory ;;
+	memory | fresh | frozen) in_memory ;;
 	*) on_a_disk ;;
 	esac
 	block=$((mtu > 8228 ? 8192 : 1024))
@@ -280,8 +289,48 @@ set_up() {
 	sync)
 		for t in $(among aoede vblade); do start "$t" "$mtu" -s; done
 		stamp $block 1 ;;
+	fresh | frozen)
+		for t in $(among aoede); do start "$t" "$mtu"; done
+		stamp $block 16
+		for t in $(among frozen); do start_frozen; done ;;
 	esac
 }
+
+# The frozen target, all of its image in the shadow unless it is to be fresh.
+start_frozen() {
+	[ -n "$cold" ] || cold=$(mktemp "$DIR/aoede-bench.XXXXXX") || exit 1
+	cp "$memory" "$cold" || die "no room for another image"
+	image=$cold
+	start frozen "$mtu" -f "$cold.shadow"
+	image=$memory
+	# Also where it is to be fresh: memory that the host of a virtual machine
+	# has to find first is ten times as slow.
+	freeze
+	load frozen -w -q seq -b $block -c $((SIZE * 1048576 / block)) >/dev/null || die "frozen: wrong answers"
+	[ "$kind" = frozen ] || freeze
+	load frozen -w -v -q seq -b $block -S 16777216 -c $((16777216 / block)) -e 2 >/dev/null || die "frozen: wrong answers"
+	load frozen -r -v -q rand -b $block -S 16777216 -c 4800 -e 2 >/dev/null || die "frozen does not return what was written"
+}
+
+# freeze: after an unfreeze, if need be.
+freeze() {
+	if [ -e "$cold.shadow" ]
+	then
+		signal USR1 USR1 USR2
+		until_true 60 gone || die "no end of the merge"
+	fi
+	# It may be about to end the merge still.
+	for _ in 1 2 3 4 5
+	do
+		signal USR1 USR2
+		! until_true 2 [ -e "$cold.shadow" ] || return 0
+	done
+	die "not frozen"
+}
+# shellcheck disable=SC2154,SC2317 # set by eval; called by until_true
+signal() { for sig; do kill "-$sig" "$PID_frozen"; sleep 0.02; done; }
+# shellcheck disable=SC2317 # called by until_true
+gone() { [ ! -e "$cold.shadow" ]; }
 
 in_memory() {
 	[ -n "$memory" ] || memory=$(mktemp "$DIR/aoede-bench.XXXXXX") || exit 1
@@ -313,7 +362,8 @@ measure() {
 		line=$(fio_disk $mode) ;;
 	nbdkit-*)
 		line=$(fio_nbd $mode) ;;
-	*-memory)
+	*-memory | *-fresh | *-frozen)
+		[ "$1-$kind" != frozen-fresh ] || freeze
 		line=$(load "$1" -$rw -q "$q" -b "$bytes" -d "$d" -t "$TIME" -u "$WARMUP") ;;
 	*-hit)
 		line=$(load "$1" -$rw -q "$q" -b "$bytes" -d "$d" -t "$TIME" -u "$WARMUP" -x $seed -S $((HOT << 20))) ;;
@@ -350,9 +400,10 @@ report() {
 	END {
 		r = ratio("aoede", "vblade")
 		if (what == "wanted") {
+			who = "frozen" in seen ? "frozen" : "aoede"
 			printf "%-36s", title
 			figure(r, times)
-			figure(ratio("aoede", top), share)
+			figure(ratio(who, top), share)
 			figure(latency == "-" ? "-" : ratio("aoede", "vblade", 6), latency, 1)
 			print missed ? "  missed" : unknown ? "  not measured" : "  ok"
 			exit mark != "" && r != "-" && r + 0 < mark ? 2 : missed
@@ -405,7 +456,7 @@ function ratio(t, u, col,    a, n, r) {
 
 # What the share of the ceiling is taken of.
 top() {
-	case $case in direct-*) echo fio ;; *) echo ceiling ;; esac
+	case $case in direct-*) echo fio ;; fresh-* | frozen-*) echo aoede ;; *) echo ceiling ;; esac
 }
 
 # run_case READ|WRITE RAND|SEQ BYTES LABEL DEPTH MTU [KIND]
@@ -424,6 +475,8 @@ run_case() {
 	direct) targets=$(among aoede vblade fio) title="$4 $2 $1, $5 outstanding, -d" ;;
 	hit) targets=$(among aoede ceiling) title="$4 $2 $1, $5, -d, in buffer" ;;
 	sync) targets=$(among aoede vblade) title="$4 $2 $1, $5 outstanding, -s" ;;
+	fresh) targets=$(among aoede frozen) title="$4 $2 $1, $5, empty shadow" ;;
+	frozen) targets=$(among aoede frozen) title="$4 $2 $1, $5, full shadow" ;;
 	esac
 	for round in $(seq "$ROUNDS")
 	do
@@ -465,7 +518,8 @@ summary() {
 		report chart -v title="$name" -v panel=$panel -v row=$row >>"$TMP/chart"
 		row=$((row + 1))
 	done <"$TMP/wanted"
-	echo "of-top: share of what the ceiling or, with -d, fio on the file reaches; latency: p50 in vblade's"
+	echo "of-top: share of what the ceiling or, with -d, fio on the file reaches, or, when frozen, aoede that"
+	echo "isn't; latency: p50 in vblade's"
 	case " $ran" in
 	*' read-'*-8k-32* | *' write-'*-8k-32*)
 		echo "the pass mark, 1.3 times vblade at 8 KiB and 32 outstanding in memory: ${wrong:-ok}" | sed 's/: , /: MISSED in /' ;;
@@ -496,7 +550,8 @@ echo "$ROUNDS rounds of $TIME s, of $FIOTIME s with -d and -s and with fio"
 echo "p50, p99: latency; cpu/req: the target's processor time per request; in microseconds"
 echo "idle: share of the time in which the load generator only waited; lost: share of the"
 echo "requests that pauses (of the machine or of the target) cost, which req/s leaves out;"
-echo "of-top: share of the ceiling's requests or, with -d, of those that fio does on the file"
+echo "of-top: share of the ceiling's requests, with -d of those that fio does on the file, or"
+echo "of those of aoede that isn't frozen"
 echo
 printf '%-36s %-8s %9s %8s %8s %8s %7s %5s %5s %9s %10s %5s\n' case target req/s MB/s p50 p99 cpu/req idle lost of-vblade of-top resent
 # All of one MTU first, as the targets are started anew for the other.
@@ -522,6 +577,10 @@ run_case write rand 8192 8k 32 9000 direct
 run_case read seq 8192 8k 32 9000 direct
 [ -z "$BUFOPT" ] || run_case read rand 8192 8k 32 9000 hit
 run_case write rand 8192 8k 32 9000 sync
+run_case read rand 8192 8k 32 9000 fresh
+run_case write rand 8192 8k 32 9000 fresh
+run_case read rand 8192 8k 32 9000 frozen
+run_case write rand 8192 8k 32 9000 frozen
 
 status=0
 echo
