@@ -858,11 +858,13 @@ watch(void)
 			wrong(NULL, "it is merging, and nobody asked for it");
 		world->merging = 1;
 	}
-	if(s == Fnone && world->merging){
-		if(!world->faulted && (memshadow(&size) != NULL || memmark() != Marknone))
+	/* The next freeze may have begun with the end of the merge. */
+	if(s < Ffrozen && world->merging){
+		if(s == Fnone && !world->faulted && (memshadow(&size) != NULL || memmark() != Marknone))
 			wrong(NULL, "unfrozen, and there is a shadow or a mark");
 		world->merged++;
-		world->wanted = world->frozen = world->unwanted = world->merging = 0;
+		world->frozen = world->unwanted = world->merging = 0;
+		world->wanted = s != Fnone;
 	}
 	if(s == Fnone && world->wanted && !world->frozen){
 		if(!mode->breaks && !mode->full)
