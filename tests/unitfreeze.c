@@ -456,6 +456,7 @@ freezetests(void)
 	lives(Shadow, Mmake, ENOSPC, 2, "making of the shadow");
 	lives(Shadow, Mname, EEXIST, 2, "naming of the shadow");
 	lives(Shadow, Mread, EIO, 4, "read of the shadow");
+	lives(Image, Mwrite, EIO, 4, "write to the image");
 	test(apart(nodirectory) == 0, "a shadow in no directory is refused");
 	test(apart(unasked) == 0, "an image that is frozen is not served without -f");
 	test(apart(gone) == 0, "nor when its shadow is gone");
