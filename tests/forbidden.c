@@ -186,7 +186,7 @@ network(void)
 	if(packetfd >= 0){
 		tell("receive all frames", setsockopt(packetfd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof prog));
 		tell("drop the filter of frames", setsockopt(packetfd, SOL_SOCKET, SO_DETACH_FILTER, &zero, sizeof zero));
-		tell("set an address", ioctl(packetfd, SIOCSIFHWADDR, NULL));
+		tell("set an address", ioctl(packetfd, SIOCSIFHWADDR, (void*)NULL));
 		tell("connect", connect(packetfd, NULL, 0));
 	}
 }

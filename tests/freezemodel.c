@@ -1295,6 +1295,7 @@ inherit(int power)
 			id = whichlost(at[i], i);
 		if(id < 0)
 			expect(NULL, "what is left has", at[i], i, floor, INT_MAX);
+		/* cppcheck-suppress negativeIndex; expect doesn't return */
 		world->fate[id] = Answered;
 		settle(i, id, power);
 	}
