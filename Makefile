@@ -4,6 +4,8 @@
 #   make demo       export an image in a network namespace and use it
 #   make check      every test (as root; installs the packages it needs)
 #   make soak       everything that may happen to it under load, for half an hour
+#   make fuzz       what is read from outside, fed with anything
+#   make coverage   how much of the code the tests execute
 #   make bench      aoede beside vblade and the most that is possible
 #   make install    prefix=/usr/local and DESTDIR are honoured
 #
