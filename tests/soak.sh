@@ -264,11 +264,15 @@ flat() {
 	}' "$mem"
 }
 
+ended() { ! kill -0 "$TPID"; }
 # death SIGNAL: with what it must leave behind.
 death() {
 	[ -n "$TPID" ] || return
 	sample
 	say "SIG$1 after $(($(now) - born)) s: $mode"
+	# The last flush may take long on a busy disk.
+	kill "-$1" "$TPID"
+	until_true 60 ended
 	stop_target "$1"
 	s=$?
 	made status
@@ -594,9 +598,13 @@ truncate -s $((ntrims * 512)) "$TMP/trims"
 : >"$log"
 next=60
 birth
-while [ -z "$stop" ] && [ "$(elapsed)" -lt "$SOAKTIME" ]
+# On a machine that is busy with something else it takes longer until all has
+# been looked at.
+unmade() { for k in $kinds; do eval "[ \$made_$k != 0 ]" || return 0; done; return 1; }
+while [ -z "$stop" ] && { [ "$(elapsed)" -lt "$SOAKTIME" ] || { [ "$(elapsed)" -lt $((SOAKTIME * 5)) ] && unmade; }; }
 do
 	left=$((SOAKTIME - $(elapsed)))
+	[ $left -gt 0 ] || left=10
 	rnd 30
 	e=$((10 + R))
 	[ "$SOAKTIME" -gt 120 ] || e=$((8 + R / 5))
