@@ -26,13 +26,13 @@ failed=0
 cleanup() {
 	status=$?
 	trap - EXIT INT TERM HUP
-	for p in $PIDS; do kill "$p" 2>/dev/null; done
+	for p in $PIDS; do if mine "$p"; then kill "$p" 2>/dev/null; fi; done
 	for p in $PIDS
 	do
 		# A process that ignores TERM gets two seconds.
 		n=0
-		while kill -0 "$p" 2>/dev/null && [ $n -lt 20 ]; do sleep 0.1; n=$((n + 1)); done
-		kill -9 "$p" 2>/dev/null
+		while mine "$p" && [ $n -lt 20 ]; do sleep 0.1; n=$((n + 1)); done
+		if mine "$p"; then kill -9 "$p" 2>/dev/null; fi
 		wait "$p" 2>/dev/null
 	done
 	eval "$UNDO"
@@ -41,6 +41,8 @@ cleanup() {
 	if [ -n "$KEEP" ]; then echo "# kept: $TMP"; else rm -rf "$TMP"; fi
 	exit $status
 }
+# The pid of one that has ended may by now be that of somebody else's process.
+mine() { [ "$(sed 's/.*) . //; s/ .*//' "/proc/$1/stat" 2>/dev/null)" = $$ ] && kill -0 "$1" 2>/dev/null; }
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
 
