@@ -71,6 +71,15 @@ find(void)
 		target.bufcnt = maxwindow;
 }
 
+/* It ends wherever it has its answer, and frees nothing. */
+const char	*__asan_default_options(void);
+
+const char *
+__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+
 static void *
 alloc(uint64_t n)
 {
