@@ -169,9 +169,9 @@ testprogs: $(B)/aoede $(B)/threads/aoede $(FREEBSD) $(WIREPROGS:%=$(B)/tests/%) 
 # what concerns the disk or the network once more with each variant.  Most
 # scripts mostly wait, so that three at a time get on well; engine.t and
 # faults.t measure, and run alone.
-PROVE = prove --timer -j3
+PROVE = prove --timer -j2
 ALONE = prove --timer
-TOGETHER = $(filter-out tests/engine.t tests/faults.t,$(wildcard tests/*.t))
+TOGETHER = $(filter-out tests/engine.t tests/faults.t tests/soak.t,$(wildcard tests/*.t))
 # What concerns no memory, or another program's, or the tree.
 NOASAN = build docs lint sandbox bigendian freebsd linux raid freezelinux
 check:
@@ -180,16 +180,17 @@ check:
 	$(MAKE) -j2 aoede testprogs obj/s390x/aoede $(VARIANTS:%=obj/%/aoede)
 	B=obj AOEDE=obj/strict/aoede $(PROVE) $(TOGETHER)
 	B=obj $(ALONE) tests/engine.t
-	B=obj AOEDE=obj/strict/aoede $(ALONE) tests/faults.t
+	B=obj AOEDE=obj/strict/aoede $(ALONE) tests/faults.t tests/soak.t
 	B=obj AOEDE=obj/aio/aoede $(ALONE) tests/engine.t
 	B=obj AOEDE=obj/threads/aoede $(ALONE) tests/engine.t
 	B=obj AOEDE=obj/aio/aoede $(PROVE) tests/disk.t
 	B=obj AOEDE=obj/threads/aoede $(PROVE) tests/disk.t tests/wire.t
 	B=obj AOEDE=obj/nowindow/aoede $(PROVE) tests/disk.t tests/wire.t
 	B=obj AOEDE=obj/norings/aoede $(PROVE) tests/wire.t tests/nic.t
-	B=obj AOEDE=obj/freebsd/aoede $(PROVE) tests/wire.t tests/nic.t tests/disk.t tests/cli.t
+	B=obj AOEDE=obj/freebsd/aoede $(PROVE) tests/wire.t tests/nic.t tests/disk.t tests/cli.t tests/freeze.t
 	$(MAKE) -j2 B=obj/asan SAN=address,undefined testprogs
 	B=obj/asan $(PROVE) $(filter-out $(NOASAN:%=tests/%.t),$(TOGETHER))
+	B=obj/asan $(ALONE) tests/soak.t
 	$(MAKE) fuzz
 
 # For SOAKTIME seconds; tests/soak.sh says how to choose more.
