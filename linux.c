@@ -343,7 +343,7 @@ ringfind(Port *p, uint size, const char *name)
 	if(ringclose(p) < 0)
 		return -1;
 	p->slotsize = size;
-	if(ringmap(p, TURN_FRAMES, 2 * TURN_FRAMES, 0) < 0)
+	if(ringmap(p, TURN_FRAMES, TX_SLOTS, 0) < 0)
 		return -1;
 	return 0;
 }
