@@ -417,7 +417,8 @@ int
 nicempty(Nic *n)
 {
 	/* With frames lent, or no room for answers, bpf has not been asked whether there are more. */
-	return n->port->lent == 0 && n->port->at >= n->port->have && n->port->used < TX_SLOTS;
+	/* What the kernel has besides can't be known while frames are lent. */
+	return n->port->at >= n->port->have;
 }
 
 void
