@@ -167,8 +167,8 @@ testprogs: $(B)/aoede $(B)/threads/aoede $(FREEBSD) $(WIREPROGS:%=$(B)/tests/%) 
 
 # The whole suite twice: as it is, and with the sanitizers watching.  Then
 # what concerns the disk or the network once more with each variant.  Most
-# scripts mostly wait, so that three at a time get on well; engine.t and
-# faults.t measure, and run alone.
+# scripts mostly wait, so that two at a time get on well; engine.t, soak.t and
+# faults.t measure or want all of the machine, and run alone.
 PROVE = prove --timer -j2
 ALONE = prove --timer
 TOGETHER = $(filter-out tests/engine.t tests/faults.t tests/soak.t,$(wildcard tests/*.t))

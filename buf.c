@@ -2376,7 +2376,7 @@ record(void)
 	uvlong t;
 	Io *io;
 
-	if(saving || (all.first == NULL && (!freezeunsaved() || now < saveretry)))
+	if(saving || (all.first == NULL && (!news || now < saveretry)))
 		return;
 	torecord = (List){ 0 };
 	while((io = get(&all)) != NULL){
