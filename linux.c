@@ -94,6 +94,7 @@ struct Port {
 	int	warned;		/* have said that there is no memory for them */
 	int	canshare;	/* the kernel may be asked for rings */
 	int	shared;		/* the slots are the kernel's rings */
+	int	drained;	/* recvmmsg took all there was, last time */
 	uchar	*map;
 	size_t	maplen;
 	Ring	rx;
@@ -397,6 +398,7 @@ fill(Port *p)
 		msg[i].msg_hdr.msg_iovlen = 1;
 	}
 	n = recvmmsg(p->fd, msg, i, MSG_DONTWAIT|MSG_TRUNC, NULL);
+	p->drained = n < (int)i;
 	for(i = 0, at = p->rx.next; (int)i < n; i++, at = after(&p->rx, at)){
 		s = p->rx.slot[at];
 		s->tp_mac = Frameoff;
@@ -676,8 +678,7 @@ nicempty(Nic *n)
 {
 	Port *p = n->port;
 
-	/* Without rings the socket has been asked in this turn only if nothing was there. */
-	return p->rx.n == 0 || ((p->shared || p->lent == 0) && !(status(p->rx.slot[p->rx.next]) & TP_STATUS_USER));
+	return p->rx.n == 0 || ((p->shared || p->drained) && !(status(p->rx.slot[p->rx.next]) & TP_STATUS_USER));
 }
 
 void
