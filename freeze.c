@@ -323,10 +323,14 @@ forgetmap(void)
 static int
 newmap(void)
 {
+	uvlong n = roundup(nsec, Chunksec) / Chunksec;
+
 	forgetmap();
-	nchunk = roundup(nsec, Chunksec) / Chunksec;
-	chunks = calloc((size_t)nchunk, sizeof *chunks);
-	return chunks == NULL ? -1 : 0;
+	chunks = calloc((size_t)n, sizeof *chunks);
+	if(chunks == NULL)
+		return -1;
+	nchunk = n;
+	return 0;
 }
 
 static int
