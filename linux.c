@@ -339,7 +339,7 @@ ringfind(Port *p, uint size, const char *name)
 		if(ringclose(p) < 0)
 			return -1;
 	}
-	if(p->canshare)
+	if(p->canshare && !p->warned)
 		warnx("%s: no packet rings (%s): using recvmmsg and sendmmsg", name, strerror(errno));
 	if(ringclose(p) < 0)
 		return -1;
