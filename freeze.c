@@ -375,11 +375,18 @@ static uint
 run(Chunk *c, uint i, uint n)
 {
 	uint k;
+	uvlong others;
 	int bit = has(c, i);
 
-	for(k = 1; k < n && has(c, i + k) == bit; k++)
-		;
-	return k;
+	for(k = 0; k < n; k += 64 - (i + k) % 64){
+		others = get8(c->bits + (i + k) / 64 * 8);
+		others = (bit ? ~others : others) >> (i + k) % 64;
+		if(others == 0)
+			continue;
+		k += (uint)__builtin_ctzll(others);
+		break;
+	}
+	return k < n ? k : n;
 }
 
 uvlong
