@@ -431,8 +431,8 @@ int	disksync(int file);
 
 /*
  * Map a file for diskcopy, size bytes of it, instead of what was mapped
- * before; none when size is 0.  Returns 0 when there can be no mapping;
- * then disktry must serve.
+ * before, and the shadow for diskstore, too; none when size is 0.  Returns 0
+ * when there can be no mapping; then disktry must serve.
  */
 int	diskmap(int file, uvlong size);
 
@@ -456,6 +456,14 @@ int	disktouch(int file, uvlong off, size_t len);
  * read.  Waits for the disk when they are not in memory.
  */
 int	diskcopy(uchar *to, int file, uvlong off, size_t len);
+
+/*
+ * Copy len bytes to off of the shadow's mapping, and so into the page cache,
+ * as a write does.  Returns -1 when that can't be, or wouldn't be as safe,
+ * maybe with a part of it done; then diskwrite must serve.  Waits for the
+ * disk when the page isn't in memory.
+ */
+int	diskstore(int file, uvlong off, const void *from, size_t len);
 
 /* How often diskcopy has waited for the disk. */
 uvlong	diskstalls(void);

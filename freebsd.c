@@ -1481,6 +1481,17 @@ diskcopy(uchar *to, int file, uvlong off, size_t len)
 }
 
 /*
+ * A page written through a mapping of a file on ZFS or UFS may find no room
+ * on the disk later, with nobody to tell.
+ */
+int
+diskstore(int file, uvlong off, const void *from, size_t len)
+{
+	(void)file, (void)off, (void)from, (void)len;
+	return -1;
+}
+
+/*
  * The engine has read this: it is in memory, and belongs into the window.
  */
 static void

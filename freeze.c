@@ -108,6 +108,7 @@ struct Chunk {
 	uvlong	unhard;		/* a bit for each word that differs from the hard map */
 	Chunk	*nextunhard;
 	ushort	from, to;	/* bytes that differ from the soft map */
+	int	written;	/* we have written to the soft map's */
 	Chunk	*nextunsaved;
 };
 
@@ -509,12 +510,21 @@ int
 freezesave(void)
 {
 	Chunk *c;
+	size_t n;
+	uvlong off;
 
 	while((c = unsaved) != NULL){
-		if(writeshadow(c->bits + c->from, (size_t)(c->to - c->from), soft + c->no * Chunkbytes + c->from) < 0)
+		n = (size_t)(c->to - c->from);
+		off = soft + c->no * Chunkbytes + c->from;
+		/*
+		 * The first time a write, which has the page brought to memory and
+		 * finds its room.  After that a mapping saves the system call.
+		 */
+		if((!c->written || diskstore(Shadow, off, c->bits + c->from, n) < 0) && writeshadow(c->bits + c->from, n, off) < 0)
 			return -1;
 		unsaved = c->nextunsaved;
 		c->from = c->to = 0;
+		c->written = 1;
 	}
 	return 0;
 }

@@ -57,6 +57,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <linux/aio_abi.h>
 #include <linux/audit.h>
@@ -66,6 +67,7 @@
 #include <linux/fs.h>
 #include <linux/if_packet.h>
 #include <linux/io_uring.h>
+#include <linux/magic.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/seccomp.h>
@@ -1536,21 +1538,23 @@ statesave(uchar *buf, size_t len)
 
 /*
  * A window: a whole file, mapped for reading, so that what the page cache
- * holds can be copied without a system call.  The kernel keeps it coherent
- * with writes.  There is none with -d, where addresses are too short for
- * an image, and where mincore(2) wouldn't tell us the truth.
+ * holds can be copied without a system call.  The shadow's is for writing,
+ * too, where that is safe.  The kernel keeps them coherent with writes.
+ * There is none with -d, where addresses are too short for an image, and
+ * where mincore(2) wouldn't tell us the truth.
  */
 static struct {
 	uchar	*base;
 	size_t	len;
+	int	writable;
 } windows[Nfiles];
 
-static sigjmp_buf nofault;
-static volatile sig_atomic_t copying;
+static _Thread_local sigjmp_buf nofault;
+static _Thread_local volatile sig_atomic_t copying;
 
 /*
- * The page can't be read, or lies behind the end of a file that was cut
- * short: the copy fails, and the process goes on.
+ * The page can't be read, has no room on the disk, or lies behind the end of
+ * a file that was cut short: the copy fails, and the process goes on.
  */
 static void
 onbus(int sig)
@@ -1559,6 +1563,25 @@ onbus(int sig)
 		siglongjmp(nofault, 1);
 	signal(sig, SIG_DFL);
 	raise(sig);
+}
+
+/*
+ * On these file systems a page that is written through a mapping finds its
+ * room on the disk at once, or raises SIGBUS.  Others may find none later,
+ * with nobody to tell.
+ */
+static int
+reserves(int fd)
+{
+	struct statfs fs;
+
+	if(fstatfs(fd, &fs) < 0)
+		return 0;
+	switch((uint)fs.f_type){
+	case EXT4_SUPER_MAGIC: case XFS_SUPER_MAGIC: case BTRFS_SUPER_MAGIC: case F2FS_SUPER_MAGIC: case TMPFS_MAGIC:
+		return 1;
+	}
+	return 0;
 }
 
 int
@@ -1573,7 +1596,8 @@ diskmap(int file, uvlong size)
 	windows[file].base = NULL;
 	if(!WINDOW || f->dio != 0 || !f->ours || sizeof(void*) < 8 || size == 0 || size > (uvlong)1 << 46)
 		return 0;
-	m = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, f->fd, 0);
+	windows[file].writable = file == Shadow && reserves(f->fd);
+	m = mmap(NULL, (size_t)size, windows[file].writable ? PROT_READ|PROT_WRITE : PROT_READ, MAP_SHARED, f->fd, 0);
 	if(m == MAP_FAILED)
 		return 0;
 	/* No reading ahead behind our back: nothing shall be read through it. */
@@ -1605,7 +1629,7 @@ diskprefetch(int file, uvlong off, size_t len)
  * Read a byte of each page.
  */
 static void
-touch(volatile uchar *p, size_t len)
+touch(const volatile uchar *p, size_t len)
 {
 	size_t i;
 
@@ -1619,7 +1643,7 @@ touch(volatile uchar *p, size_t len)
  * compiler from moving the work out of where onbus knows of it.
  */
 static int
-guarded(uchar *to, uchar *from, size_t len)
+guarded(uchar *to, const uchar *from, size_t len)
 {
 	if(sigsetjmp(nofault, 0) != 0){
 		copying = 0;
@@ -1646,6 +1670,14 @@ int
 diskcopy(uchar *to, int file, uvlong off, size_t len)
 {
 	return guarded(to, windows[file].base + off, len);
+}
+
+int
+diskstore(int file, uvlong off, const void *from, size_t len)
+{
+	if(windows[file].base == NULL || !windows[file].writable)
+		return -1;
+	return guarded(windows[file].base + off, from, len);
 }
 
 uvlong
@@ -1855,8 +1887,9 @@ worker(void *arg)
 }
 
 /*
- * Start the threads.  All signals stay with the loop's own, but for the one
- * by which the sandbox of a test build speaks.
+ * Start the threads.  All signals stay with the loop's own, but for those
+ * that a thread brings upon itself: by a window, and in a test build by the
+ * sandbox.
  */
 static int
 poolopen(void)
@@ -1866,6 +1899,7 @@ poolopen(void)
 	int i;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS);
 	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
 	for(i = 0; i < ENGINE_THREADS; i++)
@@ -2428,7 +2462,7 @@ static const int calls[] = {
 	SYS_preadv, SYS_pread64, SYS_pwrite64, SYS_pwritev2, SYS_readv, SYS_writev,
 	SYS_io_submit, SYS_io_getevents, SYS_getrusage,
 	SYS_fdatasync, SYS_fsync, SYS_fallocate, SYS_ftruncate, SYS_flock, SYS_lseek,
-	SYS_fstat, SYS_statx, SYS_close, SYS_fgetxattr, SYS_fsetxattr, SYS_fremovexattr,
+	SYS_fstat, SYS_fstatfs, SYS_statx, SYS_close, SYS_fgetxattr, SYS_fsetxattr, SYS_fremovexattr,
 	SYS_faccessat,
 #ifdef SYS_faccessat2
 	SYS_faccessat2,

@@ -22,7 +22,7 @@
  *
  * 6. An operation of the engine is not touched, and its memory stays, until
  *    done is called.  Nothing begins before enginekick.
- * 7. diskcopy is for what diskmap has mapped, and not with -d.
+ * 7. diskcopy and diskstore are for what diskmap has mapped, and not with -d.
  * 8. Not a byte of the image changes while it is frozen.
  *
  * A file has up to four contents, which a write passes through in turn:
@@ -1511,6 +1511,17 @@ diskcopy(uchar *to, int file, uvlong off, size_t len)
 	if(off + len > eof)
 		memset(to + (eof > off ? eof - off : 0), 0, off + len - (eof > off ? eof : off));
 	return 0;
+}
+
+int
+diskstore(int file, uvlong off, const void *from, size_t len)
+{
+	struct iovec iov = { (void*)(uintptr_t)from, len };
+
+	if(windowlen[file] == 0 || chance(2) == 0)
+		return -1;
+	checkwindow("diskstore", file, off, len);
+	return diskwrite(file, &iov, 1, off) == len ? 0 : -1;
 }
 
 uvlong
