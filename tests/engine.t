@@ -55,21 +55,12 @@ prompt() {
 	result "$1" && [ "$(figure "$1" reads)" -ge 100 ] && [ "$(figure "$1" p99)" -lt 20 ] && [ "$(figure "$1" max)" -lt 200 ]
 }
 
-# A disk that takes its time and has bad sectors, when it is told to:
-# how LINE... .
+# A disk that takes its time and has bad sectors, when it is told to.
 SLOWSIZE=262144 # sectors
-how() {
-	printf '%s\n' "$@" >"$TMP/control.new"
-	mv "$TMP/control.new" "$TMP/control"
-}
 slowdisk() {
-	mkdir "$TMP/slow"
-	: >"$TMP/control"
+	how
 	random "$TMP/under" $SLOWSIZE
-	"$B/tests/slowdisk" "$TMP/slow" "$TMP/under" "$TMP/control" &
-	SLOWPID=$!
-	undo "umount -l '$TMP/slow'; kill $SLOWPID 2>/dev/null; wait $SLOWPID"
-	until_true 5 test -e "$TMP/slow/disk" || return 1
+	slow_disk || return 1
 	DISK=$(losetup --show -f --direct-io=on "$TMP/slow/disk") && undo "how; losetup -d $DISK"
 }
 

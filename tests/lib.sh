@@ -175,3 +175,17 @@ stop_target() {
 	return $s
 }
 alive() { kill -0 "$TPID"; }
+
+# slow_disk: what $TMP/under holds as $TMP/slow/disk, a file on a disk that
+# behaves as $TMP/control says (tests/slowdisk.c); how LINE... rewrites that.
+how() {
+	printf '%s\n' "$@" >"$TMP/control.new"
+	mv "$TMP/control.new" "$TMP/control"
+}
+slow_disk() {
+	mkdir -p "$TMP/slow"
+	"$B/tests/slowdisk" "$TMP/slow" "$TMP/under" "$TMP/control" &
+	SLOWPID=$!
+	undo "umount -l '$TMP/slow' 2>/dev/null; ! mine $SLOWPID || kill $SLOWPID; wait $SLOWPID"
+	until_true 5 test -e "$TMP/slow/disk"
+}
