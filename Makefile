@@ -91,6 +91,11 @@ $(B)/tests/lacking: $(B)/tests/lacking.o
 $(B)/tests/forbidden: $(OBJ) $(B)/tests/forbidden.o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -Wl,--wrap=disarm,--wrap=sandbox,--wrap=syscall -o $@ $^
 
+# The daemon, in a bad world.
+FAULTY = malloc calloc aligned_alloc mmap64 fopen64 clock_gettime preadv64 pwritev64 syscall
+$(B)/tests/faulty: $(OBJ) $(B)/tests/faulty.o
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) $(FAULTY:%=-Wl,--wrap=%) -o $@ $^
+
 # The daemon's rings without the daemon.
 $(B)/tests/ceiling: $(B)/tests/ceiling.o $(B)/$(PLATFORM).o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
@@ -148,7 +153,7 @@ DEFS_aio = -DENGINE=2
 DEFS_threads = -DENGINE=3
 DEFS_nowindow = -DWINDOW=0
 DEFS_norings = -DPACKET_RINGS=0
-$(VARIANTS:%=$(B)/%/aoede) $(B)/strict/tests/forbidden: $(B)/%: $(SRC) tests/forbidden.c $(wildcard *.h)
+$(VARIANTS:%=$(B)/%/aoede) $(B)/strict/tests/forbidden $(VARIANTS:%=$(B)/%/tests/faulty): $(B)/%: $(SRC) tests/forbidden.c tests/faulty.c $(wildcard *.h)
 	$(MAKE) B=$(B)/$(firstword $(subst /, ,$*)) SANDBOX=$(if $(SAN),0,2) DEFS='$(DEFS) $(DEFS_$(firstword $(subst /, ,$*)))' $@
 
 # The daemon for FreeBSD, over the layer, and the layer's own tests.

@@ -3,19 +3,19 @@
 
 # shellcheck disable=SC2016,SC2034,SC2086,SC2119,SC2317 # ok calls the functions and expands what is quoted
 
-tests/need ip:iproute2 strace:strace perl:perl || exit 1
+tests/need ip:iproute2 strace:strace perl:perl losetup:mount || exit 1
 . tests/lib.sh
 
 # The ordinary build: a sanitizer's own memory can't be refused.
-make -s B=obj obj/strict/aoede obj/threads/aoede obj/norings/aoede >"$TMP/make.out" 2>&1 || { cat "$TMP/make.out"; exit 1; }
+make -s B=obj obj/strict/aoede obj/threads/aoede obj/norings/aoede obj/strict/tests/faulty obj/aio/tests/faulty obj/threads/tests/faulty obj/tests/slowdisk >"$TMP/make.out" 2>&1 || { cat "$TMP/make.out"; exit 1; }
 bin=$AOEDE
 mknet 1500
 img=$TMP/disk.img
 truncate -s 64M "$img"
 io() { on_initiator "$B/tests/aoeio" "$@"; }
 then_stop() { r=$?; stop_target && [ $r = 0 ]; }
-other() { # other VARIANT ARGUMENTS...
-	AOEDE=obj/$1/aoede
+other() { # other VARIANT[/PROGRAM] ARGUMENTS...
+	case $1 in */*) AOEDE=obj/$1 ;; *) AOEDE=obj/$1/aoede ;; esac
 	shift
 	start_target "$@"
 	r=$?
@@ -23,9 +23,9 @@ other() { # other VARIANT ARGUMENTS...
 	return $r
 }
 
-# faulty INJECTION COMMAND...: strace has system calls of the target fail while
+# failing INJECTION COMMAND...: strace has system calls of the target fail while
 # the command runs; some do fail.
-faulty() {
+failing() {
 	inject=$1
 	shift
 	calls=${inject%%:*}
@@ -48,9 +48,9 @@ through() { # through BUILD [MODE]
 	ok "(a target: $*)" other "$@" 9 0 t0 "$img"
 	# Not futex, whose callers know that a wake can't be interrupted.
 	ok "it gets over interrupted calls: $*" \
-		faulty preadv2,preadv,pwritev,fdatasync,fsync,sendto,sendmmsg,recvmmsg,poll,read,io_uring_enter:error=EINTR:when=3+3 io verify 1
-	ok "it gets over a network without buffers: $*" faulty sendto,sendmmsg,sendmsg:error=ENOBUFS:when=2+2 io verify 1
-	ok "it gets over a network that takes nothing for a while: $*" faulty sendto,sendmmsg,sendmsg:error=EAGAIN:when=10..60 io verify 1
+		failing preadv2,preadv,pwritev,fdatasync,fsync,sendto,sendmmsg,recvmmsg,poll,read,io_uring_enter:error=EINTR:when=3+3 io verify 1
+	ok "it gets over a network without buffers: $*" failing sendto,sendmmsg,sendmsg:error=ENOBUFS:when=2+2 io verify 1
+	ok "it gets over a network that takes nothing for a while: $*" failing sendto,sendmmsg,sendmsg:error=EAGAIN:when=10..60 io verify 1
 	ok "and ends well" stop_target
 }
 through strict
@@ -61,7 +61,7 @@ through norings
 mtus() { ip -n "$INS" link set i0 mtu "$1" && ip -n "$TNS" link set t0 mtu "$1"; }
 sectors() { io -t 200 discover | grep "sectors $1 "; }
 starved() {
-	faulty mmap,brk,mremap:error=ENOMEM sh -c "ip -n $INS link set i0 mtu 9000; ip -n $TNS link set t0 mtu 9000; sleep 1" &&
+	failing mmap,brk,mremap:error=ENOMEM sh -c "ip -n $INS link set i0 mtu 9000; ip -n $TNS link set t0 mtu 9000; sleep 1" &&
 		grep 'no memory for its frames' "$TMP/err" && until_true 5 sectors 17
 }
 ok "(a target)" start_target 9 0 t0 "$img"
@@ -70,6 +70,176 @@ ok "it works" io verify 1
 mtus 1500
 ok "it serves the smaller ones again" eval 'until_true 5 sectors 2 && io verify 1'
 ok "and ends well" stop_target
+
+# Memory that can't be had at any moment, and clocks.
+# world FIELD [VALUE]: of tests/faulty.c.
+world() {
+	perl -e 'open F, "+<:raw", $ARGV[0] or die; seek F, 4 * $ARGV[1], 0;
+		if(@ARGV > 2) { print F pack "L", $ARGV[2] } else { read F, $n, 4; print unpack("L", $n), "\n" }' "$TMP/world" "$@"
+}
+head -c 20 /dev/zero >"$TMP/world"
+export FAULTY="$TMP/world"
+EVERY=0 FAILED=1 AHEAD=2 UNIT=3 BROKEN=4
+ok "(a target whose memory can fail)" other strict/tests/faulty -t -T -S "$TMP/state" -f "$TMP/shadow" 9 0 t0 "$img"
+freeze() { kill -USR1 "$TPID" && kill -USR2 "$TPID"; }
+unfreeze() { kill -USR1 "$TPID" && sleep 0.1 && kill -USR1 "$TPID" && sleep 0.1 && kill -USR2 "$TPID"; }
+frozen() { test -e "$TMP/shadow"; }
+whole() { ! frozen; }
+# An unfreeze that is still ending has the size stay.
+resized() { kill -HUP "$TPID" && sleep 0.1 && io size | grep -qx "$1"; }
+# Everything that wants memory, under load.
+without() { # without N: each Nth allocation fails
+	before=$(world $FAILED)
+	io -t 30000 verify 5 "$1" 0 65536 >"$TMP/verify" 2>&1 &
+	vpid=$!
+	sleep 0.5
+	world $EVERY "$1"
+	freeze
+	mtus 9000
+	sleep 1
+	kill -HUP "$TPID"
+	io -t 300 config force "string $1"
+	io -t 300 trim 70000 40000
+	mtus 1500
+	freeze
+	sleep 0.5
+	unfreeze
+	truncate -s "$((64 + $1))M" "$img"
+	kill -HUP "$TPID"
+	sleep 0.5
+	world $EVERY 0
+	wait $vpid
+	r=$?
+	echo "$(($(world $FAILED) - before)) allocations failed"
+	cat "$TMP/verify"
+	[ $r = 0 ] && [ "$(world $FAILED)" -gt "$before" ] && alive || return 1
+	if frozen; then unfreeze; fi
+	until_true 10 whole && until_true 10 resized $(((64 + $1) * 2048)) && io verify 1
+}
+for n in 1 2 3 5
+do
+	ok "with each allocation of $n failing it serves on, and is whole when there is memory" without $n
+done
+freezes() { freeze && until_true 5 frozen && io verify 1 && unfreeze && until_true 10 whole; }
+ok "it can still be frozen" freezes
+ok "and ends well" stop_target
+jumping() { # the clocks jump under load
+	io verify 4 >"$TMP/verify" 2>&1 &
+	vpid=$!
+	for ahead in 1 60 3600 10000000 4000000000
+	do
+		sleep 0.6
+		world $AHEAD $ahead
+	done
+	wait $vpid
+	r=$?
+	cat "$TMP/verify"
+	[ $r = 0 ] && io verify 1
+}
+for mode in '' -w "-t -T -S $TMP/state"
+do
+	world $AHEAD 0
+	ok "(a target with clocks: ${mode% /*})" other strict/tests/faulty $mode 9 0 t0 "$img"
+	ok "clocks that jump do no harm" jumping
+	ok "it ends well" stop_target
+done
+# Transfers that break off.
+through_short() {
+	before=$(world $BROKEN)
+	io verify 2 && freeze && until_true 5 frozen && io verify 1 && unfreeze && io verify 1 && until_true 10 whole || return 1
+	echo "$(($(world $BROKEN) - before)) transfers broke off"
+	[ "$(world $BROKEN)" -gt "$((before + 1000))" ]
+}
+short() { # short BUILD BYTES [MODE]
+	world $UNIT "$2"
+	build=$1
+	shift 2
+	ok "(a target: $build $*)" other "$build/tests/faulty" "$@" -f "$TMP/shadow" 9 0 t0 "$img"
+	ok "transfers that break off are gone on with: $build $*" through_short
+	ok "it ends well" stop_target
+}
+for build in strict aio threads
+do
+	short $build 1
+	short $build 512 -d
+	short $build 512 -w
+done
+unset FAULTY
+
+# A disk that shrinks, and one that goes.
+loop() { LOOP=$(losetup --show -f "$@") && undo "losetup -d $LOOP 2>/dev/null"; }
+truncate -s 64M "$TMP/shrinks"
+shrinking() {
+	io verify 3 7 0 32768 >"$TMP/verify" 2>&1 &
+	vpid=$!
+	io probe 3 98304 32768 >"$TMP/probe" 2>&1 &
+	ppid=$!
+	sleep 1
+	truncate -s 32M "$TMP/shrinks"
+	losetup -c "$LOOP"
+	wait $vpid
+	r=$?
+	wait $ppid
+	p=$?
+	cat "$TMP/verify" "$TMP/probe"
+	[ $r = 0 ] && [ $p = 1 ] && alive
+}
+for build in strict threads
+do
+	truncate -s 64M "$TMP/shrinks"
+	ok "(a loop device)" loop "$TMP/shrinks"
+	ok "(a target on it: $build)" other $build 9 0 t0 "$LOOP"
+	ok "a device that shrinks gives errors where it is gone, and goes on elsewhere: $build" shrinking
+	ok "HUP makes its new size known" eval until_true 5 resized 65536
+	ok "it ends well" stop_target
+done
+going() {
+	io verify 2 7 0 32768 "$TMP/model" || return 1
+	io -t 5000 verify 5 8 32768 32768 >"$TMP/verify" 2>&1 &
+	vpid=$!
+	sleep 1
+	kill -9 $SLOWPID
+	wait $vpid
+	r=$?
+	cat "$TMP/verify" "$TMP/err"
+	[ $r = 1 ] && alive
+}
+for build in strict threads
+do
+	how
+	truncate -s 64M "$TMP/under"
+	rm -f "$TMP/model"
+	ok "(a disk)" eval 'slow_disk && loop --direct-io=on "$TMP/slow/disk"'
+	ok "(a target on it: $build -s)" other $build -s 9 0 t0 "$LOOP"
+	ok "a device that disappears gives errors and no more: $build" going
+	stop_target
+	echo "# the target ended with status $?"
+	losetup -d "$LOOP"
+	umount -l "$TMP/slow"
+	ok "(the disk is back)" eval 'slow_disk && loop --direct-io=on "$TMP/slow/disk"'
+	ok "(a target on it: $build)" other $build 9 0 t0 "$LOOP"
+	ok "and what had been answered is there" io verify 1 7 0 32768 "$TMP/model"
+	ok "it ends well" stop_target
+	losetup -d "$LOOP"
+	umount "$TMP/slow"
+	reap $SLOWPID
+done
+
+# Two for one image.
+ok "(a target)" start_target 9 0 t0 "$img"
+both() {
+	io verify 2 >"$TMP/verify" 2>&1 &
+	vpid=$!
+	bad=0
+	for round in 1 2 3 4 5
+	do
+		timeout 5 ip netns exec "$TNS" "$AOEDE" 9 1 t0 "$img" 2>"$TMP/other"
+		[ $? = 1 ] && grep 'disk.img: locked' "$TMP/other" || bad=1
+	done
+	wait $vpid && [ $bad = 0 ]
+}
+ok "another for the same image is refused, and the first serves on" both
+ok "it ends well" stop_target
 
 # Floods.
 # flood SECONDS SHELF: as many frames as perl can send, of every kind.
