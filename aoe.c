@@ -861,10 +861,10 @@ reserve(Nic *n, uchar *f, uint len)
  * State (-S): the config string, the mask list and the reservation, kept in
  * a file from which the next start takes them.
  *
- * 5. An initiator whose request has changed any of it is answered when the
+ * 6. An initiator whose request has changed any of it is answered when the
  *    file has the change; until then the request is held.  If the file
  *    can't be written it is not answered at all, and asks again.
- * 6. One write is under way at a time, on the engine, and what has changed
+ * 7. One write is under way at a time, on the engine, and what has changed
  *    meanwhile is in the next.  They come no faster than Saveburst and
  *    STATE_MS allow, so that nobody can wear out the disk by changing his
  *    mind.

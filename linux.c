@@ -2306,7 +2306,7 @@ enginereap(void)
  * threads, comes when everything is open.  io_uring, which needs no system
  * call to open a file, has been restricted by uringrestrict.
  *
- * 7. After sandbox no function of this file makes a system call that is not
+ * 8. After sandbox no function of this file makes a system call that is not
  *    in calls or filter, on any C library.  A build with SANDBOX 2 ends when one
  *    does; the tests run with that.
  */
