@@ -170,10 +170,10 @@ $(B)/s390x/aoede: $(SRC) $(wildcard *.h tests/*.[ch])
 testprogs: $(B)/aoede $(B)/threads/aoede $(FREEBSD) $(WIREPROGS:%=$(B)/tests/%) $(B)/tests/unit $(B)/tests/model $(B)/tests/freezemodel $(B)/tests/corpus $(REPLAYS:%=$(B)/tests/replay_%) \
 	$(B)/tests/slowdisk $(B)/tests/lacking $(B)/tests/forbidden $(B)/strict/aoede
 
-# The whole suite twice: as it is, and with the sanitizers watching.  Then
-# what concerns the disk or the network once more with each variant.  Most
-# scripts mostly wait, so that two at a time get on well; engine.t, soak.t and
-# faults.t measure or want all of the machine, and run alone.
+# The whole suite twice: as it is, and with the sanitizers watching; and what
+# concerns the disk or the network once more with each variant.  Most scripts
+# mostly wait, so that some at a time get on well; engine.t and faults.t
+# measure, and run alone, and soak.t, which doesn't mind, beside the fuzzers.
 PROVE = prove --timer -j2
 ALONE = prove --timer
 TOGETHER = $(filter-out tests/engine.t tests/faults.t tests/soak.t,$(wildcard tests/*.t))
@@ -184,19 +184,24 @@ check:
 	tests/need s390x-linux-gnu-gcc:gcc-s390x-linux-gnu /usr/s390x-linux-gnu/include/stdio.h:libc6-dev-s390x-cross
 	$(MAKE) -j2 aoede testprogs obj/s390x/aoede $(VARIANTS:%=obj/%/aoede)
 	B=obj AOEDE=obj/strict/aoede $(PROVE) $(TOGETHER)
+	B=obj AOEDE=obj/strict/aoede $(ALONE) tests/faults.t
 	B=obj $(ALONE) tests/engine.t
-	B=obj AOEDE=obj/strict/aoede $(ALONE) tests/faults.t tests/soak.t
 	B=obj AOEDE=obj/aio/aoede $(ALONE) tests/engine.t
 	B=obj AOEDE=obj/threads/aoede $(ALONE) tests/engine.t
-	B=obj AOEDE=obj/aio/aoede $(PROVE) tests/disk.t
-	B=obj AOEDE=obj/threads/aoede $(PROVE) tests/disk.t tests/wire.t
-	B=obj AOEDE=obj/nowindow/aoede $(PROVE) tests/disk.t tests/wire.t
-	B=obj AOEDE=obj/norings/aoede $(PROVE) tests/wire.t tests/nic.t
-	B=obj AOEDE=obj/freebsd/aoede $(PROVE) tests/wire.t tests/nic.t tests/disk.t tests/cli.t tests/freeze.t
+	$(MAKE) -j3 -O $(TRIED)
 	$(MAKE) -j2 B=obj/asan SAN=address,undefined testprogs
 	B=obj/asan $(PROVE) $(filter-out $(NOASAN:%=tests/%.t),$(TOGETHER))
+	$(MAKE) -j2 -O soaks fuzz
+
+# VARIANT+SCRIPT
+TRIED = freebsd+freeze freebsd+disk freebsd+nic freebsd+wire freebsd+cli norings+nic norings+wire \
+	aio+disk threads+disk threads+wire nowindow+disk nowindow+wire
+$(TRIED):
+	B=obj AOEDE=obj/$(firstword $(subst +, ,$@))/aoede $(ALONE) tests/$(lastword $(subst +, ,$@)).t
+
+soaks:
+	B=obj AOEDE=obj/strict/aoede $(ALONE) tests/soak.t
 	B=obj/asan $(ALONE) tests/soak.t
-	$(MAKE) fuzz
 
 # For SOAKTIME seconds; tests/soak.sh says how to choose more.
 SOAKTIME = 1800
@@ -232,4 +237,4 @@ coverage:
 	$(MAKE) B=obj/coverage CC=gcc OPT='-O0 -g --coverage' SANDBOX=0 DEFS='-include tests/covered.h' testprogs
 	B=obj/coverage tests/coverage.sh $(COVERAGE:%=tests/%.t)
 
-.PHONY: coverage soak fuzz install uninstall clean all demo bench testprogs check
+.PHONY: $(TRIED) soaks coverage soak fuzz install uninstall clean all demo bench testprogs check

@@ -158,12 +158,11 @@ short() { # short BUILD BYTES [MODE]
 	ok "transfers that break off are gone on with: $build $*" through_short
 	ok "it ends well" stop_target
 }
-for build in strict aio threads
-do
-	short $build 1
-	short $build 512 -d
-	short $build 512 -w
-done
+short strict 1
+short strict 512 -d
+short aio 512 -d
+short threads 1
+short threads 512 -w
 unset FAULTY
 
 # A disk that shrinks, and one that goes.
