@@ -85,6 +85,8 @@ enum {
 	Orecord		= 37,	/* tag[4], LBA[6], reserved[5], sector count[1] */
 	Recordlen	= 16,
 
+	Trim		= 0x06,	/* DATA SET MANAGEMENT, whose sectors are in its payload */
+
 	/* extensions */
 	Oextlen		= 24,	/* length[2] of what follows; little-endian */
 	Oext		= 26,	/* names */
@@ -511,6 +513,44 @@ begin(Req *r)
 	ata(&r->ata);
 }
 
+/*
+ * Begin the read at *p, which has waited.
+ */
+static void
+resume(Req **p)
+{
+	Req *r = *p;
+	Host *h = hostfind(r->twin.who);
+
+	*p = r->next;
+	if(waitingtail == &r->next)
+		waitingtail = p;
+	nwaiting--;
+	extra++;
+	if(h != NULL)
+		h->reads++;
+	begin(r);
+}
+
+/*
+ * A write has come: reads of its sectors that wait are to have what was
+ * there before it.  Of a TRIM only ata.c knows which those are.
+ */
+static void
+hurry(uint cmd, Range *w)
+{
+	Range range;
+	Req *r, **p = &waiting;
+
+	while((r = *p) != NULL){
+		atamoves(r->ata.cmd, r->ata.count, r->ata.lba, &range);
+		if(cmd == Trim || (range.lba < w->lba + w->nsec && w->lba < range.lba + range.nsec))
+			resume(p);
+		else
+			p = &r->next;
+	}
+}
+
 static void
 atareq(Nic *n, uchar *f, uint len)
 {
@@ -519,7 +559,7 @@ atareq(Nic *n, uchar *f, uint len)
 	Range range;
 	int op = -1;
 
-	if(h != NULL || conf.writetags)
+	if(h != NULL || conf.writetags || waiting != NULL)
 		op = atamoves(f[Oatacmd], f[Ocount], f + Olba, &range);
 	if(r == NULL || (h != NULL && h->crc && op == Owrite && corrupted(f, len, &range)))
 		return;
@@ -545,10 +585,13 @@ atareq(Nic *n, uchar *f, uint len)
 	settags(&r->ata, h, &r->twin, f + Otag, op);
 	r->crc = h != NULL && h->crc && op == Oread;
 	r->paced = op == Oread && mustwait(h);
-	if(r->paced)
+	if(r->paced){
 		defer(r);
-	else
-		begin(r);
+		return;
+	}
+	if(op == Owrite)
+		hurry(r->ata.cmd, &range);
+	begin(r);
 }
 
 /*
@@ -611,7 +654,6 @@ pace(void)
 {
 	static uvlong last;
 	uvlong now;
-	Host *h;
 	Req *r, **p = &waiting;
 
 	extra = 0;
@@ -621,19 +663,11 @@ pace(void)
 	if(now - last < Pace_us && !closing)
 		return 1;
 	last = now;
-	while((r = *p) != NULL){
-		if(!mayread(r, now)){
+	while((r = *p) != NULL)
+		if(mayread(r, now))
+			resume(p);
+		else
 			p = &r->next;
-			continue;
-		}
-		*p = r->next;
-		nwaiting--;
-		extra++;
-		if((h = hostfind(r->twin.who)) != NULL)
-			h->reads++;
-		begin(r);
-	}
-	waitingtail = p;
 	return waiting != NULL;
 }
 

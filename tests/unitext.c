@@ -784,6 +784,26 @@ congestion(void)
 	test(others == 60, "others are not held up");
 	test(stats.paced == 60, "it is counted");
 	test(give(tagged(1, 0x34, 100, 1, 1)) == 1, "writes don't wait");
+	/* 20 of one sector, more than may be under way, then a change to it by another. */
+	for(rounds = 0; rounds < 2; rounds++){
+		memset(mem.image + 7 * Sector, 0x77, Sector);
+		for(i = 0; i < 20; i++)
+			memput(&nic, f, tagged(1, 0x24, 300 + i + 20 * rounds, 7, 0));
+		len = tagged(2, rounds == 0 ? 0x34 : 0x06, 1, 7, 0x99);
+		if(rounds == 1){
+			len = atarequest(f, 0x06, 1, 1, 0) + Sector;
+			memset(f + Odata, 0, Sector);
+			f[Odata] = 7;
+			f[Odata+6] = 1;
+		}
+		memput(&nic, f, len);
+		for(i = 0, all = 0; i < 100; i++){
+			memround(&nic);
+			while((a = memget(&nic, &len)) != NULL)
+				all += a[27] == 0x40 && len > Odata + Sector - 1 && a[Odata] == 0x77;
+		}
+		test(all == 20 && mem.image[7 * Sector] == (rounds == 0 ? 0x99 : 0), "%s doesn't pass reads of its sector that wait", rounds == 0 ? "a write" : "a TRIM");
+	}
 	mem.clock += 1100000000;
 	n = (uint)stats.paced;
 	memput(&nic, f, tagged(1, 0x24, 200, 1, 0));
