@@ -144,6 +144,7 @@ static int tosync[Nfiles];	/* what that one must cover */
 static char why[PATH_MAX + 128];	/* what went wrong in a job */
 static int synclost;		/* the errno of a sync that failed in one, and may have lost writes */
 static int wordslost;		/* the errno of a hard map that couldn't be written */
+static int preparing;		/* prepare has begun */
 static int again;		/* freeze as soon as the shadow is gone */
 static int useless;		/* the shadow's header says so, for good */
 static uvlong retry;		/* when its end may be tried again, in milliseconds */
@@ -772,6 +773,7 @@ freezejob(Op *o, int quiet)
 		if(!quiet)
 			return 0;
 		o->work = prepare;
+		preparing = 1;
 		return 1;
 	case Fcancelling:
 		o->work = cancel;
@@ -914,7 +916,7 @@ unfreeze(void)
 void
 freezecancel(void)
 {
-	if(state == Fstopping && path != NULL)
+	if(path != NULL && (state == Fstopping || (state == Fpreparing && preparing)))
 		state = Fcancelling;
 	else if(state == Fstopping || state == Fpreparing){
 		warnx("freeze refused: answered writes can't be written to the image");
@@ -939,13 +941,14 @@ freezejobdone(Op *o)
 	int lost = synclost;
 	char *e;
 
-	synclost = 0;
+	synclost = preparing = 0;
 	switch(state){
 	case Fpreparing:
 		state = o->error == 0 ? Fstopping : Fnone;
 		break;
 	case Fcancelling:
-		state = Fnone;
+		/* Only now has the shadow been made that is to be removed. */
+		state = o->work == prepare && o->error == 0 ? Fcancelling : Fnone;
 		break;
 	case Fcommitting:
 		state = o->error != 0 ? Fnone : path == NULL ? Fheld : Ffrozen;

@@ -1703,6 +1703,8 @@ shadowmake(uvlong size)
 	int i;
 
 	point();
+	if(opened != None)
+		wrong("a shadow is made while one is open");
 	if(drive->name != None){
 		errno = EEXIST;
 		return -1;

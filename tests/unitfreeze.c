@@ -407,43 +407,56 @@ badshadow(void)
 	return transfer(Owrite, 50, 1, 0x13) != 0;
 }
 
+enum { Early, Making, Late };
+
 /* Write-behind: answered writes can't be brought to the image. */
 static int
-cancelled(int early)
+cancelled(int when)
 {
 	if(!begin() || bufpool(1, 1) < 0 || transfer(Owrite, 7, 2, 0x21) != 0)
 		return 1;
-	if(early)
+	if(when == Early)
 		memfault(Mwrite, First + 7, 1, EIO, 0);
 	else
 		memhold(Mwork, 0, 1);
 	if(buffreeze(1) != NULL)
 		return 2;
 	rounds(50);
-	if(!early){
+	if(when != Early){
 		if(freezestate() != Fpreparing || transfer(Owrite, 7, 2, 0x22) != 0)
 			return 3;
 		memfault(Mwrite, First + 7, 1, EIO, 0);
+		if(when == Making && transfer(Oflush, 0, 1, 0) == 0)
+			return 4;
 		memrelease();
 	}
 	steady();
 	if(freezestate() != Fnone || mem.warned == 0 || buffreeze(1) == NULL)
-		return 4;
+		return 5;
 	memheal();
 	rounds(5000);
-	return transfer(Oflush, 0, 1, 0) != 0 || !whole();
+	if(transfer(Oflush, 0, 1, 0) != 0 || buffreeze(1) != NULL)
+		return 6;
+	steady();
+	return freezestate() != Ffrozen || buffreeze(0) != NULL || (steady(), !whole());
 }
 
 static int
 cancelledearly(void)
 {
-	return cancelled(1);
+	return cancelled(Early);
+}
+
+static int
+cancelledmaking(void)
+{
+	return cancelled(Making);
 }
 
 static int
 cancelledlate(void)
 {
-	return cancelled(0);
+	return cancelled(Late);
 }
 
 void
@@ -475,5 +488,6 @@ freezetests(void)
 	test(apart(readonly) == 0, "what is read-only is not merged");
 	test(apart(badshadow) == 0, "a write that the shadow can't take fails");
 	test(apart(cancelledearly) == 0, "a freeze is given up when answered writes can't be written");
+	test(apart(cancelledmaking) == 0, "and while the shadow is being made");
 	test(apart(cancelledlate) == 0, "and when it has come as far as stopping writes");
 }
