@@ -244,14 +244,14 @@ sample() {
 }
 
 # In a long life, the least of the last third must be no more than the most of
-# the first.  The shadow's descriptors and the threads of the kernel's own for
-# this process come and go.
+# the first.  The shadow's descriptors and its mapping, and the threads of the
+# kernel's own for this process, come and go.
 flat() {
-	awk -v slack="$SOAKMEM" '
+	awk -v slack="$SOAKMEM" -v shadow=$((size / 2 + 1024)) '
 	{ for (i = 2; i <= 5; i++) v[NR, i] = $i }
 	END {
 		split(". RssAnon VmSize descriptors threads", name, " ")
-		split("0 " slack " " slack " 3 6", more, " ")
+		split("0 " slack " " slack + shadow " 3 6", more, " ")
 		third = int(NR / 3)
 		for (i = 2; i <= 5; i++) {
 			most = 0
