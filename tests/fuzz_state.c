@@ -104,8 +104,9 @@ understand(const uchar *p, size_t n, Want *w)
 	if(memcmp(sum, p, n) != 0)
 		return 0;
 	p += Lists;
-	for(i = 0; i < nmask && w->nmask < Maxmacs; i++, p += 6)
-		once(w->mask, &w->nmask, p);
+	for(i = 0; i < nmask; i++, p += 6)
+		if(w->nmask < Maxmacs)
+			once(w->mask, &w->nmask, p);
 	for(i = 0; i < nres; i++, p += 6)
 		once(w->res, &w->nres, p);
 	w->string = p;
@@ -266,6 +267,7 @@ seed(void (*give)(const char*, const uint8_t*, size_t), const char *name, int op
 	p[17] = (uchar)len;
 	for(i = 0; i < nmask + nres; i++, n += 6){
 		p[n] = 2;
+		p[n + 4] = options & Zmasked ? 1 : 0;	/* none that -m has */
 		p[n + 5] = (uchar)(i + 1);
 	}
 	for(i = 0; i < len; i++)
@@ -288,5 +290,6 @@ seeds(void (*give)(const char*, const uint8_t*, size_t))
 	seed(give, "string", Zsum, 0, 0, 1024);
 	seed(give, "string-long", Zsum, 0, 0, 1025);
 	seed(give, "full", Zsum, 255, 255, 1024);
+	seed(give, "full-masked", Zsum | Zmasked, 255, 255, 1024);
 	give("nothing", (const uint8_t*)"\0\0", 2);
 }
