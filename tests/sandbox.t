@@ -119,7 +119,10 @@ do
 	ok "it freezes in the sandbox with ${mode:-no options}" freezes start_target $mode -f "$sh" 9 0 t0 "$img"
 done
 ok "it freezes in the sandbox with threads" freezes started_by obj/threads/aoede -f "$sh" 9 0 t0 "$img"
-ok "it freezes in the sandbox with musl" freezes started_by obj/musl/aoede -d -f "$sh" 9 0 t0 "$img"
+for mode in '' -d
+do
+	ok "it freezes in the sandbox with musl and ${mode:-no options}" freezes started_by obj/musl/aoede $mode -f "$sh" 9 0 t0 "$img"
+done
 chown 1234 "$TMP/shadows"
 ok "it freezes in the sandbox with a directory of another's" freezes start_target -f "$sh" -S "$TMP/state/e9.0" 9 0 t0 "$img"
 
