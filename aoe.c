@@ -93,6 +93,8 @@ enum {
 
 	Crclen		= 4,	/* behind the data */
 
+	Shares		= 256,	/* into which initiators are sorted */
+
 	/* reads for a congested network */
 	Paceburst	= 8,	/* under way for one initiator at a time */
 	Pace_us		= 1000,	/* until more of them begin */
@@ -178,6 +180,7 @@ static struct {
 } state;
 
 static Req reqs[REQUESTS];
+static uint share[Shares];	/* of the requests under way, by initiator: those of a few may be one */
 static Req *freereqs;
 static Req *waiting, **waitingtail = &waiting;	/* they wait for a congested network */
 static uint nwaiting;
@@ -368,6 +371,23 @@ reply(Req *r)
 	answer(r->nic, f, len);
 }
 
+static uint*
+shareof(uvlong who)
+{
+	return &share[(who * 0x9e3779b97f4a7c15ULL >> 32) * Shares >> 32];
+}
+
+/*
+ * Does an initiator that has far more requests under way than the buffer
+ * count allows want what is left for the others?  What is in excess of the
+ * count may be dropped (wire.md 3).
+ */
+static int
+greedy(uvlong who)
+{
+	return stats.under >= REQUESTS / 2 && *shareof(who) >= 2 * (uint)conf.bufcnt;
+}
+
 static void
 atadone(Ata *a)
 {
@@ -382,6 +402,7 @@ atadone(Ata *a)
 	r->next = freereqs;
 	freereqs = r;
 	stats.under--;
+	--*shareof(r->twin.who);
 }
 
 static void
@@ -564,8 +585,9 @@ atareq(Nic *n, uchar *f, uint len)
 	if(r == NULL || (h != NULL && h->crc && op == Owrite && corrupted(f, len, &range)))
 		return;
 	settwin(&r->twin, f);
-	if(!fresh(n, h, &r->twin))
+	if(greedy(r->twin.who) || !fresh(n, h, &r->twin))
 		return;
+	++*shareof(r->twin.who);
 	freereqs = r->next;
 	if(++stats.under > stats.most)
 		stats.most = stats.under;
@@ -1234,6 +1256,7 @@ aoeinit(Conf *c)
 	hostinit();
 	tagsclear();
 	stats.under = 0;
+	memset(share, 0, sizeof share);
 	waiting = NULL;
 	waitingtail = &waiting;
 	nwaiting = 0;

@@ -755,6 +755,38 @@ coalescing(void)
 	test(give(37 + 16) == 2 && crcfollows(Sector), "with CRC, each has its own");
 }
 
+/* The requests that can be under way, and who has them. */
+static void
+shares(void)
+{
+	uint i, most[3];
+
+	target("-d", Bufsec, 1500);
+	memhold(Mread, 0, Bufsec);
+	for(i = 0; i < REQUESTS + 50; i++){
+		memput(&nic, f, tagged(1, 0x24, i, i % Bufsec, 0));
+		memround(&nic);
+	}
+	most[0] = (uint)stats.under;
+	for(i = 0; i < 16; i++){
+		memput(&nic, f, tagged(2, 0x24, i, i % Bufsec, 0));
+		memround(&nic);
+	}
+	most[1] = (uint)stats.under;
+	for(i = 0; i < 20; i++){
+		memput(&nic, f, tagged(1, 0x24, 5000 + i, i % Bufsec, 0));
+		memround(&nic);
+	}
+	most[2] = (uint)stats.under;
+	test(most[0] == REQUESTS / 2 && most[2] == most[1], "an initiator that asks for more than the buffer count allows gets half of the requests");
+	test(most[1] == most[0] + 16, "the others are there for others");
+	test(answered() == 0, "(all of them wait)");
+	memrelease();
+	memturn(&nic);
+	test(answered() == most[1], "and all are answered");
+	test(give(tagged(1, 0x24, 6000, 1, 0)) == 1, "then it is served as before");
+}
+
 /* Congestion. */
 
 static void
@@ -844,5 +876,6 @@ exttests(void)
 	withcrc();
 	crcroom();
 	coalescing();
+	shares();
 	congestion();
 }
