@@ -905,6 +905,9 @@ shadowmake(uvlong size)
 		errno = EEXIST;
 		return -1;
 	}
+	/* One of our name whom nobody has locked is left of another life. */
+	if(shadowtake(shadow.temp, 0) == 0)
+		shadowremove();
 	if(shadowtake(shadow.temp, O_CREAT|O_EXCL) < 0)
 		return -1;
 	if(holes(files[Shadow].fd) == 0 && ftruncate(files[Shadow].fd, (off_t)size) == 0 && fsync(files[Shadow].fd) == 0)

@@ -229,6 +229,9 @@ refusals() {
 	ok "and is left as it is" [ "$(cat "$shadow")" = precious ]
 	ok "the target goes on" write 0 "$TMP/data"
 	rm "$shadow"
+	echo left >"$shadow.$TPID.aoede"
+	ok "what another life of that pid has left doesn't" freeze
+	ok "and is gone" eval 'unfreeze && [ ! -e "$shadow.$TPID.aoede" ]'
 	stop_target
 }
 
