@@ -148,7 +148,7 @@ t() { ip -n "$TNS" link set "$@" || bad status "ip link set $*"; }
 # The management's initiator, on the interface that is left in peace, and
 # one that nobody knows.
 io() { on_initiator "$IO" -i i20 -t 30000 "$@"; }
-stranger() { on_initiator "$IO" -i i30 -t 300 "$@"; }
+stranger() { on_initiator "$IO" -i i30 "$@"; }
 
 # Lives.
 
@@ -399,13 +399,13 @@ has() {
 	[ "$(wc -l <"$TMP/list")" = "$(if [ -n "$1" ]; then echo "$known" | wc -w; else echo 0; fi)" ]
 }
 unserved() {
-	stranger read 0 1 >"$TMP/stranger" 2>&1
-	s=$?
 	case $masked/$reserved in
 	/) want=0 ;;
 	/1) want=1 ;;
 	*) want=2 ;;
 	esac
+	stranger -t $((want == 2 ? 300 : 5000)) read 0 1 >"$TMP/stranger" 2>&1
+	s=$?
 	check strangers "a stranger got $s, not $want" [ "$s" = $want ]
 }
 
