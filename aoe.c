@@ -385,7 +385,7 @@ shareof(uvlong who)
 static int
 greedy(uvlong who)
 {
-	return stats.under >= REQUESTS / 2 && *shareof(who) >= 2 * (uint)conf.bufcnt;
+	return stats.under >= REQUESTS / 4 * 3 && *shareof(who) >= 2 * (uint)conf.bufcnt;
 }
 
 static void
@@ -554,10 +554,29 @@ resume(Req **p)
 }
 
 /*
- * A write has come: reads of its sectors that wait are to have what was
- * there before it.  Of a TRIM only ata.c knows which those are.
+ * Is there room for an answer more than there are frames?
  */
-static void
+static int
+extraroom(Nic *n)
+{
+	return extra < TX_SLOTS - TURN_FRAMES && nicspace(n, TURN_FRAMES + extra + 1);
+}
+
+/*
+ * Is there room for the answer of a read that has waited?
+ */
+static int
+answerable(Req *r)
+{
+	return !r->nic->up || closing || extraroom(r->nic);
+}
+
+/*
+ * A write has come: reads of its sectors that wait are to have what was
+ * there before it.  Of a TRIM only ata.c knows which those are.  Returns 0
+ * when they can't all begin: then the write must come again.
+ */
+static int
 hurry(uint cmd, Range *w)
 {
 	Range range;
@@ -565,23 +584,30 @@ hurry(uint cmd, Range *w)
 
 	while((r = *p) != NULL){
 		atamoves(r->ata.cmd, r->ata.count, r->ata.lba, &range);
-		if(cmd == Trim || (range.lba < w->lba + w->nsec && w->lba < range.lba + range.nsec))
-			resume(p);
-		else
+		if(cmd != Trim && (range.lba >= w->lba + w->nsec || w->lba >= range.lba + range.nsec)){
 			p = &r->next;
+			continue;
+		}
+		if(!answerable(r))
+			return 0;
+		resume(p);
 	}
+	return 1;
 }
 
 static void
 atareq(Nic *n, uchar *f, uint len)
 {
-	Req *r = freereqs;
+	Req *r;
 	Host *h = hostfind(macof(f + Osrc));
 	Range range;
 	int op = -1;
 
 	if(h != NULL || conf.writetags || waiting != NULL)
 		op = atamoves(f[Oatacmd], f[Ocount], f + Olba, &range);
+	if(op == Owrite && !hurry(f[Oatacmd], &range))
+		return;
+	r = freereqs;
 	if(r == NULL || (h != NULL && h->crc && op == Owrite && corrupted(f, len, &range)))
 		return;
 	settwin(&r->twin, f);
@@ -611,18 +637,7 @@ atareq(Nic *n, uchar *f, uint len)
 		defer(r);
 		return;
 	}
-	if(op == Owrite)
-		hurry(r->ata.cmd, &range);
 	begin(r);
-}
-
-/*
- * Is there room for an answer more than there are frames?
- */
-static int
-extraroom(Nic *n)
-{
-	return extra < TX_SLOTS - TURN_FRAMES && nicspace(n, TURN_FRAMES + extra + 1);
 }
 
 /*
@@ -657,7 +672,7 @@ mayread(Req *r, uvlong now)
 {
 	Host *h = hostfind(r->twin.who);
 
-	if(r->nic->up && !extraroom(r->nic) && !closing)
+	if(!answerable(r))
 		return 0;
 	if(h == NULL || closing)
 		return 1;
