@@ -333,7 +333,7 @@ ok "with -w too" ends -w
 at_start() { # before or after it is ready
 	for round in 1 2 3 4 5 6 7 8
 	do
-		on_target "$AOEDE" 9 0 t0 "$img" >"$TMP/out" 2>"$TMP/err" &
+		ip netns exec "$TNS" "$AOEDE" 9 0 t0 "$img" >"$TMP/out" 2>"$TMP/err" &
 		TPID=$!
 		sleep "0.0$(perl -e 'printf "%02d", rand 40')"
 		kill -TERM "$TPID"
