@@ -633,11 +633,10 @@ atareq(Nic *n, uchar *f, uint len)
 	settags(&r->ata, h, &r->twin, f + Otag, op);
 	r->crc = h != NULL && h->crc && op == Oread;
 	r->paced = op == Oread && mustwait(h);
-	if(r->paced){
+	if(r->paced)
 		defer(r);
-		return;
-	}
-	begin(r);
+	else
+		begin(r);
 }
 
 /*

@@ -358,7 +358,7 @@ void	nicerror(Nic *n);
  */
 uchar	*nicrecv(Nic *n, uint *len);
 
-/* Have all frames that came in been taken?  0 when that is not certain. */
+/* Have all frames been taken that the system last gave?  More may have come since. */
 int	nicempty(Nic *n);
 
 /* Give back all frames that nicrecv lent. */

@@ -416,8 +416,7 @@ nicrecv(Nic *n, uint *len)
 int
 nicempty(Nic *n)
 {
-	/* With frames lent, or no room for answers, bpf has not been asked whether there are more. */
-	/* What the kernel has besides can't be known while frames are lent. */
+	/* What bpf has besides can't be known while frames are lent. */
 	return n->port->at >= n->port->have;
 }
 

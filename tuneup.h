@@ -98,9 +98,9 @@
 /*
  * Requests under way at a time, from all initiators together, 64 to 65536.
  * Frames that come when there are so many wait in the receive ring; once
- * there are three quarters as many, frames of an initiator that has twice the buffer
- * count under way are dropped.  Each costs the size of a frame once it has
- * waited for the disk.
+ * there are three quarters as many, frames of an initiator that has twice
+ * the buffer count under way are dropped.  Each costs the size of a frame
+ * once it has waited for the disk.
  */
 #ifndef REQUESTS
 #define REQUESTS 512
