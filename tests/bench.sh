@@ -314,23 +314,21 @@ start_frozen() {
 
 # freeze: after an unfreeze, if need be.
 freeze() {
-	if [ -e "$cold.shadow" ]
+	# shellcheck disable=SC2154 # PID_frozen is set by eval
+	TPID=$PID_frozen shadow=$cold.shadow
+	if frozen
 	then
-		signal USR1 USR1 USR2
-		until_true 60 gone || die "no end of the merge"
+		signals USR1 USR1 USR2
+		until_true 60 thawed || die "no end of the merge"
 	fi
 	# It may be about to end the merge still.
 	for _ in 1 2 3 4 5
 	do
-		signal USR1 USR2
-		! until_true 2 [ -e "$cold.shadow" ] || return 0
+		signals USR1 USR2
+		! until_true 2 frozen || return 0
 	done
 	die "not frozen"
 }
-# shellcheck disable=SC2154,SC2317 # set by eval; called by until_true
-signal() { for sig; do kill "-$sig" "$PID_frozen"; sleep 0.02; done; }
-# shellcheck disable=SC2317 # called by until_true
-gone() { [ ! -e "$cold.shadow" ]; }
 
 in_memory() {
 	[ -n "$memory" ] || memory=$(mktemp "$DIR/aoede-bench.XXXXXX") || exit 1

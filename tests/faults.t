@@ -79,12 +79,11 @@ world() {
 }
 head -c 20 /dev/zero >"$TMP/world"
 export FAULTY="$TMP/world"
+shadow=$TMP/shadow
 EVERY=0 FAILED=1 AHEAD=2 UNIT=3 BROKEN=4
-ok "(a target whose memory can fail)" other strict/tests/faulty -t -T -S "$TMP/state" -f "$TMP/shadow" 9 0 t0 "$img"
-freeze() { kill -USR1 "$TPID" && kill -USR2 "$TPID"; }
-unfreeze() { kill -USR1 "$TPID" && sleep 0.1 && kill -USR1 "$TPID" && sleep 0.1 && kill -USR2 "$TPID"; }
-frozen() { test -e "$TMP/shadow"; }
-whole() { ! frozen; }
+ok "(a target whose memory can fail)" other strict/tests/faulty -t -T -S "$TMP/state" -f "$shadow" 9 0 t0 "$img"
+freeze() { signals USR1 USR2; }
+unfreeze() { signals USR1 USR1 USR2; }
 # An unfreeze that is still ending has the size stay.
 resized() { kill -HUP "$TPID" && sleep 0.1 && io size | grep -qx "$1"; }
 # Everything that wants memory, under load.
@@ -114,13 +113,13 @@ without() { # without N: each Nth allocation fails
 	cat "$TMP/verify"
 	[ $r = 0 ] && [ "$(world $FAILED)" -gt "$before" ] && alive || return 1
 	if frozen; then unfreeze; fi
-	until_true 10 whole && until_true 10 resized $(((64 + $1) * 2048)) && io verify 1
+	until_true 10 thawed && until_true 10 resized $(((64 + $1) * 2048)) && io verify 1
 }
 for n in 1 2 3 5
 do
 	ok "with each allocation of $n failing it serves on, and is whole when there is memory" without $n
 done
-freezes() { freeze && until_true 5 frozen && io verify 1 && unfreeze && until_true 10 whole; }
+freezes() { freeze && until_true 5 frozen && io verify 1 && unfreeze && until_true 10 thawed; }
 ok "it can still be frozen" freezes
 ok "and ends well" stop_target
 jumping() { # the clocks jump under load
@@ -146,7 +145,7 @@ done
 # Transfers that break off.
 through_short() {
 	before=$(world $BROKEN)
-	io verify 2 && freeze && until_true 5 frozen && io verify 1 && unfreeze && io verify 1 && until_true 10 whole || return 1
+	io verify 2 && freeze && until_true 5 frozen && io verify 1 && unfreeze && io verify 1 && until_true 10 thawed || return 1
 	echo "$(($(world $BROKEN) - before)) transfers broke off"
 	[ "$(world $BROKEN)" -gt "$((before + 1000))" ]
 }
@@ -154,7 +153,7 @@ short() { # short BUILD BYTES [MODE]
 	world $UNIT "$2"
 	build=$1
 	shift 2
-	ok "(a target: $build $*)" other "$build/tests/faulty" "$@" -f "$TMP/shadow" 9 0 t0 "$img"
+	ok "(a target: $build $*)" other "$build/tests/faulty" "$@" -f "$shadow" 9 0 t0 "$img"
 	ok "transfers that break off are gone on with: $build $*" through_short
 	ok "it ends well" stop_target
 }

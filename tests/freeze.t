@@ -37,16 +37,6 @@ nok_start() {
 	return 0
 }
 
-# The signals, as the manual has them.
-signals() {
-	for s in "$@"
-	do
-		kill "-$s" "$TPID" || return 1
-		sleep 0.1
-	done
-}
-frozen() { [ -e "$shadow" ]; }
-thawed() { ! [ -e "$shadow" ]; }
 freeze() { signals USR1 USR2; until_true 15 frozen; }
 unfreeze() { signals USR1 USR1 USR2; until_true "${1:-30}" thawed; }
 still() { [ "$(stat -c '%Y %y %s' "$img") $(cksum <"$img")" = "$stands" ]; }

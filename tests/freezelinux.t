@@ -15,15 +15,6 @@ img=$TMP/img shadow=$TMP/shadow
 
 received() { on_target cat /sys/class/net/t0/statistics/rx_bytes; }
 arrived() { [ $(($(received) - before)) -gt "$1" ]; }
-signals() {
-	for s in "$@"
-	do
-		kill "-$s" "$TPID" || return 1
-		sleep 0.1
-	done
-}
-frozen() { [ -e "$shadow" ]; }
-thawed() { ! [ -e "$shadow" ]; }
 stamp() { stat -c %y "$img"; cksum <"$img"; }
 
 # The writer is at work before and after.

@@ -11,7 +11,10 @@
 #   AOEDE  the daemon under test      (default obj/aoede)
 #   B      the build directory        (default obj)
 
-# shellcheck shell=sh disable=SC2034 # variables are for the sourcing script
+# Set by the sourcing script:
+#   shadow the shadow file, if it freezes
+
+# shellcheck shell=sh disable=SC2034,SC2154 # variables are for the sourcing script, and from it
 B=${B:-obj}
 AOEDE=${AOEDE:-$B/aoede}
 TNS=aoede-t-$$
@@ -175,6 +178,18 @@ stop_target() {
 	return $s
 }
 alive() { kill -0 "$TPID"; }
+
+# signals SIGNAL...: one after the other, as the manual has those that freeze
+# the image, into $shadow, and unfreeze it.
+signals() {
+	for signal in "$@"
+	do
+		kill "-$signal" "$TPID" || return 1
+		sleep 0.1
+	done
+}
+frozen() { [ -e "$shadow" ]; }
+thawed() { ! [ -e "$shadow" ]; }
 
 # slow_disk: what $TMP/under holds as $TMP/slow/disk, a file on a disk that
 # behaves as $TMP/control says (tests/slowdisk.c); how LINE... rewrites that.

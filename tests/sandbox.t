@@ -105,26 +105,26 @@ done
 
 
 # A freeze, which makes and removes a file, in a directory of another's, too.
-sh=$TMP/shadows/shadow
+shadow=$TMP/shadows/shadow
 mkdir "$TMP/shadows"
 freezes() { # freezes START...
 	"$@" || return 1
-	kill -USR1 "$TPID"; kill -USR2 "$TPID"
-	until_true 5 [ -e "$sh" ] && io write 140000 <"$TMP/random" && kill -USR1 "$TPID" && sleep 0.2 && kill -USR1 "$TPID" && sleep 0.2 && kill -USR2 "$TPID" &&
-		until_true 10 [ ! -e "$sh" ] && works
+	signals USR1 USR2
+	until_true 5 frozen && io write 140000 <"$TMP/random" && signals USR1 USR1 USR2 &&
+		until_true 10 thawed && works
 	then_stop || { cat "$TMP/out" "$TMP/err"; return 1; }
 }
 for mode in '' -d -w
 do
-	ok "it freezes in the sandbox with ${mode:-no options}" freezes start_target $mode -f "$sh" 9 0 t0 "$img"
+	ok "it freezes in the sandbox with ${mode:-no options}" freezes start_target $mode -f "$shadow" 9 0 t0 "$img"
 done
-ok "it freezes in the sandbox with threads" freezes started_by obj/threads/aoede -f "$sh" 9 0 t0 "$img"
+ok "it freezes in the sandbox with threads" freezes started_by obj/threads/aoede -f "$shadow" 9 0 t0 "$img"
 for mode in '' -d
 do
-	ok "it freezes in the sandbox with musl and ${mode:-no options}" freezes started_by obj/musl/aoede $mode -f "$sh" 9 0 t0 "$img"
+	ok "it freezes in the sandbox with musl and ${mode:-no options}" freezes started_by obj/musl/aoede $mode -f "$shadow" 9 0 t0 "$img"
 done
 chown 1234 "$TMP/shadows"
-ok "it freezes in the sandbox with a directory of another's" freezes start_target -f "$sh" -S "$TMP/state/e9.0" 9 0 t0 "$img"
+ok "it freezes in the sandbox with a directory of another's" freezes start_target -f "$shadow" -S "$TMP/state/e9.0" 9 0 t0 "$img"
 
 # Another's image: the rights of its owner are kept when the disk needs them.
 cap_dac_override=0000000000000002

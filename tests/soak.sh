@@ -202,7 +202,7 @@ birth() {
 	born=$(now)
 	: >"$mem"
 	# Or all had been merged, and just the shadow's end was missing.
-	[ -z "$was" ] || check status "a start with a shadow" eval 'absent || grep "^frozen: \|^merging: " "$TMP/out"'
+	[ -z "$was" ] || check status "a start with a shadow" eval 'thawed || grep "^frozen: \|^merging: " "$TMP/out"'
 }
 
 # What a life has said, but for what it had to say.
@@ -299,19 +299,14 @@ rebirth() {
 
 # Freezing.
 
-usr() {
-	for sig; do kill "-$sig" "$TPID"; sleep 0.1; done
-}
-present() { [ -e "$shadow" ]; }
-absent() { [ ! -e "$shadow" ]; }
 imagesum() { stat -c %y "$img"; sha1sum <"$img"; }
 
 freeze() {
-	[ "$frozen" != 2 ] || present || frozen=0
+	[ "$frozen" != 2 ] || frozen || frozen=0
 	[ "$frozen" = 0 ] || return 0
 	if [ "$limited" = none ]; then hold; return; fi
-	usr USR1 USR2
-	check status "frozen in a minute" until_true 60 present
+	signals USR1 USR2
+	check status "frozen in a minute" until_true 60 frozen
 	[ -z "$stop" ] || return
 	stillsum=$(imagesum)
 	frozen=1
@@ -320,12 +315,12 @@ freeze() {
 # Without a shadow, writes are held meanwhile.
 hold() {
 	times=$(grep -c '^unfrozen$' "$TMP/out")
-	usr USR1 USR2
+	signals USR1 USR2
 	check status "held" until_true 30 held
 	[ -z "$stop" ] || return
 	check status "a read is answered while writes are held" eval 'io read $trims 8 >/dev/null'
 	pause 20
-	usr USR1 USR1 USR2
+	signals USR1 USR1 USR2
 	check status "unfrozen" until_true 30 released
 }
 held() { [ "$(grep -c '^aoede: frozen without' "$TMP/err")" -gt "$times" ]; }
@@ -336,7 +331,7 @@ still() { imagesum >"$TMP/sum"; [ "$(cat "$TMP/sum")" = "$stillsum" ] || { echo 
 unfreeze() {
 	[ "$frozen" = 1 ] || return 0
 	check still "the image has changed while it was frozen" still
-	usr USR1 USR1 USR2
+	signals USR1 USR1 USR2
 	frozen=2
 	[ -z "$1" ] || gone
 }
@@ -345,10 +340,10 @@ gone() {
 	for try in 1 2 3 4 5 6 7 8 9 10
 	do
 		say "waiting for the merge, $try"
-		! until_true 10 absent || break
-		usr USR1 USR1 USR2
+		! until_true 10 thawed || break
+		signals USR1 USR1 USR2
 	done
-	check status "unfrozen in 100 s" absent
+	check status "unfrozen in 100 s" thawed
 	frozen=0
 }
 
@@ -435,7 +430,7 @@ event() {
 	ev=$1
 	shift
 	pack=$*
-	[ "$frozen" != 2 ] || present || frozen=0
+	[ "$frozen" != 2 ] || frozen || frozen=0
 	case $ev in
 	kill | term) [ -z "$calm" ] || return 0 ;;
 	esac
