@@ -7,17 +7,10 @@
 # STRIDE=1 dies at each single point of a life instead of each third.  What
 # fails says how to repeat it alone.
 
-# shellcheck disable=SC2317 # ok calls the function
-
 tests/need timeout:coreutils || exit 1
 . tests/lib.sh
 
 # The sanitizers are slow, and have seen all kinds of it after one run.
 case $B in *asan*) runs=1 stride=20 ;; *) runs=3 stride=3 ;; esac
-timeout 900 "$B/tests/freezemodel" "${SEED:-1}" all "${RUNS:-$runs}" "${STRIDE:-$stride}" >"$TMP/model.out" 2>"$TMP/model.err"
-status=$?
-relay "$TMP/model.out"
-sed 's/^/# /' "$TMP/model.err" | head -n 200
-whole() { echo "exit status $status"; [ -n "$plan" ] && [ "$status" -le 1 ]; }
-ok "the model test ran to its end" whole
+modelled "$B/tests/freezemodel" "${SEED:-1}" all "${RUNS:-$runs}" "${STRIDE:-$stride}"
 done_testing

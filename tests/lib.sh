@@ -92,6 +92,17 @@ relay() {
 	done <"$1"
 }
 
+# modelled PROGRAM ARGUMENT...: the tests of a model test, and that it ran to
+# its end.
+modelled() {
+	timeout 900 "$@" >"$TMP/model.out" 2>"$TMP/model.err"
+	status=$?
+	relay "$TMP/model.out"
+	sed 's/^/# /' "$TMP/model.err" | head -n 200
+	ok "the model test ran to its end" model_ended
+}
+model_ended() { echo "exit status $status"; [ -n "$plan" ] && [ "$status" -le 1 ]; }
+
 # The last line of a script.
 done_testing() {
 	echo "1..$tests"
