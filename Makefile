@@ -174,11 +174,8 @@ testprogs: $(B)/aoede $(B)/threads/aoede $(FREEBSD) $(WIREPROGS:%=$(B)/tests/%) 
 # concerns the disk or the network once more with each variant.  Most scripts
 # mostly wait, so that some at a time get on well; engine.t and faults.t
 # measure, and run alone, and soak.t, which doesn't mind, beside the fuzzers.
-# What disturbs a measurement once, on a machine that does other things too,
-# is no defect; what fails twice is.
 PROVE = prove --timer --failures -j2
 ALONE = prove --timer --failures
-twice = $(1) || $(1)
 TOGETHER = $(filter-out tests/engine.t tests/faults.t tests/soak.t,$(wildcard tests/*.t))
 # What concerns no memory, or another program's, or the tree.
 NOASAN = build docs lint sandbox bigendian freebsd linux raid freezelinux
@@ -187,10 +184,10 @@ check:
 	tests/need s390x-linux-gnu-gcc:gcc-s390x-linux-gnu /usr/s390x-linux-gnu/include/stdio.h:libc6-dev-s390x-cross
 	$(MAKE) -j2 aoede testprogs obj/s390x/aoede $(VARIANTS:%=obj/%/aoede)
 	B=obj AOEDE=obj/strict/aoede $(PROVE) $(TOGETHER)
-	$(call twice,B=obj AOEDE=obj/strict/aoede $(ALONE) tests/faults.t)
-	$(call twice,B=obj $(ALONE) tests/engine.t)
-	$(call twice,B=obj AOEDE=obj/aio/aoede $(ALONE) tests/engine.t)
-	$(call twice,B=obj AOEDE=obj/threads/aoede $(ALONE) tests/engine.t)
+	B=obj AOEDE=obj/strict/aoede $(ALONE) tests/faults.t
+	B=obj $(ALONE) tests/engine.t
+	B=obj AOEDE=obj/aio/aoede $(ALONE) tests/engine.t
+	B=obj AOEDE=obj/threads/aoede $(ALONE) tests/engine.t
 	$(MAKE) -j3 -O $(TRIED)
 	$(MAKE) -j2 B=obj/asan SAN=address,undefined testprogs
 	B=obj/asan $(PROVE) $(filter-out $(NOASAN:%=tests/%.t),$(TOGETHER))
