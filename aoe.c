@@ -605,13 +605,15 @@ atareq(Nic *n, uchar *f, uint len)
 
 	if(h != NULL || conf.writetags || waiting != NULL)
 		op = atamoves(f[Oatacmd], f[Ocount], f + Olba, &range);
-	if(op == Owrite && !hurry(f[Oatacmd], &range))
+	/* A read that hurries may give its Req back. */
+	if((op == Owrite && !hurry(f[Oatacmd], &range)) || (r = freereqs) == NULL || greedy(macof(f + Osrc))){
+		stats.dropped++;
 		return;
-	r = freereqs;
-	if(r == NULL || (h != NULL && h->crc && op == Owrite && corrupted(f, len, &range)))
+	}
+	if(h != NULL && h->crc && op == Owrite && corrupted(f, len, &range))
 		return;
 	settwin(&r->twin, f);
-	if(greedy(r->twin.who) || !fresh(n, h, &r->twin))
+	if(!fresh(n, h, &r->twin))
 		return;
 	++*shareof(r->twin.who);
 	freereqs = r->next;
@@ -654,7 +656,11 @@ coalesced(Nic *n, uchar *f, uint len)
 	if(h == NULL || !h->coalesce || atamoves(f[Oatacmd], f[Ocount], f + Olba, &range) != Oread)
 		return;
 	memcpy(q, f, sizeof q);
-	for(i = 0; i < f[Orecords] && (uint)(p - f) + Recordlen <= len && extraroom(n); i++, p += Recordlen){
+	for(i = 0; i < f[Orecords] && (uint)(p - f) + Recordlen <= len; i++, p += Recordlen){
+		if(!extraroom(n)){
+			stats.dropped++;
+			continue;
+		}
 		memcpy(q + Otag, p, 4);
 		memcpy(q + Olba, p + 4, 6);
 		q[Ocount] = p[15];
@@ -1274,6 +1280,7 @@ aoeinit(Conf *c)
 	waiting = NULL;
 	waitingtail = &waiting;
 	nwaiting = 0;
+	extra = 0;
 	for(i = 0; i < conf.nmask; i++)
 		addmac(&masks, conf.mask[i].a);
 	freereqs = NULL;
@@ -1662,7 +1669,7 @@ hangup(void)
 	printf("%llu bytes\n", bufsize() * Sector);
 	if(disk.direct || conf.behind)
 		printf("blocks read ahead and used %llu, not used %llu\n", stats.ahead, stats.wasted);
-	printf("frames %llu, at most %u requests at a time\n", stats.frames, stats.most);
+	printf("frames %llu, at most %u requests at a time, requests dropped %llu\n", stats.frames, stats.most, stats.dropped);
 	printf("reads %llu (%llu sectors, %llu from memory, %llu from disk), writes %llu (%llu sectors), trims %llu, flushes %llu\n",
 		stats.reads, stats.readsec, stats.hits, stats.reads - stats.hits, stats.writes, stats.writesec, stats.trims, stats.flushes);
 	printf("disk transfers %llu, requests joined to them %llu, errors %llu\n", stats.transfers, stats.joined, stats.errors);

@@ -297,7 +297,8 @@ enum {
 
 /* What HUP prints; each file counts its own. */
 struct Stats {
-	uvlong	frames;		/* aoe.c: frames that were ours */
+	uvlong	frames;		/* aoe.c: frames that were ours, */
+	uvlong	dropped;	/* and requests that found no room and must come again */
 	uvlong	reads;		/* buf.c: requests and sectors */
 	uvlong	readsec;
 	uvlong	writes;

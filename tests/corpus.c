@@ -468,6 +468,17 @@ extensions(void)
 	ata(0, 36, 0x40, 0, 1, 0x24, 9);
 	extend(1, "crc8x4 ");
 	finish("ext-crc");
+	/* As many reads wait as may, and what must let them go first finds no room. */
+	begin(0, 0);
+	extend(0, "congestion 9 ");
+	for(i = 0; i < 150; i++)
+		ata(0, 36, 0x40, 0, 1, 0x24, i % 9);
+	trim(0, 1, 1, 36 + 512, (const uint64_t[][2]){ { 3, 2 } }, 1);
+	ata(Hpattern, 36 + 512, 0x41, 0, 1, 0x34, 200);
+	ata(Hpattern, 36 + 512, 0x41, 0, 1, 0x34, 8);
+	put(Rturn);
+	trim(0, 1, 1, 36 + 512, (const uint64_t[][2]){ { 3, 2 } }, 1);
+	finish("ext-congestion");
 }
 
 static void

@@ -748,6 +748,7 @@ coalescing(void)
 	memturn(&nic);
 	c = answered();
 	test(c >= 100 && mem.lost == 0 && bufbusy() == 0, "6100 reads at once: those for which there is room, %u, are answered", c);
+	test(c + stats.dropped == 6100, "and the others counted as dropped");
 	target("", Bufsec, 9000);
 	mempattern(0, Bufsec, 1);
 	grants(1, "coalesced_read crc8x4 ");
@@ -779,6 +780,7 @@ shares(void)
 	}
 	most[2] = (uint)stats.under;
 	test(most[0] == REQUESTS / 4 * 3 && most[2] == most[1], "an initiator that asks for more than the buffer count allows doesn't get all requests");
+	test(stats.dropped == REQUESTS / 4 + 50 + 20, "those that were dropped are counted");
 	test(most[1] == most[0] + 16, "the others are there for others");
 	test(answered() == 0, "(all of them wait)");
 	memrelease();
@@ -851,6 +853,7 @@ congestion(void)
 			all += a[27] == 0x40 && len2 > Odata + Sector - 1;
 	}
 	test(all == 128, "a TRIM loses no answers of 128 that wait");
+	test(stats.dropped > 0 && stats.dropped < 300 / 20, "and is dropped and counted until they have room");
 	mem.clock += 1100000000;
 	n = (uint)stats.paced;
 	memput(&nic, f, tagged(1, 0x24, 200, 1, 0));
