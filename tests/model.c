@@ -826,8 +826,11 @@ touches(Job *j)
 	/* A flush waits for all that is written behind, and that for what it overlaps. */
 	if(mode->behind && (j->op == Oflush || j->stable))
 		return 1;
-	/* Any request may wait for what is written behind, or read ahead. */
-	if(mode->pool && (heldop == Mwrite || heldop == Mread))
+	/*
+	 * Any request may wait for what is written behind, or read ahead, and
+	 * that for what it overlaps; with a pool, nobody waits for a sync.
+	 */
+	if(mode->pool && heldop != Msync)
 		return 1;
 	if(heldop == Msync)
 		return j->op == Oflush || j->stable;
