@@ -543,18 +543,18 @@ claim(uvlong no)
 
 /*
  * A block is used.  Uses that follow each other closely are one: requests
- * smaller than a block, and those that lie across two.
+ * smaller than a block, and those that lie across two.  What was read ahead
+ * is used for the first time, not again.
  */
 static void
 use(Block *b)
 {
-	if((uint)stats.reads - b->used > Queuemax && b->freq < Maxfreq)
-		b->freq++;
-	b->used = (uint)stats.reads;
 	if(b->ahead){
 		b->ahead = 0;
 		stats.ahead++;
-	}
+	}else if((uint)stats.reads - b->used > Queuemax && b->freq < Maxfreq)
+		b->freq++;
+	b->used = (uint)stats.reads;
 }
 
 static void
