@@ -394,12 +394,20 @@ readfailed(Io *io, uvlong lba, int error)
  * is.  A block that left unused and is soon wanted again was judged wrongly
  * and goes to the main queue at once.  Two queues in the order of arrival
  * need no moving on a hit, which is why it is not LRU.
+ *
+ * When every block is in use, a new one costs a copy, and hardly pays for it
+ * where requests are scattered over a disk that is far larger.  So of the
+ * blocks that the disk has moved for a request only one in Sample becomes
+ * new.  Which ones is as good as drawn by lot, and drawn anew with each
+ * Epoch; so a block that is wanted again and again gets in soon.
  */
 enum {
 	Blocksec	= 16,			/* sectors of a block */
 	Blocksize	= Blocksec * Sector,
 	Maxfreq		= 3,
 	Evicttries	= 256,			/* blocks looked at for one that may go */
+	Sample		= 4,
+	Epoch		= 256,			/* requests, more than those for one block that belong together */
 };
 
 struct Block {
@@ -542,6 +550,23 @@ claim(uvlong no)
 }
 
 /*
+ * Is a block that the disk has read or written for a request to have room
+ * here?
+ */
+static int
+welcome(uvlong no)
+{
+	uvlong x = no ^ (stats.reads + stats.writes) / Epoch << 40;
+
+	if(pool.spare != NULL || pool.ghost[hashof(no)] == no + 1 || find(no) != NULL)
+		return 1;
+	/* Mixed well, as requests that come in a rhythm must not keep time with it. */
+	x *= 0x9e3779b97f4a7c15ULL;
+	x = (x ^ x >> 32) * 0xd6e8feb86659fd93ULL;
+	return (x >> 32) % Sample == 0;
+}
+
+/*
  * A block is used.  Uses that follow each other closely are one: requests
  * smaller than a block, and those that lie across two.  What was read ahead
  * is used for the first time, not again.
@@ -642,6 +667,8 @@ fill(uchar *from, uvlong lba, uint n, int ahead)
 
 	for(; n > 0; from += p.n * Sector, lba += p.n, n -= p.n){
 		p = piece(lba, n);
+		if(!ahead && !welcome(p.no))
+			continue;
 		b = claim(p.no);
 		if(b == NULL)
 			return;
@@ -666,7 +693,7 @@ update(uchar *from, uvlong lba, uint n)
 
 	for(; n > 0; from += p.n * Sector, lba += p.n, n -= p.n){
 		p = piece(lba, n);
-		b = disk.direct ? claim(p.no) : find(p.no);
+		b = disk.direct && welcome(p.no) ? claim(p.no) : find(p.no);
 		if(b == NULL)
 			continue;
 		memcpy(b->data + p.at * Sector, from, p.n * Sector);

@@ -701,6 +701,165 @@ randomly(const char *what, int withfaults)
 	test(wrong == NULL, "%d random requests agree with an array%s", total, what);
 }
 
+/*
+ * The pool, in a child, as it can't be undone.  What counts as used again is
+ * used after Queuemax other requests, so Set is more than that.
+ */
+enum {
+	Block		= 16,		/* sectors of a block */
+	Poolblocks	= 1024 * 1024 / (Block * Sector),
+	Set		= 80,		/* blocks that are read again and again */
+	Apart		= 70 * Block,	/* sectors between blocks that are no sequence */
+	Loop		= 2048,		/* requests that come again and again */
+	Disksize	= Loop * Apart,
+	Passes		= 60,		/* after which what is wanted each time is there */
+};
+
+static void
+withpool(uint mib)
+{
+	settle();
+	freejobs();
+	target("-d", Disksize, 9000);
+	if(bufpool(mib, 0) < 0)
+		abort();
+	mem.window = 0;
+}
+
+/* Of n requests, one after the other and step sectors apart, how many were reads from memory? */
+static uint
+inpool(int op, uvlong lba, uint n, uint step, uint nsec)
+{
+	uvlong hits = stats.hits;
+	uint i;
+
+	for(i = 0; i < n; i++){
+		job(op, lba + i * step, nsec);
+		settle();
+		freejobs();
+	}
+	return (uint)(stats.hits - hits);
+}
+
+/* A set that is read again and again stays through a pass of requests of nsec sectors. */
+static int
+flushed(int op, uint nsec)
+{
+	uint i;
+
+	withpool(1);
+	for(i = 0; i < 4; i++)
+		inpool(Oread, 0, Set, Block, Block);
+	inpool(op, Poolblocks * Block, 10 * Poolblocks * Block / nsec, nsec, nsec);
+	return inpool(Oread, 0, Set, Block, Block) != Set;
+}
+
+static int	readpass(void) { return flushed(Oread, Block); }
+static int	readpass2(void) { return flushed(Oread, 2); }
+static int	readpass17(void) { return flushed(Oread, 17); }
+static int	writepass(void) { return flushed(Owrite, Block); }
+static int	writepass2(void) { return flushed(Owrite, 2); }
+static int	writepass17(void) { return flushed(Owrite, 17); }
+
+/* Of scattered blocks only some are taken, by a pool without spare ones. */
+static int
+fewtaken(void)
+{
+	uint n;
+
+	withpool(1);
+	inpool(Oread, 0, Poolblocks, Apart, Block);
+	inpool(Oread, Block, Poolblocks / 2, Apart, Block);
+	inpool(Owrite, (Poolblocks / 2) * Apart + Block, Poolblocks / 2, Apart, Block);
+	n = inpool(Oread, Block, Poolblocks, Apart, Block);
+	return n < Poolblocks / 8 || n > Poolblocks / 2;
+}
+
+/* Those that are wanted each time are, in pieces or whole. */
+static int
+taken(uint n)
+{
+	uint i;
+
+	withpool(1);
+	inpool(Oread, 0, Poolblocks, Apart, Block);
+	for(i = 0; i * n < Passes * 200; i++){
+		inpool(i & 1 ? Owrite : Oread, Block, n, Apart, 5);
+		inpool(Oread, Block + 5, n, Apart, Block - 5);
+	}
+	return inpool(Oread, Block, n, Apart, Block) != n;
+}
+
+/* In a rhythm that lasts for ever, too. */
+static int
+looped(void)
+{
+	uint i, n = Loop - 48;
+
+	withpool(Loop / Poolblocks);
+	inpool(Oread, 0, Loop, Apart, Block);
+	for(i = 0; i < Passes; i++){
+		inpool(Oread, Block, n, Apart, Block);
+		inpool(Oread, 0, Loop - n, 0, Block);
+	}
+	return inpool(Oread, Block, n, Apart, Block) != n;
+}
+
+static int	taken20(void) { return taken(20); }
+static int	taken64(void) { return taken(64); }
+static int	taken100(void) { return taken(100); }
+
+/* A block that is there gets the rest of its sectors at any time. */
+static int
+completed(void)
+{
+	uint n;
+
+	withpool(1);
+	inpool(Oread, 0, Poolblocks, Apart, Block);
+	inpool(Oread, Block, Poolblocks, Apart, 5);
+	n = inpool(Oread, Block, Poolblocks, Apart, 5);
+	inpool(Oread, (Poolblocks - 1) * Apart, 1000, 0, Block);
+	inpool(Oread, Block + 5, Poolblocks, Apart, Block - 5);
+	return n == 0 || inpool(Oread, Block, Poolblocks, Apart, Block) < n;
+}
+
+/* Those that left unused, and are wanted soon after, are taken at once. */
+static int
+comesback(void)
+{
+	withpool(1);
+	inpool(Oread, 0, Poolblocks, Apart, Block);
+	inpool(Oread, Block, Poolblocks, Apart, Block);
+	return inpool(Oread, 0, 20, Apart, Block) != 0 || inpool(Oread, 0, 20, Apart, Block) < 12;
+}
+
+/* What was written is read, of a block that the pool has and of one that it hasn't. */
+static int
+stale(void)
+{
+	withpool(1);
+	inpool(Oread, 0, Poolblocks, Apart, Block);
+	inpool(Owrite, Apart, 1, 0, Block);
+	inpool(Owrite, Block, 1, 0, Block);
+	job(Oread, Apart, Block);
+	job(Oread, Block, Block);
+	settle();
+	return jobs[0].data[9] != (uchar)(Apart + 1) || jobs[1].data[9] != Block + 1;
+}
+
+static void
+pools(void)
+{
+	test(apart(readpass) == 0 && apart(readpass2) == 0 && apart(readpass17) == 0, "a pass of reads does not flush the pool");
+	test(apart(writepass) == 0 && apart(writepass2) == 0 && apart(writepass17) == 0, "nor does one of writes");
+	test(apart(fewtaken) == 0, "a full pool takes few of the blocks that are used once");
+	test(apart(taken20) == 0 && apart(taken64) == 0 && apart(taken100) == 0 && apart(looped) == 0, "and all that are used again and again");
+	test(apart(completed) == 0, "a block that it has in part is completed");
+	test(apart(comesback) == 0, "one that it judged wrongly is taken at once");
+	test(apart(stale) == 0, "what was written is read");
+}
+
 void
 buftests(void)
 {
@@ -713,5 +872,6 @@ buftests(void)
 	randomly("", 0);
 	randomly(", on a disk with bad sectors", 1);
 	syncs();
+	pools();
 	freejobs();
 }
