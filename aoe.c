@@ -85,8 +85,6 @@ enum {
 	Orecord		= 37,	/* tag[4], LBA[6], reserved[5], sector count[1] */
 	Recordlen	= 16,
 
-	Trim		= 0x06,	/* DATA SET MANAGEMENT, whose sectors are in its payload */
-
 	/* extensions */
 	Oextlen		= 24,	/* length[2] of what follows; little-endian */
 	Oext		= 26,	/* names */
@@ -584,7 +582,7 @@ hurry(uint cmd, Range *w)
 
 	while((r = *p) != NULL){
 		atamoves(r->ata.cmd, r->ata.count, r->ata.lba, &range);
-		if(cmd != Trim && (range.lba >= w->lba + w->nsec || w->lba >= range.lba + range.nsec)){
+		if(cmd != Dsm && (range.lba >= w->lba + w->nsec || w->lba >= range.lba + range.nsec)){
 			p = &r->next;
 			continue;
 		}

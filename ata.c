@@ -32,7 +32,6 @@ enum {
 	Eabrt		= 0x04,
 
 	/* commands */
-	Dsm		= 0x06,
 	Readsec		= 0x20,
 	Readsec1	= 0x21,
 	Readsecext	= 0x24,
