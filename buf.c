@@ -2161,6 +2161,17 @@ writeall(Io **q, int n)
 }
 
 /*
+ * The errno with which a request must fail now (inv. 4 and 7), or 0.
+ */
+static int
+refusal(Io *io)
+{
+	if(broken && (changes(io) || (io->op == Oflush && !behind)))
+		return broken;
+	return changes(io) ? lost : 0;
+}
+
+/*
  * Begin n requests of one kind, of which reads and writes follow each other
  * on the disk.
  */
@@ -2168,10 +2179,17 @@ static void
 begin(Io **q, int n)
 {
 	Io *io = q[0];
-	int m;
+	int m, error;
 
 	if(io->own){
 		writeback(io);
+		return;
+	}
+	/* It may have waited since it came. */
+	error = refusal(io);
+	if(error != 0){
+		for(m = 0; m < n; m++)
+			finish(q[m], error);
 		return;
 	}
 	io->at = io->careful = 0;
@@ -2600,7 +2618,9 @@ freezing(void)
 		return;
 	if(freezestate() == Fmerging)
 		merge();
-	if(syncing || broken || !freezejob(&jobop, quiet()))
+	if(broken)
+		freezecancel();		/* else writes that are held would be so for ever */
+	if(syncing || (broken && freezestate() != Fcancelling) || !freezejob(&jobop, quiet()))
 		return;
 	if(freezestate() == Fending)
 		openwindow(Shadow, 0);
@@ -2766,20 +2786,21 @@ account(Io *io)
 void
 bufio(Io *io)
 {
+	int error;
+
 	io->error = 0;
 	io->active = io->own = 0;
 	io->no = ++came;
 	account(io);
 	fetch(io, Head);
-	if(broken && (changes(io) || (io->op == Oflush && !behind)))
-		finish(io, broken);	/* inv. 4 */
-	else if(lost && changes(io))
-		finish(io, lost);	/* inv. 7 */
-	else{
-		if(nqueue == Queuemax)
-			bufcommit();
-		queue[nqueue++] = io;
+	error = refusal(io);
+	if(error != 0){
+		finish(io, error);
+		return;
 	}
+	if(nqueue == Queuemax)
+		bufcommit();
+	queue[nqueue++] = io;
 }
 
 int

@@ -752,14 +752,14 @@ end(Op *o)
 		failed(o, path, NULL);
 }
 
-/*
- * Writes that were answered can't be brought to the image: it can't be frozen.
- */
+/* Why freezecancel has been called. */
+static const char unwritable[] = "answered writes can't be brought to the disk";
+
 static void
 cancel(Op *o)
 {
 	errno = EIO;
-	failed(o, "the image", "answered writes can't be written to it");
+	failed(o, "the image", unwritable);
 	shadowremove();
 	mark(o, Marknone);
 }
@@ -919,7 +919,7 @@ freezecancel(void)
 	if(path != NULL && (state == Fstopping || (state == Fpreparing && preparing)))
 		state = Fcancelling;
 	else if(state == Fstopping || state == Fpreparing){
-		warnx("freeze refused: answered writes can't be written to the image");
+		warnx("freeze refused: %s", unwritable);
 		state = Fnone;
 		forgetmap();
 	}

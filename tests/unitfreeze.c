@@ -459,6 +459,48 @@ cancelledlate(void)
 	return cancelled(Late);
 }
 
+/* A sync fails while writes are held for a freeze: they fail, and it is given up. */
+static int
+distrusted(int writebehind)
+{
+	static Io io[] = {
+		{ .op = Owrite, .lba = 7, .nsec = 2, .stable = 1, .error = -1 },
+		{ .op = Owrite, .lba = 50, .nsec = 1, .error = -1 },
+		{ .op = Oflush, .error = -1 },
+	};
+	static uchar data[2 * Sector];
+	uvlong n;
+	int i;
+
+	if(!begin() || (writebehind && bufpool(1, 1) < 0))
+		return 1;
+	disk.direct = 1;
+	memhold(Mwrite, First + 7, 2);
+	ndone = 0;
+	for(i = 0; i < 3; i++){
+		if(i == 1 && (buffreeze(1) != NULL || (rounds(200), freezestate() != Fstopping)))
+			return 2;
+		if(i == 2 && ndone != 0)
+			return 3;
+		if(i == 2)
+			memfaultof(Image, Msync, 0, 1000, EIO, 1);
+		io[i].space = aligned_alloc(4096, Spacesize);
+		io[i].data = data;
+		io[i].room = room;
+		io[i].done = done;
+		bufio(&io[i]);
+		rounds(200);
+	}
+	if(ndone != 2 || io[1].error != EIO || io[2].error != EIO)
+		return 4;
+	memrelease();
+	steady();
+	return freezestate() != Fnone || memshadow(&n) != NULL || memmark() != Marknone || ndone != 3 || io[0].error != EIO;
+}
+
+static int	distrustedplain(void) { return distrusted(0); }
+static int	distrustedbehind(void) { return distrusted(1); }
+
 void
 freezetests(void)
 {
@@ -490,4 +532,6 @@ freezetests(void)
 	test(apart(cancelledearly) == 0, "a freeze is given up when answered writes can't be written");
 	test(apart(cancelledmaking) == 0, "and while the shadow is being made");
 	test(apart(cancelledlate) == 0, "and when it has come as far as stopping writes");
+	test(apart(distrustedplain) == 0, "and when a sync fails then, with the writes that were held");
+	test(apart(distrustedbehind) == 0, "with -w too");
 }
