@@ -508,6 +508,12 @@ disks(void)
 	ata(0, 36, 0x40, 0, 17, 0x24, 14);
 	finish("faults");
 	begin(0, 1);
+	put(Rfault);
+	put(0);
+	put(255);
+	ata(0, 36, 0x40, 0, 2, 0x24, 0);
+	finish("cut");
+	begin(0, 1);
 	for(i = 0; i < 80; i++)
 		ata(Hpattern, i & 1 ? 36 : 36 + 1024, 0x40, 0, 2, i & 1 ? 0x24 : 0x34, i * 7 % 60);
 	put(Rfault);
