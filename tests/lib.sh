@@ -67,7 +67,7 @@ ok() {
 	else
 		failed=$((failed + 1))
 		echo "not ok $tests - $name"
-		sed 's/^/#   /' "$TMP/ok.out" | head -n 40
+		sed 's/^/#   /' "$TMP/ok.out" | head -n 40 >&2
 	fi
 }
 
