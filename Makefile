@@ -36,7 +36,7 @@ mandir	= $(prefix)/share/man
 
 HOST	:= $(shell uname -s)
 PLATFORM = $(if $(filter FreeBSD,$(HOST)),freebsd,linux)
-SRC	= aoe.c tags.c ata.c buf.c freeze.c crc.c $(PLATFORM).c
+SRC	= aoe.c tags.c ata.c buf.c cache.c freeze.c crc.c $(PLATFORM).c
 OBJ	= $(SRC:%.c=$(B)/%.o)
 
 # freebsd.c on another system runs over a layer that belongs to the tests.
@@ -101,7 +101,7 @@ $(B)/tests/ceiling: $(B)/tests/ceiling.o $(B)/$(PLATFORM).o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
 
 # The daemon over an operating system in memory.
-MEMOBJ	= $(B)/tests/aoe-nomain.o $(B)/tags.o $(B)/ata.o $(B)/buf.o $(B)/freeze.o $(B)/crc.o $(B)/tests/memos.o
+MEMOBJ	= $(B)/tests/aoe-nomain.o $(B)/tags.o $(B)/ata.o $(B)/buf.o $(B)/cache.o $(B)/freeze.o $(B)/crc.o $(B)/tests/memos.o
 
 $(B)/tests/aoe-nomain.o: aoe.c | $(B)/tests
 	$(CC) $(ALLCFLAGS) -Dmain=aoede_main -Wno-missing-prototypes -c -o $@ $<

@@ -9,11 +9,11 @@
  * neighbours, with the data in the requests' own space; when it ends, its
  * requests are done.
  *
- * With -d or -w there is a pool of blocks besides.  It is never read into
- * or written from by the engine: what has been read or written is copied
- * into it, what is asked for and in it is copied out, and dirty sectors
- * are copied out to be written behind.  So a block is never busy, and
- * always the newest that there is.
+ * With -d or -w there is a pool of blocks besides (cache.c).  The engine
+ * never reads into it or writes from it: what has been read or written is
+ * copied into it, what is asked for and in it is copied out, and dirty
+ * sectors are copied out to be written behind.  So a block is never busy,
+ * and always the newest that there is.
  *
  * 1. Overlapping requests, of which one changes the disk, take effect in
  *    the order they came; others don't wait for each other.  Those under
@@ -60,17 +60,10 @@
 
 typedef struct Run	Run;
 typedef struct List	List;
-typedef struct Region	Region;
-typedef struct Window	Window;
-typedef struct Block	Block;
-typedef struct Queue	Queue;
-typedef struct Piece	Piece;
 typedef struct Own	Own;
 typedef struct Stream	Stream;
 
 enum {
-	Pages		= 512,		/* of a Region */
-	Ahead		= 64,		/* pages looked at together */
 	Stall_ms	= 10,		/* between looks at how often the loop had to wait for a page */
 	Verifymax	= 128,		/* sectors of a verify read at a time */
 	Owns		= 16,		/* requests of our own under way */
@@ -115,19 +108,6 @@ struct Own {
 	int	careful;	/* one sector at a time, as more have failed */
 };
 
-/* What we know of pages that lie together: which were in memory at tick. */
-struct Region {
-	uint	tick;
-	uint64_t page[Pages / 64];
-};
-
-/* A file, as far as it is mapped. */
-struct Window {
-	uvlong	len;		/* bytes; 0: it isn't */
-	uvlong	asked;		/* bytes that it was asked to have */
-	Region	*regions;
-};
-
 static uvlong first, nsec;	/* the export, in sectors of the image */
 static int broken;		/* the errno of the sync that failed, or 0 (inv. 4) */
 
@@ -155,21 +135,18 @@ static int saving;
 static uvlong saveretry;	/* when one that failed is tried again, though nobody asks */
 static Io *held;		/* requests that wait until the image stands still, in the order they came */
 static uint nheld;
-static uvlong came;		/* requests so far */
+static uvlong came;		/* requests so far, with our own */
+static uvlong asked;		/* those of users, but for flushes and trims */
 static Op jobop;
 static int closing;		/* nothing more is begun of our own accord */
 static uint under[Nfiles];	/* transfers and trims of each file that the engine has */
 
-static Window windows[Nfiles];
 static uvlong pagesize;
 
 static int stalled;		/* the engine wants another kick */
 
 static uvlong now;		/* milliseconds */
-static uint tick = 1;		/* counts the times that all regions were forgotten */
-static uvlong ticked;		/* when that was last */
 static uvlong stalls;		/* diskstalls then */
-static uvlong nowindow;		/* the mapping is not used until then */
 static uvlong sleeps;		/* disksleeps, when we last looked */
 static uvlong slowtill;		/* writes are left to the engine until then */
 static uvlong slowfor;		/* how long that was */
@@ -376,501 +353,36 @@ readfailed(Io *io, uvlong lba, int error)
 	finish(io, EIO);
 }
 
-/* The pool. */
-
-/*
- * Blocks of the disk in memory of our own: with -d, where the page cache is
- * out of the way, and with -w, where a write is answered when it is here.
- * The pool moves no data to or from the disk; it is filled from what has
- * been read or written, and says what must be written.
- *
- * A sector of a block is valid when we have its newest content, dirty when
- * the disk has not, and flying while a copy of it is being written.
- *
- * What leaves is decided by S3-FIFO: a new block goes into a small queue,
- * and from there into the main one only if it has been used again by the
- * time it has passed; so one sequential pass over the disk, whose blocks
- * are used once, goes through the small queue and leaves the main one as it
- * is.  A block that left unused and is soon wanted again was judged wrongly
- * and goes to the main queue at once.  Two queues in the order of arrival
- * need no moving on a hit, which is why it is not LRU.
- *
- * When every block is in use, a new one costs a copy, and hardly pays for it
- * where requests are scattered over a disk that is far larger.  So of the
- * blocks that the disk has moved for a request only one in Sample becomes
- * new.  Which ones is as good as drawn by lot, and drawn anew with each
- * Epoch; so a block that is wanted again and again gets in soon.
- */
-enum {
-	Blocksec	= 16,			/* sectors of a block */
-	Blocksize	= Blocksec * Sector,
-	Maxfreq		= 3,
-	Evicttries	= 256,			/* blocks looked at for one that may go */
-	Sample		= 4,
-	Epoch		= 256,			/* requests, more than those for one block that belong together */
-};
-
-struct Block {
-	uvlong	no;		/* the block's number in the image */
-	ushort	valid;		/* a bit for each sector */
-	ushort	dirty;
-	ushort	flying;
-	uchar	freq;		/* uses since it came or was last spared */
-	uchar	ahead;		/* was read ahead and not used yet */
-	uint	used;		/* when that was, in requests */
-	uchar	*data;
-	Block	*hash;		/* next of those with the same hash */
-	Block	*next;		/* next in its queue, the older first */
-};
-
-struct Queue {
-	Block	*first, *last;
-	uint	n;
-};
-
-static struct {
-	uint	n;		/* blocks; 0 without a pool */
-	Block	*block;
-	Block	**hash;
-	uint	mask;		/* of the hash table and of ghost */
-	uvlong	*ghost;		/* numbers of blocks that left the small queue unused, plus 1 */
-	Block	*spare;		/* not in use */
-	Queue	small, main;
-	uint	dirty;		/* blocks with dirty sectors */
-} pool;
-
-static uint
-hashof(uvlong no)
-{
-	return (uint)(no * 0x9e3779b97f4a7c15ULL >> 32) & pool.mask;
-}
-
-static Block*
-find(uvlong no)
-{
-	Block *b;
-
-	for(b = pool.hash[hashof(no)]; b != NULL && b->no != no; b = b->hash)
-		;
-	return b;
-}
-
-static void
-enqueue(Queue *q, Block *b)
-{
-	b->next = NULL;
-	if(q->first == NULL)
-		q->first = b;
-	else
-		q->last->next = b;
-	q->last = b;
-	q->n++;
-}
-
-static Block*
-dequeue(Queue *q)
-{
-	Block *b = q->first;
-
-	q->first = b->next;
-	q->n--;
-	return b;
-}
-
-static void
-unhash(Block *b)
-{
-	Block **p;
-
-	for(p = &pool.hash[hashof(b->no)]; *p != b; p = &(*p)->hash)
-		;
-	*p = b->hash;
-}
-
-/*
- * Take the block that is missed least out of its queue.  Returns NULL when
- * too many are dirty or on their way to the disk.
- */
-static Block*
-evict(void)
-{
-	Block *b;
-	uint tries;
-
-	for(tries = 0; tries < Evicttries; tries++){
-		if(pool.main.n == 0 || pool.small.n > pool.n / 10){
-			b = dequeue(&pool.small);
-			if(b->freq > 0 || b->dirty || b->flying){
-				enqueue(b->freq > 0 ? &pool.main : &pool.small, b);
-				b->freq = 0;
-				continue;
-			}
-			pool.ghost[hashof(b->no)] = b->no + 1;
-		}else{
-			b = dequeue(&pool.main);
-			if(b->freq > 0 || b->dirty || b->flying){
-				if(b->freq > 0)
-					b->freq--;
-				enqueue(&pool.main, b);
-				continue;
-			}
-		}
-		unhash(b);
-		if(b->ahead)
-			stats.wasted++;
-		return b;
-	}
-	return NULL;
-}
-
-/*
- * The block with this number, new and empty if we had none.  Returns NULL
- * when there is no room.
- */
-static Block*
-claim(uvlong no)
-{
-	Block *b = find(no);
-	uint h = hashof(no);
-
-	if(b != NULL)
-		return b;
-	if((b = pool.spare) != NULL)
-		pool.spare = b->next;
-	else if((b = evict()) == NULL)
-		return NULL;
-	b->no = no;
-	b->valid = b->dirty = b->flying = 0;
-	b->freq = b->ahead = 0;
-	b->used = (uint)stats.reads;
-	b->hash = pool.hash[h];
-	pool.hash[h] = b;
-	enqueue(pool.ghost[h] == no + 1 ? &pool.main : &pool.small, b);
-	return b;
-}
-
-/*
- * Is a block that the disk has read or written for a request to have room
- * here?
- */
-static int
-welcome(uvlong no)
-{
-	uvlong x = no ^ (stats.reads + stats.writes) / Epoch << 40;
-
-	if(pool.spare != NULL || pool.ghost[hashof(no)] == no + 1 || find(no) != NULL)
-		return 1;
-	/* Mixed well, as requests that come in a rhythm must not keep time with it. */
-	x *= 0x9e3779b97f4a7c15ULL;
-	x = (x ^ x >> 32) * 0xd6e8feb86659fd93ULL;
-	return (x >> 32) % Sample == 0;
-}
-
-/*
- * A block is used.  Uses that follow each other closely are one: requests
- * smaller than a block, and those that lie across two.  What was read ahead
- * is used for the first time, not again.
- */
-static void
-use(Block *b)
-{
-	if(b->ahead){
-		b->ahead = 0;
-		stats.ahead++;
-	}else if((uint)stats.reads - b->used > Queuemax && b->freq < Maxfreq)
-		b->freq++;
-	b->used = (uint)stats.reads;
-}
-
-static void
-setdirty(Block *b, uint dirty)
-{
-	pool.dirty += (uint)(dirty != 0) - (uint)(b->dirty != 0);
-	b->dirty = (ushort)dirty;
-}
-
-/*
- * A run of sectors, block by block: the piece of the run that lies in the
- * block it begins in.
- */
-struct Piece {
-	uvlong	no;
-	uint	at;		/* sectors into the block */
-	uint	n;		/* sectors */
-	uint	bits;
-};
-
-static Piece
-piece(uvlong lba, uint n)
-{
-	Piece p = { (first + lba) / Blocksec, (uint)((first + lba) % Blocksec), n, 0 };
-
-	if(p.n > Blocksec - p.at)
-		p.n = Blocksec - p.at;
-	p.bits = ((1U << p.n) - 1) << p.at;
-	return p;
-}
-
-/*
- * Are all these sectors valid?
- */
-static int
-pooled(uvlong lba, uint n)
-{
-	Block *b;
-	Piece p;
-
-	for(; n > 0; lba += p.n, n -= p.n){
-		p = piece(lba, n);
-		b = find(p.no);
-		if(b == NULL || (b->valid & p.bits) != p.bits)
-			return 0;
-	}
-	return 1;
-}
-
-/*
- * Copy what is valid of these sectors over what was read from the disk.
- */
-static void
-overlay(uchar *to, uvlong lba, uint n)
-{
-	Block *b;
-	Piece p;
-	uint i;
-
-	for(; n > 0; to += p.n * Sector, lba += p.n, n -= p.n){
-		p = piece(lba, n);
-		b = find(p.no);
-		if(b == NULL)
-			continue;
-		use(b);
-		if((b->valid & p.bits) == p.bits){
-			memcpy(to, b->data + p.at * Sector, p.n * Sector);
-			continue;
-		}
-		for(i = 0; i < p.n; i++)
-			if(b->valid >> (p.at + i) & 1)
-				memcpy(to + i * Sector, b->data + (p.at + i) * Sector, Sector);
-	}
-}
-
-/*
- * Keep what was read from the disk, where we have nothing newer.
- */
-static void
-fill(uchar *from, uvlong lba, uint n, int ahead)
-{
-	Block *b;
-	Piece p;
-	uint i;
-
-	for(; n > 0; from += p.n * Sector, lba += p.n, n -= p.n){
-		p = piece(lba, n);
-		if(!ahead && !welcome(p.no))
-			continue;
-		b = claim(p.no);
-		if(b == NULL)
-			return;
-		if(b->valid == 0)
-			b->ahead = (uchar)ahead;
-		for(i = 0; i < p.n; i++)
-			if(!(b->valid >> (p.at + i) & 1))
-				memcpy(b->data + (p.at + i) * Sector, from + i * Sector, Sector);
-		b->valid |= (ushort)p.bits;
-	}
-}
-
-/*
- * Note what has been written to the disk.  A block that we don't have is
- * made only with -d: otherwise the page cache has it.
- */
-static void
-update(uchar *from, uvlong lba, uint n)
-{
-	Block *b;
-	Piece p;
-
-	for(; n > 0; from += p.n * Sector, lba += p.n, n -= p.n){
-		p = piece(lba, n);
-		b = disk.direct && welcome(p.no) ? claim(p.no) : find(p.no);
-		if(b == NULL)
-			continue;
-		memcpy(b->data + p.at * Sector, from, p.n * Sector);
-		b->valid |= (ushort)p.bits;
-		setdirty(b, b->dirty & ~p.bits);
-	}
-}
-
-/*
- * A write has failed: nobody knows what the disk has of these sectors.  What
- * is dirty has been answered, and will be written all the same.
- */
-static void
-distrust(uvlong lba, uint n)
-{
-	Block *b;
-	Piece p;
-
-	for(; n > 0; lba += p.n, n -= p.n){
-		p = piece(lba, n);
-		if((b = find(p.no)) != NULL)
-			b->valid &= (ushort)(~p.bits | (uint)b->dirty);
-	}
-}
-
-/*
- * Forget sectors, dirty or not.
- */
-static void
-drop(uvlong lba, uvlong n)
-{
-	uvlong from = first + lba, to = from + n;
-	uint i, bits;
-	Block *b;
-	Piece p;
-
-	if(n / Blocksec < pool.n){
-		for(; n > 0; lba += p.n, n -= p.n){
-			p = piece(lba, n < Blocksec ? (uint)n : Blocksec);
-			if((b = find(p.no)) != NULL){
-				b->valid &= (ushort)~p.bits;
-				setdirty(b, b->dirty & ~p.bits);
-			}
-		}
-		return;
-	}
-	for(b = pool.block; b < pool.block + pool.n; b++)
-		for(i = 0; i < Blocksec; i++){
-			bits = 1U << i;
-			if((b->valid & bits) && b->no * Blocksec + i >= from && b->no * Blocksec + i < to){
-				b->valid &= (ushort)~bits;
-				setdirty(b, b->dirty & ~bits);
-			}
-		}
-}
-
-/*
- * Have the processor fetch what a read may find here.
- */
-static void
-fetchpool(uvlong lba, uint n)
-{
-	Block *b;
-	Piece p;
-	uint i;
-
-	for(; n > 0; lba += p.n, n -= p.n){
-		p = piece(lba, n);
-		if((b = find(p.no)) == NULL)
-			return;
-		for(i = 0; i < p.n * Sector; i += 64)
-			__builtin_prefetch(b->data + p.at * Sector + i, 0, 2);
-	}
-}
-
 /*
  * Give a read what has come to its own space.
  */
 static void
 deliver(Io *io)
 {
-	if(pool.n > 0){
-		overlay(io->space, io->lba, io->nsec);
+	if(poolsize() > 0){
+		poolget(io->space, first + io->lba, io->nsec);
 		if(disk.direct)
-			fill(io->space, io->lba, io->nsec, 0);
+			poolfill(io->space, first + io->lba, io->nsec, 0);
 	}
 	memcpy(io->room(io), io->space, io->nsec * Sector);
 	finish(io, 0);
 }
 
-/* What is in memory. */
-
-static int
-known(int file, uvlong page)
-{
-	Region *r = &windows[file].regions[page / Pages];
-	uint i = page % Pages;
-
-	return r->tick == tick && (r->page[i / 64] >> i % 64 & 1);
-}
-
 /*
- * Note what the system says of n pages of one region.
- */
-static void
-note(int file, uvlong page, uint n, uchar *vec)
-{
-	Region *r = &windows[file].regions[page / Pages];
-	uint i, at = page % Pages;
-	uint64_t bit;
-
-	if(r->tick != tick){
-		memset(r->page, 0, sizeof r->page);
-		r->tick = tick;
-	}
-	for(i = 0; i < n; i++, at++){
-		bit = (uint64_t)1 << at % 64;
-		if(vec[i] & 1)
-			r->page[at / 64] |= bit;
-		else
-			r->page[at / 64] &= ~bit;
-	}
-}
-
-/*
- * Ask the system about a page, and about those behind it while we are at
- * it: the whole region when nothing of it is known.
- */
-static int
-look(int file, uvlong page)
-{
-	Window *w = &windows[file];
-	uchar vec[Pages];
-	uvlong last = (w->len - 1) / pagesize;
-	uint n = Ahead;
-
-	if(w->regions[page / Pages].tick != tick){
-		page -= page % Pages;
-		n = Pages;
-	}
-	if(n > Pages - page % Pages)
-		n = (uint)(Pages - page % Pages);
-	if(n > last + 1 - page)
-		n = (uint)(last + 1 - page);
-	if(diskincore(file, page * pagesize, n * pagesize, vec) < 0)
-		return 0;
-	note(file, page, n, vec);
-	return 1;
-}
-
-static int
-incore(int file, uvlong page)
-{
-	return known(file, page) || (look(file, page) && known(file, page));
-}
-
-/*
- * Can this be copied from the mapping without waiting?  What we knew is
- * forgotten after RESIDENT_MS, as the system may have dropped pages since.
- * Should it do so sooner, and have us wait for one, the mapping is left
- * alone for a while.
+ * Can this be copied from the mapping without waiting?  Should the system
+ * drop one of the pages all the same, and have us wait for it, the mapping
+ * is left alone for a while.
  */
 static int
 mapped(Home h, size_t len)
 {
-	uvlong page = h.off / pagesize, last = (h.off + len - 1) / pagesize;
-
 	/* One that came before the image shrank may lie behind its end. */
-	if(h.off + len > windows[h.file].len || now < nowindow)
+	if(!windowhas(h.file, h.off, len))
 		return 0;
-	for(; page <= last; page++)
-		if(!incore(h.file, page))
-			return 0;
 	/* One that can't be read all the same is the engine's to find out about. */
 	if(disktouch(h.file, h.off, len) == 0)
 		return 1;
-	nowindow = now + 2 * RESIDENT_MS;
+	windowclose();
 	return 0;
 }
 
@@ -889,8 +401,7 @@ resident(Io *io)
 }
 
 /*
- * Forget what we know of pages when it is old, and see from time to time
- * whether the loop had to wait for one.
+ * See from time to time whether the loop had to wait for a page.
  */
 static void
 forget(void)
@@ -898,41 +409,15 @@ forget(void)
 	static uvlong looked;
 	uvlong s;
 
+	windowtime(now);
 	if(now - looked < Stall_ms)
 		return;
 	looked = now;
 	sleeps = disksleeps();
 	s = diskstalls();
 	if(s != stalls)
-		nowindow = now + 2 * RESIDENT_MS;
+		windowclose();
 	stalls = s;
-	if(now - ticked >= RESIDENT_MS){
-		tick++;
-		ticked = now;
-	}
-}
-
-/*
- * Map a file, and have room for what we know of its pages.  Without,
- * reads go another way.
- */
-static void
-openwindow(int file, uvlong size)
-{
-	Window *w = &windows[file];
-
-	pagesize = (uvlong)sysconf(_SC_PAGESIZE);
-	if(w->asked == size)
-		return;
-	w->asked = size;
-	free(w->regions);
-	w->regions = NULL;
-	w->len = diskmap(file, size) ? size : 0;
-	if(w->len == 0)
-		return;
-	w->regions = calloc((size_t)(w->len / pagesize / Pages + 1), sizeof *w->regions);
-	if(w->regions == NULL)
-		w->len = 0;
 }
 
 /*
@@ -950,12 +435,12 @@ fetch(Io *io, uvlong most)
 
 	if(io->op != Oread || (most > Head && io->nsec <= Head / Sector))
 		return;		/* nothing to be copied, or fetched already */
-	if(pool.n > 0 && most > Head)
-		fetchpool(io->lba, io->nsec);
+	if(poolsize() > 0 && most > Head)
+		poolfetch(first + io->lba, io->nsec);
 	n = freezemap(io->lba, io->nsec, &h);
 	at = h.off;
 	end = at + n * Sector;
-	if(end > windows[h.file].len)
+	if(end > windowsize(h.file))
 		return;
 	for(; at < end; at += n){
 		n = pagesize - at % pagesize;
@@ -988,8 +473,8 @@ settled(Io *io)
 static void
 written(Io *io)
 {
-	if(pool.n > 0 && io->op == Owrite)
-		update(io->data, io->lba, io->nsec);
+	if(poolsize() > 0 && io->op == Owrite)
+		poolwritten(io->data, first + io->lba, io->nsec, disk.direct);
 	if(!shadowed){
 		settled(io);
 		return;
@@ -1322,8 +807,8 @@ retry(Io *io, int alone, int error)
 			error = freezefull(error);
 		if(error != Unanswered)
 			complain("write error", io->lba, error);
-		if(pool.n > 0)
-			distrust(io->lba, io->nsec);
+		if(poolsize() > 0)
+			pooldistrust(first + io->lba, io->nsec);
 		finish(io, error);
 	}
 }
@@ -1461,7 +946,7 @@ aheaddone(Op *op)
 	Own *o = (Own*)r->io[0];
 
 	if(op->error == 0)
-		fill(o->io.space, o->io.lba, o->io.nsec, 1);
+		poolfill(o->io.space, first + o->io.lba, o->io.nsec, 1);
 	freerun(r);
 	delist(&o->io);
 	freeown(o);
@@ -1500,7 +985,7 @@ stream(Io *io)
 static void
 ahead(Stream *s)
 {
-	uint n, most = pool.n * Blocksec / (4 * Streams);
+	uint n, most = poolsize() / (4 * Streams);
 	Own *o;
 	Io *a;
 	Home h;
@@ -1511,14 +996,14 @@ ahead(Stream *s)
 		return;
 	if(s->window == 0)
 		s->window = Aheadmin;
-	else if(s->window < Aheadmax && s->window < most && stats.wasted <= stats.ahead / 4 + Aheadmin)
+	else if(s->window < Aheadmax && s->window < most && poolpays())
 		s->window *= 2;
 	while(s->upto < s->next + s->window && s->upto < nsec){
 		n = s->window < Ownsize / Sector ? s->window : Ownsize / Sector;
 		if(n > nsec - s->upto)
 			n = (uint)(nsec - s->upto);
 		n = freezemap(s->upto, n, &h);
-		if(pooled(s->upto, n)){
+		if(poolhas(first + s->upto, n)){
 			s->upto += n;
 			continue;
 		}
@@ -1546,7 +1031,7 @@ follow(Io *io)
 {
 	Stream *s = stream(io);
 
-	s->used = (uint)stats.reads | 1;
+	s->used = (uint)asked | 1;
 	if(io->lba + io->nsec <= s->next)
 		return;
 	s->next = io->lba + io->nsec;
@@ -1561,10 +1046,6 @@ follow(Io *io)
  * FLUSH_MS, and when somebody waits for it.
  */
 static struct {
-	Block	**list;
-	uint	n;		/* blocks on the list */
-	uint	at;		/* the next one to be written, and the sector in it */
-	uint	bit;
 	uint	flying;		/* writes under way */
 	uint	no;		/* counts passes */
 	int	running;
@@ -1577,41 +1058,6 @@ static uint firstpass;		/* that a freeze waits for */
 static int lost;		/* the error of the last pass, until one succeeds */
 static List toclean;		/* flushes that wait for the end of pass io->at */
 
-static int
-byblock(const void *a, const void *b)
-{
-	const Block *const *x = a, *const *y = b;
-
-	return (*x)->no < (*y)->no ? -1 : (*x)->no > (*y)->no;
-}
-
-/*
- * Find the next dirty sectors of the pass that follow each other, as many as
- * one write can take.  Returns how many; the first is put into *lba.
- */
-static uint
-gather(uvlong *lba)
-{
-	Block *b;
-	uvlong s, end = 0;
-	uint n = 0;
-
-	for(; pass.at < pass.n; pass.at++, pass.bit = 0){
-		b = pass.list[pass.at];
-		for(; pass.bit < Blocksec; pass.bit++){
-			s = b->no * Blocksec + pass.bit;
-			if(n > 0 && (s != end || n == Ownsize / Sector || !(b->dirty >> pass.bit & 1)))
-				return n;
-			if(!(b->dirty >> pass.bit & 1))
-				continue;
-			if(n++ == 0)
-				*lba = s - first;
-			end = s + 1;
-		}
-	}
-	return n;
-}
-
 /*
  * Copy the next piece of a write that is dirty still: since it was found
  * others may have written or trimmed there.  It is copied only now, when
@@ -1621,26 +1067,13 @@ gather(uvlong *lba)
 static void
 lift(Own *o)
 {
+	uint left = o->io.nsec - o->at, skip = poolclean(first + o->io.lba + o->at, left);
 	uvlong lba;
-	Block *b;
-	Piece p;
 
-	for(o->n = 0; o->at + o->n < o->io.nsec && !(o->careful && o->n == 1); ){
-		lba = o->io.lba + o->at + o->n;
-		p = piece(lba, 1);
-		b = find(p.no);
-		if(b != NULL && (b->dirty & p.bits)){
-			if(o->n == 0)
-				o->io.data = o->io.space + lead(lba) * Sector;
-			memcpy(o->io.data + o->n * Sector, b->data + p.at * Sector, Sector);
-			b->flying |= (ushort)p.bits;
-			setdirty(b, b->dirty & ~p.bits);
-			o->n++;
-		}else if(o->n > 0)
-			break;
-		else
-			o->at++;
-	}
+	o->at += skip;
+	lba = o->io.lba + o->at;
+	o->io.data = o->io.space + lead(lba) * Sector;
+	o->n = poollift(o->io.data, first + lba, o->careful && left > skip ? 1 : left - skip);
 }
 
 /*
@@ -1676,23 +1109,13 @@ static void
 land(Own *o, int error)
 {
 	uvlong lba = o->io.lba + o->at;
-	uint n = o->n;
-	Block *b;
-	Piece p;
 
-	if(error != 0 && (n == 1 || error == Unanswered))
+	if(error != 0 && (o->n == 1 || error == Unanswered))
 		pass.error = error;
-	if(error != 0 && n == 1 && error != Unanswered)
+	if(error != 0 && o->n == 1 && error != Unanswered)
 		complain("write error", lba, error);
-	for(; n > 0; lba += p.n, n -= p.n){
-		p = piece(lba, n);
-		b = find(p.no);		/* flying blocks stay */
-		b->flying &= (ushort)~p.bits;
-		if(error != 0)
-			setdirty(b, b->dirty | p.bits);
-		else if(!disk.direct)
-			b->valid &= (ushort)(~p.bits | (uint)b->dirty);	/* the page cache has it now */
-	}
+	/* Without -d the page cache has it now. */
+	poollanded(first + lba, o->n, error == 0, disk.direct);
 	/* Which sector is bad shows when they are written one by one. */
 	if(error != 0 && error != Unanswered && o->n > 1)
 		o->careful = 1;
@@ -1722,12 +1145,12 @@ landed(Op *op)
 static void
 pump(void)
 {
-	uvlong lba;
+	uvlong s;
 	uint n;
 	Own *o;
 
-	while(freeowns != NULL && (n = gather(&lba)) > 0){
-		o = newown(Owrite, lba, n);
+	while(freeowns != NULL && (n = poolnext(Ownsize / Sector, &s)) > 0){
+		o = newown(Owrite, s - first, n);
 		pass.flying++;
 		if(enlist(&o->io) == 0)
 			writeback(&o->io);
@@ -1737,16 +1160,11 @@ pump(void)
 static void
 startpass(void)
 {
-	Block *b;
-
 	pass.no++;
-	pass.n = pass.at = pass.bit = pass.flying = 0;
+	pass.flying = 0;
 	pass.error = 0;
 	pass.running = 1;
-	for(b = pool.block; pass.n < pool.dirty; b++)
-		if(b->dirty != 0)
-			pass.list[pass.n++] = b;
-	qsort(pass.list, pass.n, sizeof *pass.list, byblock);
+	poolpass();
 }
 
 /*
@@ -1760,7 +1178,7 @@ endpass(void)
 	List all = toclean;
 	Io *io;
 
-	if(!pass.running || pass.at < pass.n || pass.flying > 0)
+	if(!pass.running || !poolpassed() || pass.flying > 0)
 		return;
 	pass.running = 0;
 	flushdue = now + FLUSH_MS;
@@ -1803,35 +1221,11 @@ passes(void)
 		pump();
 		endpass();
 	}
-	if(!pass.running && (toclean.first != NULL || (pool.dirty > pool.n / 2 && lost == 0) || (pool.dirty > 0 && mustpass()) || (pool.dirty > 0 && now >= flushdue))){
+	if(!pass.running && (toclean.first != NULL || (pooldirty() > poolsize() / 2 && lost == 0) || (pooldirty() > 0 && (mustpass() || now >= flushdue)))){
 		startpass();
 		pump();
 		endpass();
 	}
-}
-
-/*
- * Have blocks for all of these sectors.  When nearly all are dirty, one
- * may have to go for the next.
- */
-static int
-haveroom(uvlong lba, uint n)
-{
-	uvlong l;
-	uint m;
-	Piece p;
-
-	for(l = lba, m = n; m > 0; l += p.n, m -= p.n){
-		p = piece(l, m);
-		if(claim(p.no) == NULL)
-			return 0;
-	}
-	for(l = lba, m = n; m > 0; l += p.n, m -= p.n){
-		p = piece(l, m);
-		if(find(p.no) == NULL)
-			return 0;
-	}
-	return 1;
 }
 
 /*
@@ -1841,24 +1235,12 @@ haveroom(uvlong lba, uint n)
 static int
 absorb(Io *io)
 {
-	uchar *from = io->data;
-	uvlong lba = io->lba;
-	uint n = io->nsec;
-	Block *b;
-	Piece p;
+	int clean = pooldirty() == 0;
 
-	if(!haveroom(lba, n))
+	if(!poolput(io->data, first + io->lba, io->nsec))
 		return 0;
-	if(pool.dirty == 0)
+	if(clean)
 		flushdue = now + FLUSH_MS;
-	for(; n > 0; from += p.n * Sector, lba += p.n, n -= p.n){
-		p = piece(lba, n);
-		b = find(p.no);
-		use(b);
-		memcpy(b->data + p.at * Sector, from, p.n * Sector);
-		b->valid |= (ushort)p.bits;
-		setdirty(b, b->dirty | p.bits);
-	}
 	finish(io, 0);
 	return 1;
 }
@@ -1890,21 +1272,21 @@ trimmed(Op *o)
 		error = freezefull(error);
 	if(error != 0 && error != Unanswered)
 		complain("trim error", io->range[io->at].lba, error);
-	else if(error == 0 && pool.n > 0)
-		drop(io->range[io->at].lba, io->range[io->at].nsec);
+	else if(error == 0 && poolsize() > 0)
+		pooldrop(first + io->range[io->at].lba, io->range[io->at].nsec);
 	if(error == 0 && ++io->at < (uint)io->nrange){
 		trim(io);
 		return;
 	}
 	changing--;
-	tick++;			/* holes are not in memory */
+	windowforget();		/* holes are not in memory */
 	if(error == 0){
 		written(io);
 		return;
 	}
 	/* What was trimmed has taken effect all the same. */
-	if(pool.n > 0)
-		distrust(io->range[io->at].lba, io->range[io->at].nsec);
+	if(poolsize() > 0)
+		pooldistrust(first + io->range[io->at].lba, io->range[io->at].nsec);
 	io->nrange = (int)io->at;
 	io->error = error;
 	if(shadowed && io->nrange > 0)
@@ -1929,13 +1311,13 @@ copyout(Io *io)
 	for(at = 0; at < io->nsec; at += n){
 		n = freezemap(io->lba + at, io->nsec - at, &h);
 		if(diskcopy(to + at * Sector, h.file, h.off, n * Sector) < 0){
-			nowindow = now + 2 * RESIDENT_MS;
+			windowclose();
 			readfailed(io, io->lba + at, EIO);
 			return;
 		}
 	}
-	if(pool.n > 0)
-		overlay(to, io->lba, io->nsec);
+	if(poolsize() > 0)
+		poolget(to, first + io->lba, io->nsec);
 	finish(io, 0);
 }
 
@@ -1949,7 +1331,7 @@ tryread(Io *io)
 	uint n, at;
 	Home h;
 
-	if(windows[Image].len != 0 && now >= nowindow)
+	if(windowused())
 		return 0;
 	for(at = 0; at < io->nsec; at += n){
 		n = freezemap(io->lba + at, io->nsec - at, &h);
@@ -1965,8 +1347,8 @@ tryread(Io *io)
 static int
 hot(Io *io)
 {
-	if(pool.n > 0 && pooled(io->lba, io->nsec)){
-		overlay(io->room(io), io->lba, io->nsec);
+	if(poolsize() > 0 && poolhas(first + io->lba, io->nsec)){
+		poolget(io->room(io), first + io->lba, io->nsec);
 		finish(io, 0);
 	}else if(resident(io))
 		copyout(io);
@@ -1987,7 +1369,7 @@ readall(Io **q, int n)
 	int i, cold = 0;
 
 	for(i = 0; i < n; i++){
-		if(disk.direct && pool.n > 0)
+		if(disk.direct && poolsize() > 0)
 			follow(q[i]);
 		if(i + 1 < n)
 			fetch(q[i+1], pagesize);
@@ -2012,9 +1394,9 @@ partial(Home h, uvlong len)
 {
 	uvlong end = h.off + len;
 
-	if(end >= windows[h.file].len)
+	if(end >= windowsize(h.file))
 		return h.off % pagesize != 0 || end % pagesize != 0;
-	return (h.off % pagesize != 0 && !incore(h.file, h.off / pagesize)) || (end % pagesize != 0 && !incore(h.file, end / pagesize));
+	return (h.off % pagesize != 0 && !windowpage(h.file, h.off)) || (end % pagesize != 0 && !windowpage(h.file, end));
 }
 
 /*
@@ -2108,7 +1490,7 @@ admitted(Io **q, int n)
 
 	if(freezestate() == Fnone)
 		return n;
-	for(i = 0; i < n && freezefits(q[i]->lba, q[i]->nsec, pool.dirty * Blocksec); i++)
+	for(i = 0; i < n && freezefits(q[i]->lba, q[i]->nsec, pooldirty()); i++)
 		;
 	return i;
 }
@@ -2251,7 +1633,7 @@ static int
 poolonly(Io *io)
 {
 	if(io->op == Oread)
-		return pool.n > 0 && pooled(io->lba, io->nsec);
+		return poolsize() > 0 && poolhas(first + io->lba, io->nsec);
 	return io->op == Owrite && behind && !io->stable;
 }
 
@@ -2548,7 +1930,6 @@ movenext(void)
 static void
 merge(void)
 {
-	uvlong asked = stats.reads + stats.writes;
 	uint most = now < mover.busytill ? 1 : Moves;
 
 	if(asked != mover.asked){
@@ -2578,9 +1959,9 @@ quiet(void)
 	int s = freezestate();
 
 	if(s == Fpreparing)
-		return !pass.running && (pool.dirty == 0 || pass.no >= firstpass);
+		return !pass.running && (pooldirty() == 0 || pass.no >= firstpass);
 	if(s == Fstopping)
-		return changing == 0 && !pass.running && pool.dirty == 0;
+		return changing == 0 && !pass.running && pooldirty() == 0;
 	return under[Shadow] == 0 && mover.n == 0 && !saving && torecord.first == NULL;
 }
 
@@ -2593,7 +1974,7 @@ stepdone(void)
 	int s = freezestate();
 
 	shadowed = s == Ffrozen || s == Fthawing || s == Fmerging || s == Fending;
-	openwindow(Shadow, shadowed && s != Fending ? freezesize() : 0);
+	windowopen(Shadow, shadowed && s != Fending ? freezesize() : 0);
 	if(stopped())
 		return;
 	mover.size = Ownsize / Sector;
@@ -2623,7 +2004,7 @@ freezing(void)
 	if(syncing || (broken && freezestate() != Fcancelling) || !freezejob(&jobop, quiet()))
 		return;
 	if(freezestate() == Fending)
-		openwindow(Shadow, 0);
+		windowopen(Shadow, 0);
 	jobop.done = jobdone;
 	syncing = 1;
 	syncstart = now;
@@ -2744,7 +2125,7 @@ bufwait(void)
 		return now >= saveretry ? 0 : (int)(saveretry - now);
 	if(toclean.first != NULL)
 		return 0;
-	if(pool.dirty == 0)
+	if(pooldirty() == 0)
 		return -1;
 	return now >= flushdue ? 0 : (int)(flushdue - now);
 }
@@ -2761,10 +2142,14 @@ account(Io *io)
 	concern(io, io->lba, io->lba + io->nsec);
 	switch(io->op){
 	case Oread:
+		asked++;
+		poolclock();
 		stats.reads++;
 		stats.readsec += io->nsec;
 		break;
 	case Owrite:
+		asked++;
+		poolclock();
 		stats.writes++;
 		stats.writesec += io->nsec;
 		break;
@@ -2825,27 +2210,8 @@ initruns(void)
 int
 bufpool(uint mib, int writebehind)
 {
-	uchar *data;
-	uint i, size = 1;
-
-	pool.n = (uint)((uvlong)mib * 1024 * 1024 / Blocksize);
-	if((uvlong)mib * 1024 * 1024 > SIZE_MAX / 2)
+	if(poolinit(mib) < 0 || initowns() < 0)
 		return -1;
-	while(size < pool.n)
-		size *= 2;
-	pool.mask = size - 1;
-	pool.block = calloc(pool.n, sizeof *pool.block);
-	pool.hash = calloc(size, sizeof *pool.hash);
-	pool.ghost = calloc(size, sizeof *pool.ghost);
-	pass.list = calloc(pool.n, sizeof *pass.list);
-	data = aligned_alloc(4096, (size_t)pool.n * Blocksize);
-	if(pool.block == NULL || pool.hash == NULL || pool.ghost == NULL || pass.list == NULL || data == NULL || initowns() < 0)
-		return -1;
-	for(i = 0; i < pool.n; i++){
-		pool.block[i].data = data + (size_t)i * Blocksize;
-		pool.block[i].next = pool.spare;
-		pool.spare = &pool.block[i];
-	}
 	behind = writebehind;
 	return 0;
 }
@@ -2859,16 +2225,17 @@ bufinit(uvlong offset, uvlong length)
 		all = Maxlba;
 	if(offset >= all || length > all - offset)
 		return -1;
-	if(pool.n > 0 && offset == first && all - offset < nsec){
+	if(poolsize() > 0 && offset == first && all - offset < nsec){
 		warnx("the disk has become smaller: what was not written behind its end is lost");
-		drop(all - offset, nsec - (all - offset));
+		pooldrop(all, nsec - (all - offset));
 	}
 	first = offset;
 	nsec = length > 0 ? length : all - offset;
 	freezeexport(first, nsec);
 	if(freeruns == NULL && !bufbusy())
 		initruns();
-	openwindow(Image, disk.size);
+	pagesize = (uvlong)sysconf(_SC_PAGESIZE);
+	windowopen(Image, disk.size);
 	return 0;
 }
 

@@ -193,6 +193,109 @@ void	bufclose(void);
  */
 int	bufpool(uint mib, int writebehind);
 
+/* cache.c: the pool.  Sectors are those of the image. */
+
+/* Have a pool of so many MiB.  Returns -1 when there is no memory. */
+int	poolinit(uint mib);
+
+/* Sectors that it has room for; 0 without one. */
+uint	poolsize(void);
+
+/* One more request has come: the pool tells time by them. */
+void	poolclock(void);
+
+/* Are all these sectors valid? */
+int	poolhas(uvlong s, uint n);
+
+/* Copy what is valid of these sectors over what the disk has. */
+void	poolget(uchar *to, uvlong s, uint n);
+
+/* Have the processor fetch what a read may find here. */
+void	poolfetch(uvlong s, uint n);
+
+/*
+ * Keep what was read from the disk, where there is nothing newer.  ahead:
+ * nobody has asked for it yet.
+ */
+void	poolfill(uchar *from, uvlong s, uint n, int ahead);
+
+/*
+ * Note what has been written to the disk.  keep: blocks that aren't there
+ * may be made.
+ */
+void	poolwritten(uchar *from, uvlong s, uint n, int keep);
+
+/*
+ * A write has failed: nobody knows what the disk has of these sectors.  What
+ * is dirty has been answered, and stays valid.
+ */
+void	pooldistrust(uvlong s, uint n);
+
+/* Forget sectors, dirty or not. */
+void	pooldrop(uvlong s, uvlong n);
+
+/* Take dirty sectors.  Returns 0 when there is no room. */
+int	poolput(uchar *from, uvlong s, uint n);
+
+/* Sectors of the blocks that have dirty ones. */
+uint	pooldirty(void);
+
+/* Begin a pass over what is dirty now, in the order of the disk. */
+void	poolpass(void);
+
+/*
+ * The next dirty sectors of the pass that follow each other, max at most;
+ * the first is put into *s.  Returns how many, 0 at the end.
+ */
+uint	poolnext(uint max, uvlong *s);
+
+/* Has the pass come to its end? */
+int	poolpassed(void);
+
+/* How many of the n sectors from s on, before the first dirty one, aren't? */
+uint	poolclean(uvlong s, uint n);
+
+/*
+ * Copy the dirty ones among n sectors, up to the first that isn't, to be
+ * written.  Returns how many; they are flying until poollanded.
+ */
+uint	poollift(uchar *to, uvlong s, uint n);
+
+/*
+ * That write has ended.  Its sectors are dirty again unless ok, and stay
+ * valid if keep.
+ */
+void	poollanded(uvlong s, uint n, int ok, int keep);
+
+/* Has enough of what was read ahead lately been used? */
+int	poolpays(void);
+
+/* cache.c: what is known of the page cache */
+
+/* Map a file of that size, in bytes; no mapping when it is 0. */
+void	windowopen(int file, uvlong size);
+
+/* Bytes that are mapped; 0 if there can be no mapping. */
+uvlong	windowsize(int file);
+
+/* May the image's mapping be used now? */
+int	windowused(void);
+
+/* Are these bytes mapped, and all in the page cache, as far as is known? */
+int	windowhas(int file, uvlong off, size_t len);
+
+/* Is the page that this byte lies in? */
+int	windowpage(int file, uvlong off);
+
+/* Copying from a mapping had to wait, or failed: leave it alone for a while. */
+void	windowclose(void);
+
+/* Forget what is known of pages. */
+void	windowforget(void);
+
+/* It is so late, in milliseconds. */
+void	windowtime(uvlong ms);
+
 /* freeze.c (behaviour.md, "Freeze") */
 
 /*

@@ -88,10 +88,10 @@ ok "without a prefix it is /usr/local" installed /usr/local
 
 # The tree.  Another build's output may be anywhere under obj.
 cd "$top" || exit 1
-belongs=' Makefile README LICENSE config.h tuneup.h aoe.c ata.c buf.c linux.c freebsd.c freeze.c crc.c tags.c dat.h fns.h aoede.8 AoEded tests .ci .git .gitignore .clang-format .editorconfig obj aoede '
+belongs=' Makefile README LICENSE config.h tuneup.h aoe.c ata.c buf.c cache.c posix.c linux.c freebsd.c freeze.c crc.c tags.c dat.h fns.h aoede.8 AoEded tests .ci .git .gitignore .clang-format .editorconfig obj aoede '
 strangers() { ls -A | while read -r f; do case $belongs in *" $f "*) ;; *) echo "$f" ;; esac; done; }
 ok "the top level holds nothing that doesn't belong there" eval 'x=$(strangers); echo "$x"; [ -z "$x" ]'
-missing() { for f in Makefile README LICENSE config.h tuneup.h aoe.c ata.c buf.c linux.c dat.h fns.h aoede.8 AoEded .ci .gitignore; do [ -e $f ] || echo $f; done; }
+missing() { for f in Makefile README LICENSE config.h tuneup.h aoe.c ata.c buf.c cache.c linux.c dat.h fns.h aoede.8 AoEded .ci .gitignore; do [ -e $f ] || echo $f; done; }
 ok "and everything that does" eval 'x=$(missing); echo "$x"; [ -z "$x" ]'
 neutral() { for f in ./*.c ./*.h; do case $f in ./linux.c | ./freebsd.c | ./config.h) ;; *) echo "$f" ;; esac; done; }
 ok "platforms are told apart in linux.c, freebsd.c and config.h only" \
