@@ -174,24 +174,39 @@ testprogs: $(B)/aoede $(B)/threads/aoede $(FREEBSD) $(WIREPROGS:%=$(B)/tests/%) 
 # concerns the disk or the network once more with each variant.  Most scripts
 # mostly wait, so that some at a time get on well; engine.t and faults.t
 # measure, and run alone, and soak.t, which doesn't mind, beside the fuzzers.
+# What fails soonest and tells most comes first, what takes long last.
 PROVE = prove --timer --failures -j2
 ALONE = prove --timer --failures
-TOGETHER = $(filter-out tests/engine.t tests/faults.t tests/soak.t,$(wildcard tests/*.t))
+SCRIPTS	= $(patsubst tests/%.t,%,$(wildcard tests/*.t))
+FIRST	= build unit model wire cli docs
+LAST	= lint disk freeze freezemodel nic linux freezelinux raid
+TOGETHER = $(FIRST) $(filter-out engine faults soak $(FIRST) $(LAST),$(SCRIPTS)) $(LAST)
 # What concerns no memory, or another program's, or the tree.
 NOASAN = build docs lint sandbox bigendian freebsd linux raid freezelinux
-check:
-	tests/need prove:perl
-	tests/need s390x-linux-gnu-gcc:gcc-s390x-linux-gnu /usr/s390x-linux-gnu/include/stdio.h:libc6-dev-s390x-cross
+check: ready
 	$(MAKE) -j2 aoede testprogs obj/s390x/aoede $(VARIANTS:%=obj/%/aoede)
-	B=obj AOEDE=obj/strict/aoede $(PROVE) $(TOGETHER)
+	B=obj AOEDE=obj/strict/aoede $(PROVE) $(TOGETHER:%=tests/%.t)
 	B=obj AOEDE=obj/strict/aoede $(ALONE) tests/faults.t
 	B=obj $(ALONE) tests/engine.t
 	B=obj AOEDE=obj/aio/aoede $(ALONE) tests/engine.t
 	B=obj AOEDE=obj/threads/aoede $(ALONE) tests/engine.t
 	$(MAKE) -j3 -O $(TRIED)
 	$(MAKE) -j2 B=obj/asan SAN=address,undefined testprogs
-	B=obj/asan $(PROVE) $(filter-out $(NOASAN:%=tests/%.t),$(TOGETHER))
+	B=obj/asan $(PROVE) $(patsubst %,tests/%.t,$(filter-out $(NOASAN),$(TOGETHER)))
 	$(MAKE) -j2 -O soaks fuzz
+
+# All packages before anything is built, as scripts side by side would wait
+# for each other's installations.
+ready:
+	@tests/need prove:perl -f $(SCRIPTS:%=tests/%.t)
+	@tests/need $(FUZZLIB)
+	@[ "$$(id -u)" = 0 ] || { echo "check: network namespaces and mounts need root" >&2; exit 1; }
+
+# Only some scripts: make test TESTS='unit cli'
+test:
+	@tests/need prove:perl -f $(TESTS:%=tests/%.t)
+	$(MAKE) -j2 testprogs $(if $(filter bigendian,$(TESTS)),$(B)/s390x/aoede)
+	B=$(B) AOEDE=$(B)/strict/aoede $(PROVE) $(TESTS:%=tests/%.t)
 
 # VARIANT+SCRIPT
 TRIED = freebsd+freeze freebsd+disk freebsd+nic freebsd+wire freebsd+cli norings+nic norings+wire \
@@ -224,9 +239,10 @@ clean:
 # Fuzz for so many seconds each, two at a time; only some with
 # FUZZERS='shadow args'.
 FUZZTIME = 60
+FUZZLIB	= $$(clang -print-resource-dir)/lib/linux/libclang_rt.fuzzer-$$(uname -m).a:libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev
 fuzz:
 	tests/need clang:clang
-	tests/need $$(clang -print-runtime-dir)/libclang_rt.fuzzer-$$(uname -m).a:libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev
+	tests/need $(FUZZLIB)
 	$(MAKE) B=obj/fuzz CC=clang SAN=address,undefined OPT='-O2 -g -fsanitize=fuzzer-no-link' DEFS=-DLOG_RATE=1 $(FUZZERS:%=obj/fuzz/tests/fuzz_%)
 	B=obj/fuzz tests/fuzz.sh $(FUZZTIME) $(FUZZERS)
 
@@ -237,4 +253,4 @@ coverage:
 	$(MAKE) B=obj/coverage CC=gcc OPT='-O0 -g --coverage' SANDBOX=0 DEFS='-include tests/covered.h' testprogs
 	B=obj/coverage tests/coverage.sh $(COVERAGE:%=tests/%.t)
 
-.PHONY: $(TRIED) soaks coverage soak fuzz install uninstall clean all demo bench testprogs check
+.PHONY: $(TRIED) soaks coverage soak fuzz install uninstall clean all demo bench testprogs check ready test
