@@ -17,7 +17,7 @@ init() {
 	mount -t tmpfs tmpfs /tmp
 	mount -t tmpfs tmpfs /run
 	mkdir /run/shared /run/mnt
-	mount -t hostfs none /run/shared -o $shared
+	busybox mount -t hostfs none /run/shared -o $shared
 	ip link set vec0 mtu $mtu
 	ip link set vec0 up
 	busybox insmod /usr/lib/uml/modules/\$(uname -r)/kernel/drivers/block/aoe/aoe.ko
