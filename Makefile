@@ -3,6 +3,7 @@
 #   make            the daemon, ./aoede
 #   make demo       export an image in a network namespace and use it
 #   make check      every test (as root; installs the packages it needs)
+#   make fresh      both on a machine that has nothing yet; SUITE=trixie
 #   make soak       everything that may happen to it under load, for half an hour
 #   make fuzz       what is read from outside, fed with anything
 #   make coverage   how much of the code the tests execute
@@ -193,7 +194,7 @@ check: ready
 	$(MAKE) -j3 -O $(TRIED)
 	$(MAKE) -j2 B=obj/asan SAN=address,undefined testprogs
 	B=obj/asan $(PROVE) $(patsubst %,tests/%.t,$(filter-out $(NOASAN),$(TOGETHER)))
-	$(MAKE) -j2 -O soaks fuzz
+	$(MAKE) -j3 -O soaks fuzz bare
 
 # All packages before anything is built, as scripts side by side would wait
 # for each other's installations.
@@ -207,6 +208,16 @@ test:
 	@tests/need prove:perl -f $(TESTS:%=tests/%.t)
 	$(MAKE) -j2 testprogs $(if $(filter bigendian,$(TESTS)),$(B)/s390x/aoede)
 	B=$(B) AOEDE=$(B)/strict/aoede $(PROVE) $(TESTS:%=tests/%.t)
+
+# The two commands that the README promises, or make demo and some scripts, on
+# a machine that has nothing yet: make fresh SUITE=trixie TESTS='unit cli'
+fresh:
+	tests/fresh.sh '$(SUITE)' 'make demo' '$(if $(TESTS),make test TESTS="$(TESTS)",make check)'
+
+# The part of that which make check does, for the suite of this machine: what
+# needs packages most.
+bare:
+	$(MAKE) fresh SUITE= TESTS='aoetools docs cli unit'
 
 # VARIANT+SCRIPT
 TRIED = freebsd+freeze freebsd+disk freebsd+nic freebsd+wire freebsd+cli norings+nic norings+wire \
@@ -253,4 +264,4 @@ coverage:
 	$(MAKE) B=obj/coverage CC=gcc OPT='-O0 -g --coverage' SANDBOX=0 DEFS='-include tests/covered.h' testprogs
 	B=obj/coverage tests/coverage.sh $(COVERAGE:%=tests/%.t)
 
-.PHONY: $(TRIED) soaks coverage soak fuzz install uninstall clean all demo bench testprogs check ready test
+.PHONY: $(TRIED) soaks coverage soak fuzz install uninstall clean all demo bench testprogs check ready test fresh bare
