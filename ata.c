@@ -12,6 +12,7 @@
  * Nothing here knows of descriptors, or of what stands in a frame before
  * the ATA argument.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -395,7 +396,9 @@ iodone(Io *io)
 		if(io->op == Oread)
 			a->nreply = io->nsec * Sector;
 		good(a);
-	}else if(io->op == Oread || io->op == Overify){
+	}else if(io->error == ERANGE)
+		bad(a, 0, Eidnf);	/* the disk has become smaller since the command came */
+	else if(io->op == Oread || io->op == Overify){
 		putlba(a, io->badlba);
 		bad(a, 0, Eunc);
 	}else

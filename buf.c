@@ -16,11 +16,13 @@
  * and always the newest that there is.
  *
  * 1. Overlapping requests, of which one changes the disk, take effect in
- *    the order they came; others don't wait for each other.  Those under
- *    way are on the list active, in the order they came.  A request waits
- *    there while one before it that it overlaps has not taken effect, and
- *    is begun when the last of these has.  All waiting is for what stands
- *    before on the list, so it comes to an end.
+ *    the order they came; others don't wait for each other.  What is under
+ *    way has a place in the order, which counts for each how many others it
+ *    must wait for; it is begun when the last of these has taken effect.
+ *    Users' requests wait for those that came before.  Requests of our own
+ *    change nothing that a user can see: they wait for what has begun, and
+ *    what has not begun waits for them.  So waiting comes to an end, and
+ *    nothing of our own ever waits for a request that is held.
  * 2. Every request's range lies within the disk as it was when it came;
  *    whoever calls has checked it.
  * 3. A request is done exactly once, with its error, and is then no longer
@@ -78,9 +80,23 @@ enum {
 	Moveretry_ms	= 200,		/* after one that failed */
 	Idle_ms		= 20,		/* without a request, and nobody wants the disk */
 
+	Stretch		= 2048,		/* sectors of a stretch of the disk */
+	Stretches	= 256,		/* lists of what is under way in them, a power of two */
+
 	/* Io.own */
 	Ownfill		= 1,		/* it moves data between the pool and the disk */
 	Ownmove,			/* or from the shadow to the image, where the content stays as it is */
+};
+
+#define Notbegun	(~0ULL)
+
+/* Io.state: where a request is, and the functions that bring it there. */
+enum {
+	Collected,		/* bufio: in the queue */
+	Waiting,		/* blocked, startall: for others that it overlaps */
+	Ready,			/* delist: for them no longer; unhold */
+	Held,			/* hold: until the image stands still */
+	Running,		/* startall: with the engine, or being done on the spot */
 };
 
 /* Linked by Io.link; the first that came is the first that goes. */
@@ -113,8 +129,18 @@ static int broken;		/* the errno of the sync that failed, or 0 (inv. 4) */
 
 static Io *queue[Queuemax];	/* collected, in the order they came */
 static int nqueue;
-static Io *oldest, *newest;	/* the list active: those under way (inv. 1) */
-static List ready;		/* those of them that need wait no longer */
+static List ready;		/* what need wait no longer for what it overlaps */
+
+/* Requests under way, by the stretch of the disk that they lie in (inv. 1). */
+static struct {
+	Knot	*near[Stretches];	/* those within two stretches that follow each other */
+	Knot	*wide;			/* the others */
+	uint	n;			/* requests */
+	uint	nchanges;		/* of them, those that change the disk, and our own */
+} order;
+
+static List held;		/* requests that wait until the image stands still */
+static uint nheld;
 
 static Run runs[REQUESTS + Owns + 1];	/* a request is in one, and the one that just ended keeps its own */
 static Run *freeruns;
@@ -133,10 +159,9 @@ static List inrecord;		/* the same, by the save that is under way */
 static Op saveop;
 static int saving;
 static uvlong saveretry;	/* when one that failed is tried again, though nobody asks */
-static Io *held;		/* requests that wait until the image stands still, in the order they came */
-static uint nheld;
-static uvlong came;		/* requests so far, with our own */
-static uvlong asked;		/* those of users, but for flushes and trims */
+static uvlong came;		/* requests of users so far */
+static uvlong begun;		/* what was begun so far, and our own requests */
+static uvlong asked;		/* reads and writes of users so far */
 static Op jobop;
 static int closing;		/* nothing more is begun of our own accord */
 static uint under[Nfiles];	/* transfers and trims of each file that the engine has */
@@ -257,54 +282,173 @@ concern(Io *io, uvlong from, uvlong to)
 }
 
 /*
- * Must b, which came later, wait for a?  Nobody need read what is being read
- * ahead.
+ * Must one of two requests wait for the other when they overlap?  Nobody need
+ * read what is being read ahead, which a comes to.
  */
+static int
+matters(Io *a)
+{
+	return changes(a) || a->own == Ownfill;
+}
+
 static int
 conflict(Io *a, Io *b)
 {
-	if(!changes(a) && !changes(b) && a->own != Ownfill)
+	if(!matters(a) && !changes(b))
 		return 0;
 	return a->from < b->to && b->from < a->to;
 }
 
 /*
- * Does a, on the list, take effect before io?  What came later than io may be
- * there when io was held (see hold); it has not been begun.
+ * Does a take effect before b?
  */
 static int
-before(Io *a, Io *io)
+before(Io *a, Io *b)
 {
-	return a->own || a->no < io->no;
+	return a->own || b->own ? a->began < b->began : a->came < b->came;
+}
+
+static int
+iswide(Io *io)
+{
+	return io->to > io->from && (io->to - 1) / Stretch > io->from / Stretch + 1;
+}
+
+static uint
+stretchof(uvlong lba)
+{
+	return (uint)(lba / Stretch) & (Stretches - 1);
+}
+
+static int
+each1(Knot *k, Io *io, int all, int (*f)(Io*, Io*))
+{
+	Knot *next;
+	int n = 0;
+
+	for(; k != NULL; k = next){
+		next = k->next;
+		if(all || k == &k->io->knot[0])
+			n += f(k->io, io);
+	}
+	return n;
 }
 
 /*
- * Put a request on the list of those under way.  Returns how many it must
- * wait for.
+ * Call f for all in the order that may overlap io, and add up what it
+ * returns.  Of two that lie across the border of the same two stretches
+ * each meets the other twice, whichever of them looks.
+ */
+static int
+each(Io *io, int (*f)(Io*, Io*))
+{
+	uint i;
+	int n;
+
+	if(order.n == 0 || io->from == io->to || (order.nchanges == 0 && !changes(io)))
+		return 0;
+	n = each1(order.wide, io, 1, f);
+	if(iswide(io)){
+		for(i = 0; i < Stretches; i++)
+			n += each1(order.near[i], io, 0, f);
+		return n;
+	}
+	n += each1(order.near[stretchof(io->from)], io, 1, f);
+	if((io->to - 1) / Stretch != io->from / Stretch)
+		n += each1(order.near[stretchof(io->to - 1)], io, 1, f);
+	return n;
+}
+
+static void
+knit(Knot **list, Knot *k, Io *io)
+{
+	*k = (Knot){ io, *list, list };
+	if(k->next != NULL)
+		k->next->prev = &k->next;
+	*list = k;
+}
+
+static void
+unknit(Knot *k)
+{
+	if(k->io == NULL)
+		return;
+	*k->prev = k->next;
+	if(k->next != NULL)
+		k->next->prev = k->prev;
+	k->io = NULL;
+}
+
+/*
+ * Have io wait for a, or what has not begun wait for io, if they conflict.
+ */
+static int
+meet(Io *a, Io *io)
+{
+	if(before(a, io) && conflict(a, io)){
+		a->waiters++;
+		io->blockers++;
+	}else if(before(io, a) && conflict(io, a)){
+		io->waiters++;
+		a->blockers++;
+	}
+	return 0;
+}
+
+/*
+ * Give a request that is being begun its place in the order.  Returns how
+ * many it must wait for.
  */
 static uint
 enlist(Io *io)
 {
-	Io *a;
-
 	io->blockers = io->waiters = 0;
-	for(a = oldest; a != NULL; a = a->next)
-		if(before(a, io) && conflict(a, io)){
-			a->waiters++;
-			io->blockers++;
-		}else if(!before(a, io) && conflict(io, a)){
-			io->waiters++;
-			a->blockers++;
-		}
-	io->prev = newest;
-	io->next = NULL;
-	if(newest != NULL)
-		newest->next = io;
-	else
-		oldest = io;
-	newest = io;
-	io->active = 1;
+	io->knot[0].io = io->knot[1].io = NULL;
+	io->began = ++begun;
+	each(io, meet);
+	if(io->blockers > 0 && !io->own)
+		io->began = Notbegun;
+	order.n++;
+	order.nchanges += (uint)(changes(io) || io->own);
+	io->ordered = 1;
+	io->state = io->blockers > 0 ? Waiting : Running;
+	if(io->from == io->to)
+		return 0;
+	if(iswide(io))
+		knit(&order.wide, &io->knot[0], io);
+	else{
+		knit(&order.near[stretchof(io->from)], &io->knot[0], io);
+		if((io->to - 1) / Stretch != io->from / Stretch)
+			knit(&order.near[stretchof(io->to - 1)], &io->knot[1], io);
+	}
 	return io->blockers;
+}
+
+/*
+ * Begin a request, in its place in the order.  Returns 1 when it has only now
+ * got one, and must wait.
+ */
+static int
+mustwait(Io *io)
+{
+	if(!io->ordered)
+		return enlist(io) > 0;
+	io->began = ++begun;
+	io->state = Running;
+	return 0;
+}
+
+static int
+release1(Io *a, Io *io)
+{
+	if(io->waiters == 0 || a->blockers == 0 || !before(io, a) || !conflict(io, a))
+		return 0;
+	io->waiters--;
+	if(--a->blockers == 0 && a->state == Waiting){
+		a->state = Ready;
+		put(&ready, a);
+	}
+	return 0;
 }
 
 /*
@@ -313,28 +457,15 @@ enlist(Io *io)
 static void
 delist(Io *io)
 {
-	Io *a;
-
-	if(!io->active)
+	if(!io->ordered)
 		return;
-	for(a = io->next; io->waiters > 0; a = a->next){
-		if(a == NULL)
-			a = oldest;
-		if(a->blockers > 0 && conflict(io, a)){
-			io->waiters--;
-			if(--a->blockers == 0)
-				put(&ready, a);
-		}
-	}
-	if(io->prev != NULL)
-		io->prev->next = io->next;
-	else
-		oldest = io->next;
-	if(io->next != NULL)
-		io->next->prev = io->prev;
-	else
-		newest = io->prev;
-	io->active = 0;
+	unknit(&io->knot[0]);
+	unknit(&io->knot[1]);
+	io->ordered = 0;
+	if(io->waiters > 0)
+		each(io, release1);
+	order.n--;
+	order.nchanges -= (uint)(changes(io) || io->own);
 }
 
 static void
@@ -479,7 +610,7 @@ written(Io *io)
 		settled(io);
 		return;
 	}
-	if(!io->active)
+	if(!io->ordered)
 		enlist(io);
 	put(&torecord, io);
 }
@@ -859,7 +990,7 @@ startall(Io **q, int n)
 
 	for(i = 0; i < n; i++){
 		keep(q[i]);
-		if(q[i]->active || enlist(q[i]) == 0){
+		if(!mustwait(q[i])){
 			m++;
 			continue;
 		}
@@ -872,9 +1003,9 @@ startall(Io **q, int n)
 /* Requests of our own: reading ahead, writing behind, and merging. */
 
 /*
- * They stand on the list active like any other, with space of their own, so
+ * They have a place in the order like any other, and space of their own, so
  * that nobody reads what is about to be overwritten.  A request that the
- * pool can serve need not wait for them (see blocked).
+ * pool can serve need not wait for them (see blocks).
  */
 static Own owns[Owns];
 static Own *freeowns;
@@ -902,7 +1033,6 @@ newown(int op, uvlong lba, uint n)
 	nfreeowns--;
 	o->io.op = op;
 	o->io.own = Ownfill;
-	o->io.no = ++came;
 	o->io.lba = lba;
 	o->io.nsec = n;
 	o->io.stable = 0;
@@ -1010,10 +1140,8 @@ ahead(Stream *s)
 		if(nfreeowns <= Owns / 2)
 			return;		/* the others are for writing behind */
 		o = newown(Oread, s->upto, n);
-		for(a = oldest; a != NULL && !conflict(a, &o->io); a = a->next)
-			;
 		s->upto += n;
-		if(a != NULL){
+		if(each(&o->io, conflict) > 0){
 			freeown(o);	/* not worth waiting for */
 			return;
 		}
@@ -1441,42 +1569,24 @@ stopped(void)
 }
 
 /*
- * Put off a request until the image stands still.  It leaves the list active,
- * as what is written behind must not wait for it.  Should it take long, the
- * rest of the requests is for those that read.
+ * Put off a request until the image stands still.  It keeps its place in the
+ * order.  Should it take long, the rest of the requests is for those that
+ * read.
  */
 static void
 hold(Io *io)
 {
-	Io **l = &held;
-
 	if(nheld >= REQUESTS / 2){
 		finish(io, Unanswered);
 		return;
 	}
 	keep(io);
-	delist(io);
-	while(*l != NULL && (*l)->no < io->no)
-		l = &(*l)->link;
-	io->link = *l;
-	*l = io;
+	if(!io->ordered)
+		enlist(io);
+	io->began = Notbegun;
+	io->state = Held;
+	put(&held, io);
 	nheld++;
-}
-
-/*
- * Must the request wait for one that is held?  Then it is held too (inv. 1).
- */
-static int
-behindheld(Io *io)
-{
-	Io *a;
-
-	for(a = held; a != NULL && (a->no > io->no || !conflict(a, io)); a = a->link)
-		;
-	if(a == NULL || io->own)
-		return 0;
-	hold(io);
-	return 1;
 }
 
 /*
@@ -1569,6 +1679,8 @@ begin(Io **q, int n)
 	}
 	/* It may have waited since it came. */
 	error = refusal(io);
+	if(error == 0 && q[n-1]->lba + q[n-1]->nsec > nsec && io->op != Oflush && io->op != Otrim)
+		error = ERANGE;
 	if(error != 0){
 		for(m = 0; m < n; m++)
 			finish(q[m], error);
@@ -1591,7 +1703,7 @@ begin(Io **q, int n)
 		}
 		break;
 	case Overify:
-		if(!io->active && enlist(io) > 0)
+		if(mustwait(io))
 			break;
 		step(io);
 		break;
@@ -1604,7 +1716,7 @@ begin(Io **q, int n)
 			finish(io, Unanswered);
 			break;
 		}
-		if(!io->active && enlist(io) > 0)
+		if(mustwait(io))
 			break;
 		io->file = freezehome();
 		if(io->nrange == 0){
@@ -1637,23 +1749,20 @@ poolonly(Io *io)
 	return io->op == Owrite && behind && !io->stable;
 }
 
+static int
+blocks(Io *a, Io *io)
+{
+	return before(a, io) && conflict(a, io) && (!a->own || !poolonly(io));
+}
+
 /*
- * Must the request wait for one that is under way?  Then it is put behind
- * it.
+ * Must the request wait for one that is under way?  Then it gets its place
+ * behind it.
  */
 static int
 blocked(Io *io)
 {
-	Io *a;
-	int own = 0;
-
-	for(a = oldest; a != NULL; a = a->next)
-		if(before(a, io) && conflict(a, io)){
-			if(!a->own)
-				break;
-			own = 1;
-		}
-	if(a == NULL && (!own || poolonly(io)))
+	if(each(io, blocks) == 0)
 		return 0;
 	keep(io);
 	enlist(io);
@@ -1717,7 +1826,7 @@ beginall(Io **q, int n)
 	int i, m = 0;
 
 	for(i = 0; i < n; i++)
-		if((oldest == NULL && held == NULL) || (!behindheld(q[i]) && !blocked(q[i])))
+		if(!blocked(q[i]))
 			q[m++] = q[i];
 	sort(q, m);
 	for(n = m, i = 0; i < n; i += m){
@@ -1879,17 +1988,12 @@ moveread(Op *op)
 }
 
 /*
- * Is somebody changing these sectors?
+ * Is somebody changing these sectors, or are they being moved?
  */
 static int
-inway(Io *io)
+inway(Io *a, Io *io)
 {
-	Io *a;
-
-	for(a = oldest; a != NULL; a = a->next)
-		if((changes(a) || a->own) && a->from < io->to && io->from < a->to)
-			return 1;
-	return 0;
+	return (changes(a) || a->own) && a->from < io->to && io->from < a->to;
 }
 
 /*
@@ -1911,7 +2015,7 @@ movenext(void)
 	io = &o->io;
 	io->own = Ownmove;
 	io->file = Image;
-	if(inway(io)){
+	if(each(io, inway) > 0){
 		freeown(o);
 		return 0;
 	}
@@ -2062,13 +2166,14 @@ beginready(void)
 	Io *io;
 
 	while((io = get(&ready)) != NULL)
-		if(!behindheld(io))
+		if(io->blockers > 0)
+			io->state = Waiting;	/* something of our own has begun before it */
+		else
 			begin(&io, 1);
 }
 
 /*
- * Begin what was held, but not more at a time than can be answered.  What is
- * ready meanwhile may have to wait for what is still held.
+ * Begin what was held, but not more at a time than can be answered.
  */
 static void
 unhold(void)
@@ -2076,15 +2181,15 @@ unhold(void)
 	Io *io;
 	int i;
 
-	if(held != NULL)
-		beginready();
-	for(i = 0; i < Runmax && !stopped() && (io = held) != NULL; i++){
-		held = io->link;
+	for(i = 0; i < Runmax && !stopped() && (io = get(&held)) != NULL; i++){
 		nheld--;
-		if(!blocked(io))
-			begin(&io, 1);
-		beginready();
+		io->state = Waiting;
+		if(io->blockers == 0){
+			io->state = Ready;
+			put(&ready, io);
+		}
 	}
+	beginready();
 }
 
 void
@@ -2109,7 +2214,7 @@ bufcommit(void)
 	if(behind)
 		passes();
 	stalled = barrier();
-	stalled |= enginekick() || (held != NULL && !stopped());
+	stalled |= enginekick() || (held.first != NULL && !stopped());
 }
 
 int
@@ -2174,8 +2279,10 @@ bufio(Io *io)
 	int error;
 
 	io->error = 0;
-	io->active = io->own = 0;
-	io->no = ++came;
+	io->ordered = io->own = 0;
+	io->state = Collected;
+	io->came = ++came;
+	io->began = Notbegun;
 	account(io);
 	fetch(io, Head);
 	error = refusal(io);
@@ -2191,7 +2298,7 @@ bufio(Io *io)
 int
 bufbusy(void)
 {
-	return nqueue > 0 || oldest != NULL || held != NULL || toclean.first != NULL || tosync.first != NULL || syncing || releasing;
+	return nqueue > 0 || order.n > 0 || toclean.first != NULL || tosync.first != NULL || syncing || releasing;
 }
 
 /* The disk's size and shape. */

@@ -16,6 +16,7 @@ typedef struct Range	Range;
 typedef struct Home	Home;
 typedef struct Op	Op;
 typedef struct Io	Io;
+typedef struct Knot	Knot;
 typedef struct Ata	Ata;
 typedef struct Stats	Stats;
 typedef struct Twin	Twin;
@@ -207,6 +208,13 @@ enum {
 	Oflush,
 	Owork,			/* for the engine only */
 };
+/* buf.c only: a place on the list of what is under way in a stretch of the disk. */
+struct Knot {
+	Io	*io;
+	Knot	*next;
+	Knot	**prev;
+};
+
 struct Io {
 	int	op;
 	int	stable;		/* a write: done only when it is on stable storage */
@@ -220,20 +228,21 @@ struct Io {
 
 	uchar	*space;		/* Spacesize bytes at a page boundary, the Io's for as long as there is one */
 
-	int	error;		/* 0, an errno, or Unanswered */
+	int	error;		/* 0, an errno (ERANGE: the disk has become too small for it), or Unanswered */
 	uvlong	badlba;		/* the first bad sector, when a read or verify failed */
 
 	/* buf.c only */
-	Io	*next;		/* on the list of those under way */
-	Io	*prev;
-	int	active;		/* it is on that list */
-	Io	*link;		/* on the list of what it waits for */
+	int	state;		/* buf.c's: how far it has come */
+	Io	*link;		/* on the list of its state */
+	Knot	knot[2];	/* in the order */
+	int	ordered;	/* it has a place there */
 	int	own;		/* nobody's request but buf.c's: Ownfill or Ownmove */
 	int	file;		/* a write's or trim's: where it goes */
-	uvlong	no;		/* it came as this one */
+	uvlong	came;		/* its place among the requests of users */
+	uvlong	began;		/* its place among what is begun, or Notbegun */
 	uvlong	from, to;	/* it concerns sectors from from to before to */
-	uint	blockers;	/* those before it on that list that it must wait for */
-	uint	waiters;	/* those behind it that wait for it */
+	uint	blockers;	/* what it must wait for in the order */
+	uint	waiters;	/* what waits for it */
 	uint	at;		/* how far a request of several steps has come: sectors, or ranges */
 	uint	edge;		/* a write: at its ends, blocks of the disk that have been looked after */
 	uint	careful;	/* a verify: up to this sector, one at a time */
