@@ -64,6 +64,7 @@ typedef struct Run	Run;
 typedef struct List	List;
 typedef struct Own	Own;
 typedef struct Stream	Stream;
+typedef struct Part	Part;
 
 enum {
 	Stall_ms	= 10,		/* between looks at how often the loop had to wait for a page */
@@ -79,8 +80,10 @@ enum {
 	Moves		= 4,		/* from the shadow to the image under way at a time */
 	Moveretry_ms	= 200,		/* after one that failed */
 	Idle_ms		= 20,		/* without a request, and nobody wants the disk */
+	Parts		= 4096,		/* ranges that are to be trimmed at a time, from all requests */
+	Trims		= 16,		/* of them, that the engine has */
 
-	Stretch		= 2048,		/* sectors of a stretch of the disk */
+	Stretch		= Ownsize / Sector,	/* sectors of a stretch of the disk */
 	Stretches	= 256,		/* lists of what is under way in them, a power of two */
 
 	/* Io.own */
@@ -115,6 +118,15 @@ struct Run {
 	uint	nsec;		/* a verify's */
 };
 
+/*
+ * A range of a trim, which is a request of its own: what lies between two of
+ * them need not wait.
+ */
+struct Part {
+	Io	io;		/* first, so that an Io of a range is a Part */
+	Io	*trim;
+};
+
 /* A request of our own. */
 struct Own {
 	Io	io;		/* first, so that an Io of ours is an Own */
@@ -140,9 +152,9 @@ static struct {
 } order;
 
 static List held;		/* requests that wait until the image stands still */
-static uint nheld;
+static uint nheld;		/* of them, writes */
 
-static Run runs[REQUESTS + Owns + 1];	/* a request is in one, and the one that just ended keeps its own */
+static Run runs[REQUESTS + Owns + Trims + 1];	/* a request is in one, and the one that just ended keeps its own */
 static Run *freeruns;
 
 static List tosync;		/* wait for a sync that is not started (inv. 5) */
@@ -1000,6 +1012,14 @@ startall(Io **q, int n)
 	startio(q + n - m, m);
 }
 
+static void
+collect(Io *io)
+{
+	if(nqueue == Queuemax)
+		bufcommit();
+	queue[nqueue++] = io;
+}
+
 /* Requests of our own: reading ahead, writing behind, and merging. */
 
 /*
@@ -1373,19 +1393,32 @@ absorb(Io *io)
 	return 1;
 }
 
-/* Trim. */
+/* Trims. */
+
+static struct {
+	Part	part[Parts];
+	List	free;
+	uint	nfree;
+	List	waiting;	/* for the engine to be done with others */
+	uint	n;		/* that it has */
+} trims;
 
 static void trimmed(Op*);
 
 static void
-trim(Io *io)
+starttrims(void)
 {
-	Run *r = newrun(&io, 1);
-	Range *g = &io->range[io->at];
+	Run *r;
+	Io *io;
 
-	r->op = (Op){ .op = Otrim, .file = io->file, .off = freezeplace(g->lba, io->file), .len = (uvlong)g->nsec * Sector, .done = trimmed };
-	under[io->file]++;
-	enginestart(&r->op);
+	while(trims.n < Trims && (io = get(&trims.waiting)) != NULL){
+		r = newrun(&io, 1);
+		r->op = (Op){ .op = Otrim, .file = io->file, .off = freezeplace(io->lba, io->file), .len = (uvlong)io->nsec * Sector, .done = trimmed };
+		trims.n++;
+		changing++;
+		under[io->file]++;
+		enginestart(&r->op);
+	}
 }
 
 static void
@@ -1396,31 +1429,87 @@ trimmed(Op *o)
 	int error = o->error;
 
 	freerun(r);
-	if(error != 0 && io->file == Shadow)
-		error = freezefull(error);
-	if(error != 0 && error != Unanswered)
-		complain("trim error", io->range[io->at].lba, error);
-	else if(error == 0 && poolsize() > 0)
-		pooldrop(first + io->range[io->at].lba, io->range[io->at].nsec);
-	if(error == 0 && ++io->at < (uint)io->nrange){
-		trim(io);
-		return;
-	}
+	trims.n--;
 	changing--;
 	windowforget();		/* holes are not in memory */
 	if(error == 0){
+		if(poolsize() > 0)
+			pooldrop(first + io->lba, io->nsec);
 		written(io);
+	}else{
+		if(io->file == Shadow)
+			error = freezefull(error);
+		if(error != Unanswered)
+			complain("trim error", io->lba, error);
+		if(poolsize() > 0)
+			pooldistrust(first + io->lba, io->nsec);
+		finish(io, error);
+	}
+	starttrims();
+}
+
+static void
+trim(Io *io)
+{
+	io->file = freezehome();
+	put(&trims.waiting, io);
+	starttrims();
+}
+
+/*
+ * One of the things that a trim waits for is done.
+ */
+static void
+trimdone(Io *trim)
+{
+	if(--trim->parts > 0)
+		return;
+	if(trim->error != 0)
+		finish(trim, trim->error);
+	else
+		settled(trim);
+}
+
+/*
+ * A range has been trimmed, or can't be.  All that can be are; should one be
+ * left for later, so is the answer.
+ */
+static void
+partdone(Io *io)
+{
+	Io *trim = ((Part*)io)->trim;
+
+	if(io->error != 0 && trim->error != Unanswered)
+		trim->error = io->error;
+	put(&trims.free, io);
+	trims.nfree++;
+	trimdone(trim);
+}
+
+static void
+split(Io *trim)
+{
+	Range *g;
+	Io *io;
+
+	if(trims.nfree < (uint)trim->nrange){
+		stats.dropped++;
+		finish(trim, Unanswered);
 		return;
 	}
-	/* What was trimmed has taken effect all the same. */
-	if(poolsize() > 0)
-		pooldistrust(first + io->range[io->at].lba, io->range[io->at].nsec);
-	io->nrange = (int)io->at;
-	io->error = error;
-	if(shadowed && io->nrange > 0)
-		put(&torecord, io);
-	else
-		finish(io, error);
+	trim->parts = 1;	/* that all have been begun */
+	for(g = trim->range; g < trim->range + trim->nrange; g++){
+		io = get(&trims.free);
+		trims.nfree--;
+		trim->parts++;
+		*(Part*)io = (Part){
+			.io = { .op = Otrim, .lba = g->lba, .nsec = g->nsec, .done = partdone, .came = trim->came, .began = Notbegun },
+			.trim = trim,
+		};
+		concern(io, io->lba, io->lba + io->nsec);
+		collect(io);
+	}
+	trimdone(trim);
 }
 
 /* Beginning requests. */
@@ -1576,7 +1665,7 @@ stopped(void)
 static void
 hold(Io *io)
 {
-	if(nheld >= REQUESTS / 2){
+	if(io->op == Owrite && nheld >= REQUESTS / 2){
 		finish(io, Unanswered);
 		return;
 	}
@@ -1586,7 +1675,7 @@ hold(Io *io)
 	io->began = Notbegun;
 	io->state = Held;
 	put(&held, io);
-	nheld++;
+	nheld += io->op == Owrite;
 }
 
 /*
@@ -1679,7 +1768,7 @@ begin(Io **q, int n)
 	}
 	/* It may have waited since it came. */
 	error = refusal(io);
-	if(error == 0 && q[n-1]->lba + q[n-1]->nsec > nsec && io->op != Oflush && io->op != Otrim)
+	if(error == 0 && q[n-1]->lba + q[n-1]->nsec > nsec && io->op != Oflush)
 		error = ERANGE;
 	if(error != 0){
 		for(m = 0; m < n; m++)
@@ -1708,23 +1797,12 @@ begin(Io **q, int n)
 		step(io);
 		break;
 	case Otrim:
-		if(stopped()){
+		if(stopped())
 			hold(io);
-			break;
-		}
-		if(freezestate() == Fheld){
+		else if(freezestate() == Fheld)
 			finish(io, Unanswered);
-			break;
-		}
-		if(mustwait(io))
-			break;
-		io->file = freezehome();
-		if(io->nrange == 0){
-			written(io);
-			break;
-		}
-		changing++;
-		trim(io);
+		else if(!mustwait(io))
+			trim(io);
 		break;
 	case Oflush:
 		if(!behind){
@@ -1887,16 +1965,13 @@ static int
 noteio(Io *io)
 {
 	Own *o = (Own*)io;
-	int i, r = 0;
 
 	freezedirty(io->file);
 	if(io->own == Ownfill)
 		return freezenote(io->lba + o->at, o->n, io->file);
-	if(io->op != Otrim)
-		return freezenote(io->lba, io->nsec, io->file);
-	for(i = 0; i < io->nrange && r >= 0; i++)
-		r = freezenotetrim(io->range[i].lba, io->range[i].nsec, io->file);
-	return r;
+	if(io->op == Otrim)
+		return freezenotetrim(io->lba, io->nsec, io->file);
+	return freezenote(io->lba, io->nsec, io->file);
 }
 
 /*
@@ -2182,7 +2257,7 @@ unhold(void)
 	int i;
 
 	for(i = 0; i < Runmax && !stopped() && (io = get(&held)) != NULL; i++){
-		nheld--;
+		nheld -= io->op == Owrite;
 		io->state = Waiting;
 		if(io->blockers == 0){
 			io->state = Ready;
@@ -2235,16 +2310,9 @@ bufwait(void)
 	return now >= flushdue ? 0 : (int)(flushdue - now);
 }
 
-/*
- * Count a request, and note the sectors from io->from to before io->to
- * that it concerns: of a trim, all between its first range and its last.
- */
 static void
 account(Io *io)
 {
-	Range *last;
-
-	concern(io, io->lba, io->lba + io->nsec);
 	switch(io->op){
 	case Oread:
 		asked++;
@@ -2260,15 +2328,9 @@ account(Io *io)
 		break;
 	case Otrim:
 		stats.trims++;
-		concern(io, 0, 0);
-		if(io->nrange > 0){
-			last = &io->range[io->nrange - 1];
-			concern(io, io->range[0].lba, last->lba + last->nsec);
-		}
 		break;
 	case Oflush:
 		stats.flushes++;
-		io->from = io->to = 0;
 		break;
 	}
 }
@@ -2286,13 +2348,16 @@ bufio(Io *io)
 	account(io);
 	fetch(io, Head);
 	error = refusal(io);
-	if(error != 0){
+	if(error != 0)
 		finish(io, error);
-		return;
+	else if(io->op == Otrim)
+		split(io);
+	else{
+		if(io->op == Oflush)
+			io->lba = io->nsec = 0;
+		concern(io, io->lba, io->lba + io->nsec);
+		collect(io);
 	}
-	if(nqueue == Queuemax)
-		bufcommit();
-	queue[nqueue++] = io;
 }
 
 int
@@ -2312,6 +2377,9 @@ initruns(void)
 		runs[i].next = freeruns;
 		freeruns = &runs[i];
 	}
+	for(i = 0; i < Parts; i++)
+		put(&trims.free, &trims.part[i].io);
+	trims.nfree = Parts;
 }
 
 int

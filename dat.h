@@ -243,7 +243,8 @@ struct Io {
 	uvlong	from, to;	/* it concerns sectors from from to before to */
 	uint	blockers;	/* what it must wait for in the order */
 	uint	waiters;	/* what waits for it */
-	uint	at;		/* how far a request of several steps has come: sectors, or ranges */
+	uint	parts;		/* a trim's ranges that have not been trimmed yet */
+	uint	at;		/* how far a request of several steps has come, in sectors */
 	uint	edge;		/* a write: at its ends, blocks of the disk that have been looked after */
 	uint	careful;	/* a verify: up to this sector, one at a time */
 };

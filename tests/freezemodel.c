@@ -78,6 +78,7 @@ enum {
 	Flying		= 0,		/* fate of a write */
 	Answered,
 	Left,				/* unanswered */
+	Apart,				/* a trim of several ranges, of which each may happen or not until it is answered */
 };
 
 struct Mode {
@@ -297,7 +298,7 @@ whose(const uchar *p, uvlong lba)
 static char*
 story(uvlong lba)
 {
-	static const char fates[] = "?!-";
+	static const char fates[] = "?!-/";
 	static char buf[500];
 	Past *p = &world->past[lba];
 	int i, n = 0;
@@ -514,7 +515,7 @@ surely(uvlong lba, int most)
 	int i;
 
 	for(i = p->n - 1; i > 0; i--)
-		if(p->id[i] <= most && world->fate[p->id[i]] != Left)
+		if(p->id[i] <= most && world->fate[p->id[i]] != Left && world->fate[p->id[i]] != Apart)
 			break;
 	return p->id[i];
 }
@@ -693,7 +694,7 @@ submit(Job *j)
 			wrong(NULL, "no more numbers");
 		j->id = world->nids++;
 		world->istrim[j->id] = j->op == Otrim;
-		world->fate[j->id] = Flying;
+		world->fate[j->id] = j->op == Otrim && j->nrange > 1 ? Apart : Flying;
 	}
 	for(i = 0; j->op == Owrite && i < j->nsec; i++)
 		content(j->data + i * Sector, j->id, j->lba + i);

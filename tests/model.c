@@ -165,6 +165,7 @@ static int durable[Large];	/* the newest that was promised to be stable */
 static int lasttrim[Large];
 static uchar istrim[Maxids];
 static uchar failed[Maxids];	/* a write that failed: who knows what it left */
+static uchar scattered[Maxids];	/* a trim of several ranges that is not answered: 2 when one of them was read as not trimmed, as if it had failed */
 static int nids;
 
 static uchar bad[3][Large];	/* by Mread, Mwrite, and Mtrim - 1 */
@@ -398,13 +399,20 @@ succeeded(Job *j)
 		for(i = 0; j->learns && i < j->nsec; i++)
 			model[j->lba + i] = whose(j->data + i * Sector, j->lba + i);
 		for(i = 0; i < j->nsec; i++)
-			if(j->want[i] != Unsure && !failed[j->want[i]] && !j->loose && !holds(j->data + i * Sector, j->want[i], j->lba + i))
+			if(j->want[i] == Unsure || failed[j->want[i]] || j->loose || holds(j->data + i * Sector, j->want[i], j->lba + i))
+				continue;
+			else if(scattered[j->want[i]])
+				scattered[j->want[i]] = 2;
+			else
 				wrong(j, "sector %llu: read number %d, expected %d", j->lba + i, whose(j->data + i * Sector, j->lba + i), j->want[i]);
 		break;
 	case Owrite:
 		answer(j, j->lba, j->nsec);
 		break;
 	case Otrim:
+		if(scattered[j->id] == 2)
+			wrong(j, "it succeeds, and sectors that came before it could be read behind it");
+		scattered[j->id] = 0;
 		for(k = 0; k < j->nrange; k++)
 			answer(j, j->range[k].lba, j->range[k].nsec);
 		break;
@@ -662,6 +670,7 @@ submit(Job *j)
 			wrong(NULL, "no more numbers");
 		j->id = nids++;
 		istrim[j->id] = j->op == Otrim;
+		scattered[j->id] = j->op == Otrim && j->nrange > 1;
 		for(i = 0; j->op == Owrite && i < j->nsec; i++)
 			content(j->data + i * Sector, j->id, j->lba + i);
 	}

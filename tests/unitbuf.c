@@ -383,6 +383,86 @@ trimranges(void)
 	test(good() && mem.ncall == 0, "a trim of no range does nothing");
 }
 
+/*
+ * A trim of two ranges at the ends of the disk, of which the second takes
+ * long: what lies between them does not wait, nor what the first has done.
+ */
+static void
+trimapart(void)
+{
+	Job *j, *between, *changed, *behind, *at;
+
+	setup();
+	memhold(Mtrim, First + 199, 1);
+	j = newjob(Otrim, 0, 1);
+	j->range[0] = (Range){ 0, 2 };
+	j->range[1] = (Range){ 199, 1 };
+	j->io.range = j->range;
+	j->io.nrange = 2;
+	bufio(&j->io);
+	bufcommit();
+	between = job(Oread, 100, 1);
+	changed = job(Owrite, 101, 1);
+	at = job(Oread, 199, 1);
+	memdrain(100);
+	behind = job(Oread, 0, 1);
+	memdrain(100);
+	test(j->ndone == 0 && between->ndone == 1 && changed->ndone == 1, "what lies between the ranges of a trim does not wait for it");
+	test(behind->ndone == 1 && zeros(behind->data, Sector) && at->ndone == 0, "nor what lies where it is done, but what lies where it is not");
+	memrelease();
+	settle();
+	test(j->ndone == 1 && j->io.error == 0 && at->ndone == 1 && zeros(at->data, Sector), "and it is answered when all of it is done");
+}
+
+/* More ranges than there is room for: the trim is left to be sent again. */
+static void
+trimmany(void)
+{
+	static Range range[4097];
+	Job *j;
+	uint i;
+
+	setup();
+	for(i = 0; i < 4097; i++)
+		range[i] = (Range){ i % 2 * 100, 1 };
+	j = newjob(Otrim, 0, 1);
+	j->io.range = range;
+	j->io.nrange = 4097;
+	bufio(&j->io);
+	settle();
+	test(j->ndone == 1 && j->io.error == Unanswered && mem.count[Mtrim] == 0, "a trim of more ranges than there is room for is left unanswered");
+	j->io.nrange = 4096;
+	j->ndone = 0;
+	bufio(&j->io);
+	settle();
+	test(j->ndone == 1 && j->io.error == 0 && mem.count[Mtrim] == 4096, "and one of as many as there is room for is done");
+}
+
+/* The disk shrinks while a write and a read wait for another write. */
+static void
+shrunk(void)
+{
+	Job *first, *write, *read;
+
+	setup();
+	memhold(Mtrim, First + 150, 1);
+	first = newjob(Otrim, 0, 1);
+	first->range[0] = (Range){ 150, 50 };
+	first->io.range = first->range;
+	first->io.nrange = 1;
+	bufio(&first->io);
+	bufcommit();
+	write = job(Owrite, 180, 4);
+	read = job(Oread, 190, 4);
+	bufcommit();
+	disk.size = (First + 100) * Sector;
+	bufinit(First, 0);
+	memrelease();
+	settle();
+	test(write->ndone == 1 && write->io.error == ERANGE && read->ndone == 1 && read->io.error == ERANGE,
+		"what waits while the disk becomes smaller is judged again when it begins");
+}
+
 static Job*
 stable(uvlong lba)
 {
@@ -869,6 +949,9 @@ buftests(void)
 	frommemory();
 	verifies();
 	trimranges();
+	trimapart();
+	trimmany();
+	shrunk();
 	randomly("", 0);
 	randomly(", on a disk with bad sectors", 1);
 	syncs();
