@@ -183,7 +183,7 @@ FIRST	= build unit model wire cli docs
 LAST	= lint disk freeze freezemodel nic linux freezelinux raid
 TOGETHER = $(FIRST) $(filter-out engine faults soak $(FIRST) $(LAST),$(SCRIPTS)) $(LAST)
 # What concerns no memory, or another program's, or the tree.
-NOASAN = build docs lint sandbox bigendian freebsd linux raid freezelinux
+NOASAN = build docs lint spin sandbox bigendian freebsd linux raid freezelinux
 check: ready
 	$(MAKE) -j2 aoede testprogs obj/s390x/aoede $(VARIANTS:%=obj/%/aoede)
 	B=obj AOEDE=obj/strict/aoede $(PROVE) $(TOGETHER:%=tests/%.t)
