@@ -685,6 +685,16 @@ synced(Op *o)
 }
 
 /*
+ * Milliseconds after which the shadow wants a sync though nobody asks for
+ * one, or -1.
+ */
+static int
+syncwait(void)
+{
+	return shadowed && !syncing && !broken && !closing ? freezewait() : -1;
+}
+
+/*
  * Returns 1 when there is no memory for it now.
  */
 static int
@@ -695,7 +705,7 @@ startsync(void)
 	/* It would succeed, as the system tells of what is lost only once. */
 	while(broken && !syncing && (io = get(&tosync)) != NULL)
 		finish(io, broken);
-	if(syncing || tosync.first == NULL)
+	if(syncing || (tosync.first == NULL && syncwait() != 0))
 		return 0;
 	if(shadowed && freezesnap() < 0)
 		return 1;
@@ -2292,8 +2302,8 @@ bufcommit(void)
 	stalled |= enginekick() || (held.first != NULL && !stopped());
 }
 
-int
-bufwait(void)
+static int
+nextstep(void)
 {
 	if(stalled)
 		return 1;
@@ -2308,6 +2318,14 @@ bufwait(void)
 	if(pooldirty() == 0)
 		return -1;
 	return now >= flushdue ? 0 : (int)(flushdue - now);
+}
+
+int
+bufwait(void)
+{
+	int step = nextstep(), sync = syncwait();
+
+	return step < 0 || (sync >= 0 && sync < step) ? sync : step;
 }
 
 static void

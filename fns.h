@@ -383,6 +383,12 @@ int	freezesave(void);
 void	freezedirty(int file);
 
 /*
+ * Milliseconds after which a sync must begin though nobody asks for one, or
+ * -1: what is in the shadow must be found there when the power fails.
+ */
+int	freezewait(void);
+
+/*
  * A sync is about to begin: take note of what it must cover.  Returns -1
  * when there is no memory.
  */

@@ -35,9 +35,11 @@
  *    at any instant.
  * 3. The hard map is what survives the system: a bit is changed there when
  *    the data has been synced since it was changed in memory, and a flush is
- *    answered when that has been synced too.  Lost are then only bits that
- *    no flush has covered: a sector is where it was before.  It is believed
- *    as well when a sync has failed.
+ *    answered when that has been synced too.  It follows HARDEN_MS after a
+ *    change though nobody flushes, as the kernel brings data to the disk by
+ *    itself, which must be found again.  Lost are then only bits that neither
+ *    has covered: a sector is where it was before.  It is believed as well
+ *    when a sync has failed.
  * 4. One header is written at a time, the older of the two; so there is
  *    always a valid one.
  * 5. The shadow has its name only while it is complete and the image stands
@@ -50,6 +52,8 @@
  * The functions that a job calls (prepare, commit, thaw, end and hardening)
  * wait for disks, and run outside the loop, one at a time.  They use nothing
  * that the loop changes meanwhile.
+ *
+ * tests/freeze.pml is a model of all this.
  */
 #include <err.h>
 #include <errno.h>
@@ -135,6 +139,7 @@ static uvlong zeros;		/* of them, those that came by a trim and take no room */
 static uvlong cursor;		/* where merging goes on */
 static Chunk *unhard, *unsaved;
 static uvlong nunhard;		/* words */
+static uvlong hardendue;	/* when a sync must make them hard, in milliseconds; 0: it need not */
 
 static Word *snap;		/* becoming hard: words, in any order */
 static uvlong nsnap;
@@ -317,7 +322,7 @@ forgetmap(void)
 		free(chunks[i]);
 	free(chunks);
 	chunks = NULL;
-	nchunk = count = zeros = cursor = nunhard = 0;
+	nchunk = count = zeros = cursor = nunhard = hardendue = 0;
 	unhard = unsaved = NULL;
 	memset(dirty, 0, sizeof dirty);
 }
@@ -352,6 +357,8 @@ setunhard(Chunk *c, uint word)
 	}
 	c->unhard |= 1ULL << word;
 	nunhard++;
+	if(hardendue == 0)
+		hardendue = milliseconds() + HARDEN_MS;
 }
 
 static void
@@ -566,10 +573,21 @@ freezesnap(void)
 				memcpy(snap[nsnap++].bits, c->bits + i * Wordbytes, Wordbytes);
 			}
 	}
-	nunhard = 0;
+	nunhard = hardendue = 0;
 	memcpy(tosync, dirty, sizeof tosync);
 	memset(dirty, 0, sizeof dirty);
 	return 0;
+}
+
+int
+freezewait(void)
+{
+	uvlong now;
+
+	if(hardendue == 0)
+		return -1;
+	now = milliseconds();
+	return now >= hardendue ? 0 : (int)(hardendue - now);
 }
 
 /*
@@ -1113,7 +1131,9 @@ resume(uvlong size)
 		return sentence("%s: no memory for the map", path);
 	if(loadmap(memcmp(h + Hboot, boot, sizeof boot) != 0) < 0 || writeheader(s) < 0)
 		return sentence("%s: %s", path, errno == EINVAL ? "a damaged shadow" : strerror(errno));
+	/* What the last life wrote, to the hard map too, may not have been synced. */
 	dirty[Image] = dirty[Shadow] = 1;
+	hardendue = milliseconds();
 	if(imagemark(Marklive) < 0)
 		return sentence("the image: %s", strerror(errno));
 	if(s == Smerging && !readonly)

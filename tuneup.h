@@ -161,6 +161,18 @@
 #endif
 
 /*
+ * Milliseconds after which data in the shadow, or moved from there, must be
+ * found again though the power fails, whether anyone flushes or not; 1 to
+ * 3600000.  It takes a sync so often while the image is frozen or merged and
+ * sectors are written to for the first time since; a write that was answered
+ * and that the kernel or the device has brought to the disk is safe so much
+ * later at the latest.
+ */
+#ifndef HARDEN_MS
+#define HARDEN_MS 3000
+#endif
+
+/*
  * Milliseconds between two writes of the state file (-S), 1 to 3600000, when
  * initiators change config string, masks or reservation all the time; a few
  * changes are written at once.  Answers to such changes come no faster.

@@ -91,6 +91,39 @@ killed_under_load() {
 	stop_target
 }
 
+# The power goes: the next target finds another boot_id, and so believes what
+# a disk without power would have.  The data is here anyway, as if the kernel
+# had brought it to the disk.
+harden_ms=$(sed -n 's/^#define HARDEN_MS //p' tuneup.h)
+rebooting() {
+	printf '#!/bin/sh\nmount --bind "%s" /proc/sys/kernel/random/boot_id && exec "%s" "$@"\n' "$TMP/boot" "$1" >"$TMP/rebooted"
+	chmod +x "$TMP/rebooted"
+	cat /proc/sys/kernel/random/uuid >"$TMP/boot"
+}
+power_cut() {
+	stop_target KILL
+	cat /proc/sys/kernel/random/uuid >"$TMP/boot"
+	serve "$@"
+}
+cutoff() {
+	with=" ($*)"
+	image 8192
+	random "$TMP/data" 64
+	aoede=$AOEDE
+	rebooting "$AOEDE"
+	AOEDE=$TMP/rebooted
+	serve "$@"
+	freeze
+	ok "a frozen target is written to, and nobody flushes$with" write 100 "$TMP/data"
+	sleep $((harden_ms / 1000 + 2))
+	ok "the power goes$with" power_cut "$@"
+	ok "what was on the disk for some seconds is there$with" eval 'said "^frozen:" && io read 100 64 | cmp - "$TMP/data"'
+	ok "it is unfrozen$with" unfreeze
+	ok "and in the image$with" eval 'tail -c +$((100 * 512 + 1)) "$img" | head -c $((64 * 512)) | cmp - "$TMP/data"'
+	stop_target
+	AOEDE=$aoede
+}
+
 # (d)
 rss() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$TPID/status"; }
 milliseconds() { echo $(($(date +%s%N) / 1000000)); }
@@ -282,6 +315,7 @@ full() {
 
 for modes in '' -d -s -w '-w -d'; do under_load $modes; done
 for modes in '' '-d -s'; do killed_under_load $modes; done
+for modes in '' -d '-w -d'; do cutoff $modes; done
 large
 readme
 refusals

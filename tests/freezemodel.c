@@ -25,7 +25,8 @@
  *    later one that was not; with -w, the newest that a flush or freeze has
  *    covered, or a later one.
  * 3. After a power cut it has the newest content that an answered flush or
- *    stable write has covered, or a later one.
+ *    stable write has covered, or that the kernel had brought to the disk
+ *    HARDEN_MS before; or a later one.
  * 4. From the appearance of the shadow to the unfreeze not a byte of the
  *    image changes, and the image alone has everything that was answered
  *    when the freeze was asked for.
@@ -1077,6 +1078,35 @@ fault(void)
 	memfaultof(rnd(2) ? Image : Shadow, Msync, 0, 1, EIO, 1);
 }
 
+/*
+ * The kernel brings everything to the disk.  HARDEN_MS later, and when there
+ * has been time for a sync, what it had then survives a power cut.
+ */
+static void
+writtenback(void)
+{
+	int *had = must(malloc(nsect * sizeof *had)), busy = (int)rnd(2);
+	uint i;
+
+	for(i = rnd(20); i > 0 && nundone < Njob; i--)
+		randomjob();
+	drain();
+	for(i = 0; i < nsect; i++)
+		had[i] = world->past[i].kill;
+	memwriteback();
+	mem.clock += HARDEN_MS * 1000000ULL;
+	for(i = 0; i < 600; i++){
+		if(busy && nundone < 4 && rnd(8) == 0)
+			randomjob();
+		turn();
+	}
+	for(i = 0; i < nsect && !world->faulted && mem.room == UINT_MAX; i++)
+		promise(i, had[i]);
+	free(had);
+	if(rnd(4) == 0)
+		memdie();
+}
+
 static void
 step(void)
 {
@@ -1096,6 +1126,8 @@ step(void)
 		resend(Npast / 2);
 	if(rnd(20) == 0)
 		mem.clock += 1000000000;
+	if(rnd(40) == 0)
+		writtenback();
 	if(mode->breaks && !world->faulted && rnd(100) == 0)
 		fault();
 	for(i = rnd(3) ? 1 : rnd(20); i > 0; i--)

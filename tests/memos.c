@@ -1643,6 +1643,17 @@ writeback(void)
 				memcpy(f->stable + i * Sector, f->image + i * Sector, Sector);
 }
 
+void
+memwriteback(void)
+{
+	File *f;
+	uvlong i;
+
+	for(f = drive->file; f < drive->file + Nfile; f++)
+		for(i = 0; tracked(f) && i < sectors(f); i++)
+			memcpy(f->stable + i * Sector, f->image + i * Sector, Sector);
+}
+
 /* The shadow. */
 
 void

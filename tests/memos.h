@@ -183,6 +183,9 @@ void	mempower(void);
 /* The bytes of the file that has the shadow's name; NULL: none has. */
 uchar	*memshadow(uvlong *size);
 
+/* The kernel brings all that it has to the disk, of its own accord. */
+void	memwriteback(void);
+
 /* Pages that shadows take up. */
 uint	memtaken(void);
 

@@ -395,6 +395,59 @@ readonly(void)
 	return transfer(Oread, 8, 8, 0) != 0;
 }
 
+/*
+ * What was written and brought to the disk by the kernel survives a power cut
+ * HARDEN_MS later, though nobody flushes; and a sync is asked for no longer.
+ */
+static int
+cutoff(int merging, int killed)
+{
+	int i;
+
+	if(!frozen() || transfer(Oflush, 0, 1, 0) != 0)
+		return 1;
+	if(merging){
+		memhold(Mwrite, First + 100, 2);
+		if(buffreeze(0) != NULL)
+			return 2;
+		for(i = 0; i < 1000 && freezestate() != Fmerging; i++)
+			rounds(1);
+	}
+	if(transfer(Owrite, 10, 4, 0x35) != 0 || transfer(Owrite, 20, 1, 0x36) != 0)
+		return 3;
+	memwriteback();
+	if(killed && bufshadow(path, 0, 0) != NULL)
+		return 4;
+	if(bufwait() < 0 || bufwait() > HARDEN_MS)
+		return 5;
+	mem.clock += HARDEN_MS * 1000000ULL;
+	rounds(200);
+	mempower();
+	if(bufshadow(path, 0, 0) != NULL || freezestate() != (merging ? Fmerging : Ffrozen))
+		return 6;
+	return transfer(Oread, 8, 16, 0);
+}
+
+static int	cutfrozen(void) { return cutoff(0, 0); }
+static int	cutmerging(void) { return cutoff(1, 0); }
+static int	cutkilled(void) { return cutoff(0, 1); }
+
+/* When all is hard nobody asks for a sync. */
+static int
+hardened(void)
+{
+	uvlong n;
+
+	if(!frozen())
+		return 1;
+	mem.clock += HARDEN_MS * 1000000ULL;
+	rounds(200);
+	n = mem.count[Msync];
+	mem.clock += 10 * HARDEN_MS * 1000000ULL;
+	rounds(200);
+	return bufwait() >= 0 || mem.count[Msync] != n;
+}
+
 /* A write that the shadow can't take fails, and its sectors stay. */
 static int
 badshadow(void)
@@ -528,6 +581,10 @@ freezetests(void)
 	test(apart(unheld) == 0, "but not when the image can't be synced");
 	test(apart(sentences) == 0, "what can't be done in a state is refused");
 	test(apart(readonly) == 0, "what is read-only is not merged");
+	test(apart(cutfrozen) == 0, "a power cut while frozen loses nothing that was on the disk for HARDEN_MS");
+	test(apart(cutmerging) == 0, "nor does one while merging");
+	test(apart(cutkilled) == 0, "nor one after a kill");
+	test(apart(hardened) == 0, "and no sync is asked for when there is nothing to sync");
 	test(apart(badshadow) == 0, "a write that the shadow can't take fails");
 	test(apart(cancelledearly) == 0, "a freeze is given up when answered writes can't be written");
 	test(apart(cancelledmaking) == 0, "and while the shadow is being made");
