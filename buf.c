@@ -2308,7 +2308,7 @@ nextstep(void)
 	if(stalled)
 		return 1;
 	if(pass.running)
-		return -1;
+		return pass.flying > 0 ? -1 : 0;
 	if(freezestate() == Fmerging && mover.due > 0 && !broken && !closing)
 		return now >= mover.due ? 0 : (int)(mover.due - now);
 	if(freezeunsaved() && !saving)

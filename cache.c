@@ -55,6 +55,8 @@ enum {
 	Evicttries	= 256,		/* blocks looked at for one that may go */
 	Sample		= 4,
 	Epoch		= 256,		/* requests, more than those for one block that belong together */
+	Passblocks	= 4096,		/* dirty blocks that a pass sorts together */
+	Passlooks	= 32768,	/* blocks that it looks at in one go */
 	Judged		= 1024,		/* blocks read ahead by which reading ahead is judged */
 	Doubted		= 128,		/* of them, unused ones that prove nothing */
 
@@ -95,9 +97,10 @@ static struct {
 
 /* A pass over the dirty blocks, for whoever writes behind. */
 static struct {
-	Block	**list;		/* blocks that were dirty when it began, in the order of the disk */
+	Block	*list[Passblocks];	/* dirty blocks, in the order of the disk */
 	uint	n;
-	uint	at, bit;	/* the next of them, and the sector in it */
+	uint	at, bit;		/* the next of them, and the sector in it */
+	uint	looked;			/* blocks of the pool that it has come past */
 } pass;
 
 /* What we know of pages that lie together: which were in memory at tick. */
@@ -502,16 +505,36 @@ byblock(const void *a, const void *b)
 	return (*x)->no < (*y)->no ? -1 : (*x)->no > (*y)->no;
 }
 
-void
-poolpass(void)
+/*
+ * Sorting all that is dirty in a large pool would take long, and the loop
+ * would stand still for it: so much at a time is near enough to the order
+ * of the disk.
+ */
+static void
+passmore(void)
 {
+	uint end = pool.n - pass.looked < Passlooks ? pool.n : pass.looked + Passlooks;
 	Block *b;
 
 	pass.n = pass.at = pass.bit = 0;
-	for(b = pool.block; pass.n < pool.dirty; b++)
+	for(; pass.looked < end && pass.n < Passblocks; pass.looked++){
+		b = &pool.block[pass.looked];
 		if(b->dirty != 0)
 			pass.list[pass.n++] = b;
+	}
 	qsort(pass.list, pass.n, sizeof *pass.list, byblock);
+}
+
+void
+poolpass(void)
+{
+	pass.n = pass.at = pass.bit = pass.looked = 0;
+}
+
+int
+poolpassed(void)
+{
+	return pass.at == pass.n && pass.looked == pool.n;
 }
 
 uint
@@ -521,6 +544,8 @@ poolnext(uint max, uvlong *s)
 	uvlong at, end = 0;
 	uint n = 0;
 
+	if(pass.at == pass.n && pass.looked < pool.n)
+		passmore();
 	for(; pass.at < pass.n; pass.at++, pass.bit = 0){
 		b = pass.list[pass.at];
 		for(; pass.bit < Blocksec; pass.bit++){
@@ -535,12 +560,6 @@ poolnext(uint max, uvlong *s)
 		}
 	}
 	return n;
-}
-
-int
-poolpassed(void)
-{
-	return pass.at == pass.n;
 }
 
 static int
@@ -611,9 +630,8 @@ poolinit(uint mib)
 	pool.block = calloc(pool.n, sizeof *pool.block);
 	pool.hash = calloc(size, sizeof *pool.hash);
 	pool.ghost = calloc(size, sizeof *pool.ghost);
-	pass.list = calloc(pool.n, sizeof *pass.list);
 	data = aligned_alloc(4096, (size_t)pool.n * Blocksize);
-	if(pool.block == NULL || pool.hash == NULL || pool.ghost == NULL || pass.list == NULL || data == NULL)
+	if(pool.block == NULL || pool.hash == NULL || pool.ghost == NULL || data == NULL)
 		return -1;
 	for(i = 0; i < pool.n; i++){
 		pool.block[i].data = data + (size_t)i * Blocksize;

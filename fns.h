@@ -240,12 +240,16 @@ int	poolput(uchar *from, uvlong s, uint n);
 /* Sectors of the blocks that have dirty ones. */
 uint	pooldirty(void);
 
-/* Begin a pass over what is dirty now, in the order of the disk. */
+/*
+ * Begin a pass over what is dirty now, by and large in the order of the
+ * disk.
+ */
 void	poolpass(void);
 
 /*
  * The next dirty sectors of the pass that follow each other, max at most;
- * the first is put into *s.  Returns how many, 0 at the end.
+ * the first is put into *s.  Returns how many; 0 when none was found as far
+ * as one call looks, which need not be the end.
  */
 uint	poolnext(uint max, uvlong *s);
 
