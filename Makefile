@@ -110,7 +110,7 @@ $(B)/tests/aoe-nomain.o: aoe.c | $(B)/tests
 # It has a clock and a log of its own.
 MEMLDFLAGS = $(LDFLAGS) -Wl,--wrap=clock_gettime,--wrap=warnx
 
-$(B)/tests/unit: $(patsubst %,$(B)/tests/%.o,unit unitata unitbuf unitfreeze unitaoe unitext) $(MEMOBJ)
+$(B)/tests/unit: $(patsubst %,$(B)/tests/%.o,unit unitata unitbuf unitcache unitfreeze unitaoe unitext) $(MEMOBJ)
 	$(CC) $(ALLCFLAGS) $(MEMLDFLAGS) -o $@ $^
 
 $(B)/tests/model: $(B)/tests/model.o $(MEMOBJ)

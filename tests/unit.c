@@ -380,6 +380,7 @@ main(int argc, char **argv)
 	atatests();
 	aoetests();
 	buftests();
+	cachetests();
 	exttests();
 	freezetests();
 	looptests();

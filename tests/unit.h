@@ -51,6 +51,7 @@ void	conftests(void);
 void	identifytests(void);
 void	atatests(void);
 void	buftests(void);
+void	cachetests(void);
 void	aoetests(void);
 void	freezetests(void);
 void	looptests(void);
