@@ -1387,6 +1387,16 @@ passes(void)
 }
 
 /*
+ * Is this a write behind?  Not while a freeze is being prepared: then the
+ * pool must not become dirty as fast as it is written.
+ */
+static int
+isbehind(Io *io)
+{
+	return behind && !io->stable && freezestate() != Fpreparing;
+}
+
+/*
  * Take a write into the pool and answer it.  Returns 0 when there is no
  * room.
  */
@@ -1718,9 +1728,9 @@ writeall(Io **q, int n)
 			hold(q[i]);
 		return;
 	}
-	if(behind){
+	if(behind && freezestate() != Fpreparing){
 		for(i = 0; i < n; i++)
-			if(q[i]->stable || !absorb(q[i]))
+			if(!isbehind(q[i]) || !absorb(q[i]))
 				startall(q + i, 1);
 		return;
 	}
@@ -1834,7 +1844,7 @@ poolonly(Io *io)
 {
 	if(io->op == Oread)
 		return poolsize() > 0 && poolhas(first + io->lba, io->nsec);
-	return io->op == Owrite && behind && !io->stable;
+	return io->op == Owrite && isbehind(io);
 }
 
 static int
