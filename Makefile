@@ -37,12 +37,12 @@ mandir	= $(prefix)/share/man
 
 HOST	:= $(shell uname -s)
 PLATFORM = $(if $(filter FreeBSD,$(HOST)),freebsd,linux)
-SRC	= aoe.c tags.c ata.c buf.c cache.c freeze.c crc.c $(PLATFORM).c
+SRC	= aoe.c tags.c ata.c buf.c cache.c freeze.c crc.c posix.c $(PLATFORM).c
 OBJ	= $(SRC:%.c=$(B)/%.o)
 
 # freebsd.c on another system runs over a layer that belongs to the tests.
 LAYER	= $(if $(filter FreeBSD,$(HOST)),,$(filter freebsd,$(PLATFORM)))
-LAYERCALLS = open64 openat64 close stat64 fstat64 read write pread64 pwrite64 preadv64 pwritev64 poll socket ioctl mincore fstatfs getopt \
+LAYERCALLS = open64 openat64 close stat64 fstat64 read write pread64 pwrite64 preadv64 pwritev64 poll socket send ioctl mincore fstatfs getopt \
 	fsync fdatasync ftruncate64 flock unlinkat renameat linkat faccessat fstatat64 access mmap64
 ifneq ($(LAYER),)
 OBJ	+= $(B)/tests/freebsd/layer.o $(B)/tests/freebsd/host.o
@@ -98,11 +98,11 @@ $(B)/tests/faulty: $(OBJ) $(B)/tests/faulty.o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) $(FAULTY:%=-Wl,--wrap=%) -o $@ $^
 
 # The daemon's rings without the daemon.
-$(B)/tests/ceiling: $(B)/tests/ceiling.o $(B)/$(PLATFORM).o
+$(B)/tests/ceiling: $(B)/tests/ceiling.o $(B)/$(PLATFORM).o $(B)/posix.o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
 
 # The daemon over an operating system in memory.
-MEMOBJ	= $(B)/tests/aoe-nomain.o $(B)/tags.o $(B)/ata.o $(B)/buf.o $(B)/cache.o $(B)/freeze.o $(B)/crc.o $(B)/tests/memos.o
+MEMOBJ	= $(B)/tests/aoe-nomain.o $(B)/tags.o $(B)/ata.o $(B)/buf.o $(B)/cache.o $(B)/freeze.o $(B)/crc.o $(B)/posix.o $(B)/tests/memos.o
 
 $(B)/tests/aoe-nomain.o: aoe.c | $(B)/tests
 	$(CC) $(ALLCFLAGS) -Dmain=aoede_main -Wno-missing-prototypes -c -o $@ $<

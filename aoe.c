@@ -15,7 +15,6 @@
  * disk do what they ask, sends the answers and gives the frames back.
  * Nothing here knows of ATA codes, blocks or rings.
  */
-#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -35,6 +34,7 @@
 typedef struct Req	Req;
 typedef struct Macs	Macs;
 typedef struct Held	Held;
+typedef struct People	People;
 
 enum {
 	/* config: offsets in the frame, and commands */
@@ -61,6 +61,7 @@ enum {
 	Mnone		= 0,
 	Madd		= 1,
 	Mdel		= 2,
+	Munspecified	= 1,
 	Mbaddir		= 2,
 	Mfull		= 3,
 
@@ -138,6 +139,16 @@ struct Req {
 	uchar	*reply;		/* the answer's place in the ring, once it has one */
 };
 
+/* Who has been heard, the one that was silent longest given up for another. */
+struct People {
+	uint	n;
+	uint	last;		/* the one that was heard last */
+	uvlong	who[INITIATORS];	/* as macof makes a number of a MAC */
+	uvlong	first[INITIATORS];	/* heard; seconds since 1970 */
+	uvlong	latest[INITIATORS];
+	uvlong	frames[INITIATORS];
+};
+
 /* A request whose answer waits until what it has changed is saved. */
 struct Held {
 	Nic	*nic;
@@ -153,6 +164,11 @@ Stats stats;
 static Conf conf;
 static Nic *nics;
 static int linkfd = -1;
+
+static uvlong started;		/* seconds since 1970 */
+static uvlong wall;		/* the same, when the last batch of frames was taken */
+static People initiators;	/* served */
+static People refusees;		/* by a mask list or reservation */
 
 static Macs masks;
 static Macs reserved;
@@ -223,6 +239,15 @@ microseconds(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uvlong)t.tv_sec * 1000000 + (uvlong)t.tv_nsec / 1000;
+}
+
+static uvlong
+wallclock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uvlong)t.tv_sec;
 }
 
 /* A MAC as a number, which is quicker to compare. */
@@ -296,6 +321,53 @@ served(Nic *n, int crc)
 	int i = (n->mtu + Etherhdr - Odata - (crc ? Crclen : 0)) / Sector;
 
 	return i < 0 ? 0 : (uint)i;
+}
+
+/*
+ * One of them is heard.  Returns 1 when that is news.
+ */
+static int
+meet(People *p, uvlong who)
+{
+	uint i, old = 0;
+
+	if(p->n > 0 && p->who[p->last] == who)
+		i = p->last;
+	else
+		for(i = 0; i < p->n && p->who[i] != who; i++)
+			if(p->latest[i] < p->latest[old])
+				old = i;
+	if(i < p->n){
+		p->last = i;
+		p->latest[i] = wall;
+		p->frames[i]++;
+		return 0;
+	}
+	if(i == INITIATORS)
+		i = old;
+	else
+		p->n++;
+	p->last = i;
+	p->who[i] = who;
+	p->first[i] = p->latest[i] = wall;
+	p->frames[i] = 1;
+	return 1;
+}
+
+/*
+ * An initiator is served, or this is why it is not.
+ */
+static void
+introduce(Nic *n, uchar *a, const char *refused)
+{
+	static Few met = { .period = 60 }, turned = { .period = 60 };
+
+	if(!meet(refused != NULL ? &refusees : &initiators, macof(a)))
+		return;
+	if(refused == NULL && maysay(&met, "new initiators"))
+		say("%s: initiator %02x:%02x:%02x:%02x:%02x:%02x", n->name, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if(refused != NULL && maysay(&turned, "initiators refused"))
+		warnx("%s: initiator %02x:%02x:%02x:%02x:%02x:%02x refused: %s", n->name, a[0], a[1], a[2], a[3], a[4], a[5], refused);
 }
 
 /*
@@ -387,6 +459,13 @@ greedy(uvlong who)
 }
 
 static void
+barred(Nic *n, uchar *f)
+{
+	stats.barred++;
+	introduce(n, f + Osrc, "the target is reserved for others");
+}
+
+static void
 atadone(Ata *a)
 {
 	Req *r = (Req*)a;
@@ -394,6 +473,8 @@ atadone(Ata *a)
 
 	if(a->aoeerror != Unanswered)
 		reply(r);
+	if(a->aoeerror == Ereserved)
+		barred(r->nic, r->head);
 	tagsleave(&r->twin);
 	if(r->paced && (h = hostfind(r->twin.who)) != NULL && h->reads > 0)
 		h->reads--;
@@ -465,19 +546,11 @@ settags(Ata *a, Host *h, Twin *t, uchar *tag, int op)
 static void
 complain(uchar *f, uvlong lba)
 {
-	static uvlong second;
-	static uint said;
+	static Few few = { .period = 1 };
 	uchar *a = f + Osrc;
-	uvlong now = microseconds() / 1000000;
 
 	stats.corrupted++;
-	if(now != second){
-		if(said > LOG_RATE)
-			warnx("%u more writes with a wrong CRC", said - LOG_RATE);
-		second = now;
-		said = 0;
-	}
-	if(said++ < LOG_RATE)
+	if(maysay(&few, "writes with a wrong CRC"))
 		warnx("write with a wrong CRC from %02x:%02x:%02x:%02x:%02x:%02x, tag %02x%02x%02x%02x, LBA %llu: dropped",
 			a[0], a[1], a[2], a[3], a[4], a[5], f[Otag], f[Otag+1], f[Otag+2], f[Otag+3], lba);
 }
@@ -615,6 +688,7 @@ atareq(Nic *n, uchar *f, uint len)
 		return;
 	++*shareof(r->twin.who);
 	freereqs = r->next;
+	stats.requests++;
 	if(++stats.under > stats.most)
 		stats.most = stats.under;
 	r->nic = n;
@@ -765,12 +839,11 @@ config(Nic *n, uchar *f, uint len)
 			return;
 		break;
 	case Cset:
-		if(conlen > 0 && !(same && slen == conlen)){
+	case Cforce:
+		if(conf.locked || (ccmd == Cset && conlen > 0 && !(same && slen == conlen))){
 			error = Econfset;
 			break;
 		}
-		/* fall through */
-	case Cforce:
 		memcpy(constr, f + Oconf, slen);
 		conlen = slen;
 		/* Whoever sets the string begins anew. */
@@ -883,11 +956,14 @@ mask(Nic *n, uchar *f, uint len)
 
 	if(f[Omcmd] == Mread)
 		maskreply(n, f);
-	else if(f[Omcmd] == Medit && count * Mdirlen <= len - Omdir){
+	else if(f[Omcmd] != Medit || count * Mdirlen > len - Omdir)
+		refuse(n, f, Ebadarg);
+	else if(conf.locked)
+		maskfail(n, f, Munspecified, 0);
+	else{
 		merror = maskedit(n, f, &index);
 		changed(n, f, merror, index);
-	}else
-		refuse(n, f, Ebadarg);
+	}
 }
 
 /* Command 3: reserve/release (wire.md 5). */
@@ -921,8 +997,10 @@ reserve(Nic *n, uchar *f, uint len)
 		reservereply(n, f, Ebadarg);
 		return;
 	}
-	if(f[Orcmd] == Rset && reserved.n > 0 && findmac(&reserved, f + Osrc) < 0){
+	if(conf.locked || (f[Orcmd] == Rset && reserved.n > 0 && findmac(&reserved, f + Osrc) < 0)){
 		reservereply(n, f, Ereserved);
+		if(!conf.locked)
+			barred(n, f);
 		return;
 	}
 	reserved.n = 0;
@@ -1199,7 +1277,11 @@ ours(Nic *n, uchar *f, uint len)
 	slot = f[Ominor];
 	if((shelf != (uint)conf.shelf && shelf != Allshelves) || (slot != (uint)conf.slot && slot != Allslots))
 		return 0;
-	return masks.n == 0 || findmac(&masks, f + Osrc) >= 0;
+	if(masks.n == 0 || findmac(&masks, f + Osrc) >= 0)
+		return 1;
+	stats.masked++;
+	introduce(n, f + Osrc, "it is not on the mask list");
+	return 0;
 }
 
 void
@@ -1208,6 +1290,7 @@ frame(Nic *n, uchar *f, uint len)
 	if(!ours(n, f, len))
 		return;
 	stats.frames++;
+	introduce(n, f + Osrc, NULL);
 	if(f[Overflag] >> 4 != Aoever){
 		refuse(n, f, Eversion);
 		return;
@@ -1248,8 +1331,11 @@ takeframes(Nic *n)
 	uint len;
 	int i;
 
-	for(i = 0; i < TURN_FRAMES && freereqs != NULL && (f = nicrecv(n, &len)) != NULL; i++)
+	for(i = 0; i < TURN_FRAMES && freereqs != NULL && (f = nicrecv(n, &len)) != NULL; i++){
+		if(i == 0)
+			wall = wallclock();
 		frame(n, f, len);
+	}
 	/* What waited with the first of so many frames is through. */
 	n->taken += (uint)i;
 	if(n->heard != NULL && (nicempty(n) || n->taken >= (uint)(RX_FACTOR * conf.bufcnt))){
@@ -1271,6 +1357,7 @@ aoeinit(Conf *c)
 	masks.n = reserved.n = 0;
 	conlen = 0;
 	memset(&state, 0, sizeof state);
+	initiators.n = refusees.n = 0;
 	hostinit();
 	tagsclear();
 	stats.under = 0;
@@ -1293,9 +1380,9 @@ aoeinit(Conf *c)
 /* The command line (behaviour.md). */
 
 static const char usage[] =
-	"usage: aoede [-b bufcnt] [-c MiB] [-d] [-f shadow[,MiB]] [-h] [-l length]\n"
-	"             [-m mac[,mac...]] [-o offset] [-r] [-s] [-S statefile] [-t] [-T]\n"
-	"             [-V] [-w] shelf slot netif [netif ...] file\n";
+	"usage: aoede [-b bufcnt] [-c MiB] [-d] [-f shadow[,MiB]] [-h] [-i infofile]\n"
+	"             [-l length] [-L] [-m mac[,mac...]] [-o offset] [-r] [-R] [-s]\n"
+	"             [-S statefile] [-t] [-T] [-V] [-w] shelf slot netif [netif ...] file\n";
 
 __attribute__((format(printf, 1, 2)))
 static char*
@@ -1397,7 +1484,7 @@ getshadow(Conf *c, char *arg)
 	return number("-f: MiB", comma + 1, 1, LLONG_MAX / (1024 * 1024), &c->shadowmib);
 }
 
-static const char options[] = "+:b:c:df:hl:m:o:rsS:tTVw";
+static const char options[] = "+:b:c:df:hi:l:Lm:o:rRsS:tTVw";
 
 static char*
 option(Conf *c, int o)
@@ -1424,8 +1511,14 @@ option(Conf *c, int o)
 	case 'h':
 		c->help = 1;
 		break;
+	case 'i':
+		c->info = optarg;
+		break;
 	case 'l':
 		e = number("-l", optarg, 1, LLONG_MAX / Sector, &c->length);
+		break;
+	case 'L':
+		c->locked = 1;
 		break;
 	case 'm':
 		e = getmasks(c, optarg);
@@ -1435,6 +1528,9 @@ option(Conf *c, int o)
 		break;
 	case 'r':
 		c->readonly = 1;
+		break;
+	case 'R':
+		c->unreserved = 1;
 		break;
 	case 's':
 		c->sync = 1;
@@ -1569,7 +1665,7 @@ unpack(uchar *p, uint n)
 		for(i = 0; i < nmask; i++)
 			addmac(&masks, p + i * sizeof(Ea));
 	p += nmask * sizeof(Ea);
-	for(i = 0; i < nres; i++)
+	for(i = 0; i < nres && !conf.unreserved; i++)
 		addmac(&reserved, p + i * sizeof(Ea));
 	memcpy(constr, p + nres * sizeof(Ea), len);
 	conlen = len;
@@ -1598,6 +1694,238 @@ aoerestore(void)
 	return NULL;
 }
 
+/*
+ * The info file (-i): what HUP prints and more.
+ *
+ * 8. It is written on the engine, one at a time and a second apart, and only
+ *    when something has changed; the loop never waits for it.
+ */
+enum {
+	Infomax	= 32 * 1024,	/* bytes; lines beyond are left out */
+	Info_us	= 1000000,
+};
+
+static struct {
+	char	now[Infomax];
+	char	was[Infomax];	/* what was written last */
+	char	out[Infomax + 64];	/* the same, and when */
+	Op	op;
+	int	busy;
+	int	stale;		/* something may have changed */
+	uvlong	due;		/* when it may be written next; microseconds */
+} info;
+
+/*
+ * Add a line to what is in buf, if all of it fits.
+ */
+__attribute__((format(printf, 2, 3)))
+static void
+infoline(char *buf, const char *fmt, ...)
+{
+	size_t n = strlen(buf);
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(buf + n, Infomax - n, fmt, ap);
+	va_end(ap);
+	if(len < 0 || n + (size_t)len + 1 >= Infomax)
+		buf[n] = 0;
+	else
+		memcpy(buf + n + len, "\n", 2);
+}
+
+static const char*
+statename(void)
+{
+	if(closing)
+		return "ending";
+	switch(freezestate()){
+	case Fnone:
+		return "serving";
+	case Ffrozen:
+	case Fthawing:
+		return "frozen";
+	case Fheld:
+		return "held";
+	case Fmerging:
+	case Fending:
+		return "merging";
+	}
+	return "freezing";
+}
+
+static void
+infocounters(char *p)
+{
+	static const struct {
+		const char *name;
+		uvlong	*n;
+	} counters[] = {
+		{ "requests", &stats.requests },
+		{ "frames", &stats.frames },
+		{ "read_requests", &stats.reads },
+		{ "read_sectors", &stats.readsec },
+		{ "reads_from_memory", &stats.hits },
+		{ "write_requests", &stats.writes },
+		{ "write_sectors", &stats.writesec },
+		{ "trims", &stats.trims },
+		{ "flushes", &stats.flushes },
+		{ "disk_transfers", &stats.transfers },
+		{ "joined_requests", &stats.joined },
+		{ "disk_errors", &stats.errors },
+		{ "blocks_read_ahead_used", &stats.ahead },
+		{ "blocks_read_ahead_unused", &stats.wasted },
+		{ "refused_mask", &stats.masked },
+		{ "refused_reserved", &stats.barred },
+		{ "dropped_room", &stats.dropped },
+		{ "congested", &stats.paced },
+		{ "duplicates_under_way", &stats.twins },
+		{ "duplicates_in_ring", &stats.waiting },
+		{ "duplicates_done", &stats.repeated },
+		{ "wrong_crc", &stats.corrupted },
+		{ "refusals", &stats.refusals },
+		{ "freezes", &stats.freezes },
+		{ "unfreezes", &stats.unfreezes },
+	};
+	uvlong drops = 0, us = 16;
+	Nic *n;
+	uint i;
+
+	for(i = 0; i < sizeof counters / sizeof counters[0]; i++)
+		infoline(p, "%s=%llu", counters[i].name, *counters[i].n);
+	infoline(p, "read_bytes=%llu", stats.readsec * Sector);
+	infoline(p, "write_bytes=%llu", stats.writesec * Sector);
+	infoline(p, "most_requests=%u", stats.most);
+	for(n = nics; n < nics + conf.nnic; n++)
+		drops += n->drops += nicdrops(n);
+	infoline(p, "ring_drops=%llu", drops);
+	for(i = 0; i < Latencies - 1; i++, us *= 4)
+		infoline(p, "latency.%llu=%llu", us, stats.latency[i]);
+	infoline(p, "latency.inf=%llu", stats.latency[i]);
+}
+
+static const char*
+modes(void)
+{
+	static char buf[64];
+
+	snprintf(buf, sizeof buf, "%s%s%s%s", conf.readonly ? "O_RDONLY" : "O_RDWR", conf.direct ? " O_DIRECT" : "",
+		conf.sync ? " O_DSYNC" : "", conf.behind ? " write-behind" : "");
+	return buf;
+}
+
+static const char*
+rings(void)
+{
+	char *s;
+	int i;
+
+	for(i = 0; i < conf.nnic; i++)
+		if(strcmp(s = nicrings(&nics[i]), "packet") != 0)
+			return s;
+	return "packet";
+}
+
+static void
+infonics(char *p)
+{
+	char names[Infomax / 4] = "";
+	size_t n = 0;
+	uchar *a;
+	Nic *c;
+
+	for(c = nics; c < nics + conf.nnic && n < sizeof names; c++)
+		n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n > 0 ? " " : "", c->name);
+	infoline(p, "interfaces=%s", names);
+	for(c = nics; c < nics + conf.nnic; c++){
+		a = c->ea.a;
+		infoline(p, "interface.%s=%02x:%02x:%02x:%02x:%02x:%02x mtu %d sectors %u %s", c->name, a[0], a[1], a[2], a[3], a[4], a[5],
+			c->mtu, c->mtu > 0 ? advertised(c, 0) : 0, c->up ? "up" : "down");
+	}
+}
+
+static void
+infotext(char *p)
+{
+	uchar a[sizeof(uvlong)];
+	uint i;
+
+	p[0] = 0;
+	infoline(p, "address=e%d.%d", conf.shelf, conf.slot);
+	infoline(p, "pid=%ld", (long)getpid());
+	infoline(p, "started=%llu", started);
+	infoline(p, "state=%s", statename());
+	if(strcmp(statename(), "merging") == 0)
+		infoline(p, "merged=%u", freezemerged());
+	infoline(p, "refused=%s", freezerefusal());
+	infoline(p, "file=%s", conf.file);
+	infoline(p, "sectors=%llu", bufsize());
+	infoline(p, "bytes=%llu", bufsize() * Sector);
+	infoline(p, "modes=%s", modes());
+	infoline(p, "engine=%s", enginename());
+	infoline(p, "rings=%s", rings());
+	infoline(p, "sandbox=%s", sandboxname());
+	infonics(p);
+	infocounters(p);
+	for(i = 0; i < initiators.n; i++){
+		memcpy(a, &initiators.who[i], sizeof a);
+		infoline(p, "initiator.%02x:%02x:%02x:%02x:%02x:%02x=%llu %llu %llu", a[0], a[1], a[2], a[3], a[4], a[5],
+			initiators.first[i], initiators.latest[i], initiators.frames[i]);
+	}
+}
+
+static void
+infowork(Op *o)
+{
+	infowrite(info.out, strlen(info.out));
+	o->error = 0;
+}
+
+static void
+infodone(Op *o)
+{
+	(void)o;
+	info.busy = 0;
+}
+
+/*
+ * Begin to write the info file, if it is time.  The engine starts with it at
+ * the next bufcommit.
+ */
+static void
+saveinfo(void)
+{
+	uvlong now;
+
+	if(conf.info == NULL || !info.stale || info.busy || (now = microseconds()) < info.due)
+		return;
+	info.stale = 0;
+	info.due = now + Info_us;
+	infotext(info.now);
+	if(strcmp(info.now, info.was) == 0)
+		return;
+	memcpy(info.was, info.now, strlen(info.now) + 1);
+	snprintf(info.out, sizeof info.out, "%supdated=%llu\n", info.now, wallclock());
+	info.busy = 1;
+	info.op = (Op){ .op = Owork, .work = infowork, .done = infodone };
+	enginestart(&info.op);
+}
+
+/*
+ * Milliseconds until saveinfo will have something to do, or -1.
+ */
+static int
+infowait(void)
+{
+	uvlong now;
+
+	if(conf.info == NULL || !info.stale || info.busy)
+		return -1;
+	now = microseconds();
+	return now >= info.due ? 0 : (int)((info.due - now) / 1000) + 1;
+}
+
 /* The loop. */
 
 static void
@@ -1605,9 +1933,8 @@ tell(Nic *n)
 {
 	uchar *a = n->ea.a;
 
-	printf("%s: %02x:%02x:%02x:%02x:%02x:%02x, MTU %d, %u sectors\n", n->name,
+	say("%s: %02x:%02x:%02x:%02x:%02x:%02x, MTU %d, %u sectors", n->name,
 		a[0], a[1], a[2], a[3], a[4], a[5], n->mtu, advertised(n, 0));
-	fflush(stdout);
 }
 
 /*
@@ -1664,20 +1991,20 @@ hangup(void)
 		warn("%s: can't learn its size", conf.file);
 	else if((e = export()) != NULL)
 		warnx("%s; the old size stays in force", e);
-	printf("%llu bytes\n", bufsize() * Sector);
+	say("%llu bytes", bufsize() * Sector);
 	if(disk.direct || conf.behind)
-		printf("blocks read ahead and used %llu, not used %llu\n", stats.ahead, stats.wasted);
-	printf("frames %llu, at most %u requests at a time, requests dropped %llu\n", stats.frames, stats.most, stats.dropped);
-	printf("reads %llu (%llu sectors, %llu from memory, %llu from disk), writes %llu (%llu sectors), trims %llu, flushes %llu\n",
+		say("blocks read ahead and used %llu, not used %llu", stats.ahead, stats.wasted);
+	say("frames %llu, at most %u requests at a time, requests dropped %llu", stats.frames, stats.most, stats.dropped);
+	say("reads %llu (%llu sectors, %llu from memory, %llu from disk), writes %llu (%llu sectors), trims %llu, flushes %llu",
 		stats.reads, stats.readsec, stats.hits, stats.reads - stats.hits, stats.writes, stats.writesec, stats.trims, stats.flushes);
-	printf("disk transfers %llu, requests joined to them %llu, errors %llu\n", stats.transfers, stats.joined, stats.errors);
-	printf("duplicates of requests under way %llu, of those in the ring %llu, of writes done %llu\n", stats.twins, stats.waiting, stats.repeated);
-	printf("writes with a wrong CRC %llu, reads that waited for a congested network %llu\n", stats.corrupted, stats.paced);
+	say("disk transfers %llu, requests joined to them %llu, errors %llu", stats.transfers, stats.joined, stats.errors);
+	say("duplicates of requests under way %llu, of those in the ring %llu, of writes done %llu", stats.twins, stats.waiting, stats.repeated);
+	say("writes with a wrong CRC %llu, reads that waited for a congested network %llu", stats.corrupted, stats.paced);
+	say("frames refused by the mask list %llu, requests refused by a reservation %llu", stats.masked, stats.barred);
 	for(n = nics; n < nics + conf.nnic; n++){
-		printf("%s: %s, %llu frames dropped\n", n->name, n->up ? "up" : "down", n->drops += nicdrops(n));
+		say("%s: %s, %llu frames dropped", n->name, n->up ? "up" : "down", n->drops += nicdrops(n));
 		advertise(n);
 	}
-	fflush(stdout);
 }
 
 /*
@@ -1725,6 +2052,8 @@ turn(void)
 		if(takeframes(&nics[(first + j) % conf.nnic]) > 0)
 			busy = 1;
 	savestate();
+	info.stale |= busy;
+	saveinfo();
 	bufcommit();
 	for(n = nics; n < nics + conf.nnic; n++){
 		unsent |= nickick(n);
@@ -1787,8 +2116,6 @@ catch(void)
 	sigfillset(&sa.sa_mask);
 	for(i = 0; i < sizeof sigs / sizeof sigs[0]; i++)
 		sigaction(sigs[i], &sa, NULL);
-	sa.sa_handler = SIG_IGN;
-	sigaction(SIGPIPE, &sa, NULL);
 }
 
 /*
@@ -1802,11 +2129,11 @@ freezesignal(int usr1)
 	switch(usr1){
 	case 1:
 		if((e = buffreeze(1)) != NULL)
-			warnx("freeze refused: %s", e);
+			freezerefused("freeze refused", e);
 		break;
 	case 2:
 		if((e = buffreeze(0)) != NULL)
-			warnx("unfreeze refused: %s", e);
+			freezerefused("unfreeze refused", e);
 		break;
 	default:
 		warnx("USR2 after %d USR1: expected 1 to freeze, 2 to unfreeze", usr1);
@@ -1856,7 +2183,7 @@ sooner(int a, int b)
 static int
 patience(int unsent)
 {
-	int ms = sooner(bufwait(), savewait());
+	int ms = sooner(sooner(bufwait(), savewait()), infowait());
 
 	if(left && !unsent)
 		return 0;
@@ -1901,8 +2228,9 @@ serve(void)
 {
 	enum { Psignal, Plink, Pengine, Pnic };
 	struct pollfd *pfd;
-	int i, wait, unsent = 0;
+	int i, wait, woken, unsent = 0;
 
+	info.stale = 1;
 	pfd = calloc(Pnic + (size_t)conf.nnic, sizeof *pfd);
 	if(pfd == NULL)
 		err(1, "poll");
@@ -1916,8 +2244,10 @@ serve(void)
 				pfd[Pnic + i].events = 0;
 		}
 		wait = enginesleep() ? 0 : patience(unsent);
-		if(poll(pfd, Pnic + (nfds_t)conf.nnic, wait) < 0)
+		woken = poll(pfd, Pnic + (nfds_t)conf.nnic, wait);
+		if(woken < 0)
 			continue;
+		info.stale |= woken > 0;
 		if(pfd[Psignal].revents != 0)
 			signals();
 		if(pfd[Pengine].revents != 0)
@@ -1961,10 +2291,9 @@ announce(void)
 	for(n = nics; n < nics + conf.nnic; n++)
 		if(!n->up)
 			warnx("%s: down; waiting for it to come up", n->name);
-	printf("%llu bytes\n", bufsize() * Sector);
-	printf("pid %ld: e%d.%d, %llu sectors %s%s%s%s\n", (long)getpid(), conf.shelf, conf.slot, bufsize(),
-		conf.readonly ? "O_RDONLY" : "O_RDWR", conf.direct ? " O_DIRECT" : "", conf.sync ? " O_DSYNC" : "", conf.behind ? " write-behind" : "");
-	fflush(stdout);
+	say("%llu bytes", bufsize() * Sector);
+	say("engine %s, rings %s, sandbox %s", enginename(), rings(), sandboxname());
+	say("pid %ld: e%d.%d, %llu sectors %s", (long)getpid(), conf.shelf, conf.slot, bufsize(), modes());
 }
 
 static void
@@ -1983,7 +2312,9 @@ drain(void)
 
 	closing = 1;
 	bufclose();
-	for(turn(); bufbusy() || state.busy || waiting != NULL; turn()){
+	info.stale = 1;
+	info.due = 0;
+	for(turn(); bufbusy() || state.busy || info.busy || waiting != NULL; turn()){
 		poll(&pfd, 1, enginesleep() || left ? 0 : 10);
 		enginewake();
 	}
@@ -2007,25 +2338,11 @@ finish(void)
 	if(last.error != 0)
 		warnx("the last flush failed: answered writes may be lost");
 	if(savenow() < 0)
-		return 1;
+		last.error = EIO;
 	turn();
+	if(conf.info != NULL)
+		inforemove();
 	return last.error != 0;
-}
-
-/*
- * Descriptors 0 to 2 that were closed by whoever started us would be the
- * disk's or a NIC's, and messages would be written into it.
- */
-static void
-standardfiles(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while(fd >= 0 && fd <= 2);
-	if(fd > 2)
-		close(fd);
 }
 
 static void
@@ -2051,8 +2368,7 @@ main(int argc, char **argv)
 	Conf c;
 	char *e;
 
-	standardfiles();
-	setvbuf(stderr, NULL, _IOLBF, 0);
+	freshstart();
 	e = getconf(&c, argc, argv);
 	if(e != NULL)
 		errx(1, "%s", e);
@@ -2060,6 +2376,8 @@ main(int argc, char **argv)
 		fputs(c.help ? usage : "aoede " VERSION "\n", stdout);
 		return 0;
 	}
+	logopen();
+	started = wallclock();
 	if(aoeinit(&c) < 0)
 		err(1, "memory for %d requests", REQUESTS);
 	if(conf.shelf == 4095)
@@ -2081,9 +2399,12 @@ main(int argc, char **argv)
 	opennics();
 	setserial();
 	linkfd = linkopen();
-	lognowait();
-	disarm();
+	if(conf.info != NULL && (e = infoopen(conf.info)) != NULL)
+		errx(1, "%s", e);
 	if(engineopen(&enginefd) < 0)
+		err(1, "can't open an engine for the disk");
+	disarm();
+	if(enginethreads() < 0)
 		err(1, "can't start threads");
 	catch();
 	checknics();

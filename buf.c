@@ -48,7 +48,6 @@
  *
  * Nothing here knows of ATA, sockets or initiators.
  */
-#include <err.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>

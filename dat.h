@@ -23,6 +23,7 @@ typedef struct Twin	Twin;
 typedef struct Heard	Heard;
 typedef struct Tags	Tags;
 typedef struct Host	Host;
+typedef struct Few	Few;
 
 /* An AoE frame, offsets from the Ethernet header; big-endian (wire.md 1). */
 enum {
@@ -92,6 +93,9 @@ struct Conf {
 	int	nnic;
 	char	*file;
 	char	*state;		/* -S */
+	char	*info;		/* -i */
+	int	locked;		/* -L */
+	int	unreserved;	/* -R */
 	int	help;		/* -h */
 	int	version;	/* -V */
 };
@@ -190,6 +194,8 @@ struct Op {
 
 	size_t	moved;		/* bytes */
 	int	error;		/* 0, or an errno */
+
+	uvlong	begun;		/* posix.c only: when; microseconds */
 
 	/* linux.c or freebsd.c only */
 	Op	*next;
@@ -307,10 +313,22 @@ enum {
 	Counterbe	= 2,
 };
 
-/* What HUP prints; each file counts its own. */
+/* A kind of message of which few are printed. */
+struct Few {
+	uint	period;		/* seconds: at most LOG_RATE in so many */
+	uvlong	since;
+	uint	said;		/* since then, printed or not */
+};
+
+enum {
+	Latencies	= 9,	/* each 4 times the one before: 16, 64, 256 ... microseconds, and what took longer */
+};
+
+/* What HUP prints, and the info file has; each file counts its own. */
 struct Stats {
 	uvlong	frames;		/* aoe.c: frames that were ours, */
 	uvlong	dropped;	/* and requests that found no room and must come again */
+	uvlong	requests;	/* aoe.c: ATA commands that were begun */
 	uvlong	reads;		/* buf.c: requests and sectors */
 	uvlong	readsec;
 	uvlong	writes;
@@ -330,5 +348,11 @@ struct Stats {
 	uint	under;		/* aoe.c: requests under way, and the most there were */
 	uint	most;
 	uvlong	errors;		/* buf.c: requests that the disk failed */
+	uvlong	masked;		/* aoe.c: frames refused, as their sender is not on the mask list, */
+	uvlong	barred;		/* or the disk is reserved */
+	uvlong	freezes;	/* freeze.c: that took effect, */
+	uvlong	unfreezes;	/* of them, those that were ended, */
+	uvlong	refusals;	/* and those that were not done */
+	uvlong	latency[Latencies];	/* posix.c: operations of the disk that took at most so long */
 };
 extern Stats stats;

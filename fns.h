@@ -426,6 +426,15 @@ void	freezetick(void);
 /* Print the state, if it is not Fnone. */
 void	freezereport(void);
 
+/* Of a merge, how much is done; per cent. */
+uint	freezemerged(void);
+
+/* A freeze or unfreeze, which is said, is not done, for this reason: log that. */
+void	freezerefused(const char *what, const char *reason);
+
+/* The last that was, or an empty string. */
+char	*freezerefusal(void);
+
 /* crc.c */
 
 /*
@@ -441,6 +450,56 @@ int	crcuse(int vectors);
 
 /* CRC-32 (IEEE 802.3) of n bytes. */
 uint	crc32(const void *data, uint n);
+
+/* posix.c */
+
+/*
+ * Undo what whoever started us has left that could do harm: standard files
+ * that are closed, others that are open, signals ignored and blocked.  What
+ * would end the process for a write, but for its error, is ignored.
+ */
+void	freshstart(void);
+
+/*
+ * From here on no message waits: what standard output or error have no room
+ * for is lost.  Where they are the journal's, it gets priorities.
+ */
+void	logopen(void);
+
+/*
+ * A line for the standard output; fmt has no newline.  The others are for
+ * the standard error output, as in err(3), whose names they have.
+ */
+void	say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void	warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void	warnx(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void	err(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void	errx(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * May another message of this kind be printed?  Those that may not are
+ * counted, and what is said of them later.
+ */
+int	maysay(Few *f, const char *what);
+
+/*
+ * Keep the info file there.  Returns NULL, or a sentence saying why not.
+ * To be called once, before disarm.
+ */
+char	*infoopen(char *path);
+
+/*
+ * Have the info file say this.  That it can't be is no error.  May wait for
+ * the disk.
+ */
+void	infowrite(const char *text, size_t len);
+
+/* Take it away. */
+void	inforemove(void);
+
+/* An operation of the engine begins; it has ended, and done is to be called. */
+void	opbegin(Op *o);
+void	opdone(Op *o);
 
 /* linux.c, freebsd.c: the network */
 
@@ -510,11 +569,8 @@ int	linkopen(void);
 /* Make the link descriptor unreadable again. */
 void	linkread(int fd);
 
-/*
- * From here on a message that standard output or error, being pipes, have
- * no room for is lost: a log that nobody reads must not stop the disk.
- */
-void	lognowait(void);
+/* How frames pass: packet (rings shared with the kernel), mmsg or bpf. */
+char	*nicrings(Nic *n);
 
 /* linux.c, freebsd.c: the disk */
 
@@ -669,14 +725,35 @@ char	*stateopen(char *path, uchar *buf, size_t size, ssize_t *len);
  */
 int	statesave(uchar *buf, size_t len);
 
+/* linux.c, freebsd.c: what is inherited, and directories */
+
+/* Close all descriptors above 2. */
+void	closefiles(void);
+
+/* A write to this pipe or terminal shall fail rather than wait. */
+void	lognowait(int fd);
+
+/*
+ * Open the directory of a file that may not be there, for use in the
+ * sandbox, too.  Returns its descriptor, or -1 with errno, its path, in
+ * PATH_MAX bytes, and the file's name in it.
+ */
+int	opendirectory(char *path, char *dir, char **name);
+
 /* linux.c, freebsd.c: the engine */
 
 /*
- * Start the engine.  Returns -1 with errno when there can be none.  *fd is
- * readable when an operation has ended since the last enginewake, but
- * see enginesleep.
+ * Open the engine, while all rights for it are there.  Returns -1 with errno
+ * when there can be none.  *fd is readable when an operation has ended since
+ * the last enginewake, but see enginesleep.
  */
 int	engineopen(int *fd);
+
+/* Start its threads.  Returns -1 with errno when there can be none. */
+int	enginethreads(void);
+
+/* io_uring, aio or threads. */
+char	*enginename(void);
 
 /*
  * Have the engine's descriptor tell of what ends, until the next enginekick.
@@ -720,7 +797,7 @@ int	enginereap(void);
  * Give up what this thread may do as root, and those it starts later, but
  * for what is open and what happens in directories that are.  What the
  * system can't do is logged.  To be called when all has been opened that
- * needs the rights, and before engineopen.
+ * needs the rights, and before enginethreads.
  */
 void	disarm(void);
 
@@ -731,3 +808,6 @@ void	disarm(void);
  * taken.
  */
 void	sandbox(void);
+
+/* What of it is in force, in a few words. */
+char	*sandboxname(void);

@@ -27,7 +27,6 @@
 #include <sys/types.h>
 #include <sys/capsicum.h>
 #include <aio.h>
-#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -498,18 +497,26 @@ nickick(Nic *n)
 }
 
 void
-lognowait(void)
+lognowait(int fd)
 {
-	struct stat st;
-	int std;
-
 	/*
-	 * A pipe can't be opened anew here, so others that write to the same
-	 * end of it won't wait either.
+	 * It can't be opened anew here, so others that write to the same end
+	 * of it won't wait either.
 	 */
-	for(std = 1; std <= 2; std++)
-		if(fstat(std, &st) == 0 && S_ISFIFO(st.st_mode))
-			fcntl(std, F_SETFL, fcntl(std, F_GETFL) | O_NONBLOCK);
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+void
+closefiles(void)
+{
+	closefrom(3);
+}
+
+char*
+nicrings(Nic *n)
+{
+	(void)n;
+	return "bpf";
 }
 
 uvlong
@@ -763,18 +770,13 @@ static const char markname[] = "aoede.shadow";
 
 /* Directories in which files are made and removed in the sandbox, too. */
 enum {
-	Maxdirs	= 2,
+	Maxdirs	= 3,
 };
 static int dirs[Maxdirs];
 static uint ndirs;
 
-/*
- * Open the directory of a file that may not be there, for use in the
- * sandbox, too.  Returns its descriptor, or -1 with errno, its path, and the
- * file's name in it.
- */
-static int
-opendirectory(char *path, char dir[PATH_MAX], char **name)
+int
+opendirectory(char *path, char *dir, char **name)
 {
 	char *slash = strrchr(path, '/');
 	int fd;
@@ -1619,8 +1621,8 @@ worker(void *arg)
 /*
  * Start the threads.  All signals stay with the loop's own.
  */
-static int
-poolopen(void)
+int
+enginethreads(void)
 {
 	pthread_t t;
 	sigset_t all, old;
@@ -1660,7 +1662,7 @@ poolreap(void)
 	atomic_fetch_sub_explicit(&pool.nended, 1, memory_order_relaxed);
 	pthread_mutex_unlock(&pool.lock);
 	warm(o);
-	o->done(o);
+	opdone(o);
 	return 1;
 }
 
@@ -1670,7 +1672,7 @@ engineopen(int *fd)
 	int i;
 
 	engine.kq = kqueue();
-	if(engine.kq < 0 || poolopen() < 0)
+	if(engine.kq < 0)
 		return -1;
 	fcntl(engine.kq, F_SETFD, FD_CLOEXEC);
 	trigger(EV_ADD|EV_CLEAR, 0);
@@ -1680,6 +1682,12 @@ engineopen(int *fd)
 	}
 	*fd = engine.kq;
 	return 0;
+}
+
+char*
+enginename(void)
+{
+	return "aio";
 }
 
 static void
@@ -1755,6 +1763,7 @@ submit(Op *o)
 void
 enginestart(Op *o)
 {
+	opbegin(o);
 	enqueue(o);
 }
 
@@ -1844,7 +1853,7 @@ enginereap(void)
 	if(engine.ended == NULL)
 		engine.endedtail = &engine.ended;
 	warm(o);
-	o->done(o);
+	opdone(o);
 	return 1;
 }
 
@@ -1853,6 +1862,8 @@ enginereap(void)
  * directories that are open, and leaves each descriptor what this file does
  * with it.
  */
+static int shut;
+
 void
 disarm(void)
 {
@@ -1912,6 +1923,13 @@ sandbox(void)
 		return;
 	limitnet();
 	limitfiles();
-	if(cap_enter() < 0)
+	shut = cap_enter() == 0;
+	if(!shut)
 		warnx("no Capsicum (%s)", strerror(errno));
+}
+
+char*
+sandboxname(void)
+{
+	return shut ? "Capsicum" : "none";
 }

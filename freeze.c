@@ -55,7 +55,6 @@
  *
  * tests/freeze.pml is a model of all this.
  */
-#include <err.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -818,6 +817,8 @@ freezejob(Op *o, int quiet)
 
 /* What is said of it. */
 
+static char refusal[2 * PATH_MAX + 256];	/* the last */
+
 __attribute__((format(printf, 1, 2)))
 static char*
 sentence(const char *fmt, ...)
@@ -832,6 +833,28 @@ sentence(const char *fmt, ...)
 }
 
 void
+freezerefused(const char *what, const char *reason)
+{
+	stats.refusals++;
+	snprintf(refusal, sizeof refusal, "%s: %s", what, reason);
+	warnx("%s", refusal);
+}
+
+char*
+freezerefusal(void)
+{
+	return refusal;
+}
+
+uint
+freezemerged(void)
+{
+	if(total == 0)
+		return 100;
+	return count < total ? (uint)((total - count) * 100 / total) : 0;
+}
+
+void
 freezereport(void)
 {
 	uvlong ms = milliseconds() - began, done = count < total ? total - count : 0;
@@ -841,22 +864,21 @@ freezereport(void)
 	case Fstopping:
 	case Fcommitting:
 	case Fcancelling:
-		printf("freezing\n");
+		say("freezing");
 		break;
 	case Ffrozen:
 	case Fthawing:
-		printf("frozen: %s has %llu sectors\n", path, count);
+		say("frozen: %s has %llu sectors", path, count);
 		break;
 	case Fheld:
-		printf("frozen: writes are left unanswered\n");
+		say("frozen: writes are left unanswered");
 		break;
 	case Fmerging:
 	case Fending:
-		printf("merging: %llu per cent of %llu sectors, %llu MB/s\n", total > 0 ? done * 100 / total : 100, total,
+		say("merging: %u per cent of %llu sectors, %llu MB/s", freezemerged(), total,
 			ms > 0 ? done * Sector / 1000 / ms : 0);
 		break;
 	}
-	fflush(stdout);
 }
 
 void
@@ -913,8 +935,8 @@ unfreeze(void)
 	switch(state){
 	case Fheld:
 		state = Fnone;
-		printf("unfrozen\n");
-		fflush(stdout);
+		stats.unfreezes++;
+		say("unfrozen");
 		return NULL;
 	case Ffrozen:
 		if(readonly && count > 0)
@@ -937,7 +959,7 @@ freezecancel(void)
 	if(path != NULL && (state == Fstopping || (state == Fpreparing && preparing)))
 		state = Fcancelling;
 	else if(state == Fstopping || state == Fpreparing){
-		warnx("freeze refused: %s", unwritable);
+		freezerefused("freeze refused", unwritable);
 		state = Fnone;
 		forgetmap();
 	}
@@ -970,11 +992,13 @@ freezejobdone(Op *o)
 		break;
 	case Fcommitting:
 		state = o->error != 0 ? Fnone : path == NULL ? Fheld : Ffrozen;
+		stats.freezes += o->error == 0;
 		break;
 	case Fthawing:
-		if(o->error == 0)
+		if(o->error == 0){
+			stats.unfreezes++;
 			startmerge();
-		else
+		}else
 			state = Ffrozen;
 		break;
 	case Fending:
@@ -983,18 +1007,17 @@ freezejobdone(Op *o)
 		break;
 	}
 	if(o->error != 0)
-		warnx("%s: %s", o->work == prepare || o->work == commit || o->work == cancel ? "freeze refused" : "unfreeze failed", why);
+		freezerefused(o->work == prepare || o->work == commit || o->work == cancel ? "freeze refused" : "unfreeze failed", why);
 	else if(o->work == end)
-		printf("unfrozen: all is in the image, and %s is gone\n", path);
+		say("unfrozen: all is in the image, and %s is gone", path);
 	else if(state == Fheld)
 		warnx("frozen without a shadow (-f): writes are left unanswered; initiators give up after about three minutes");
 	else if(o->work != prepare)
 		freezereport();
-	fflush(stdout);
 	if(state == Fnone)
 		forgetmap();
 	if(again && (e = freeze()) != NULL)
-		warnx("freeze refused: %s", e);
+		freezerefused("freeze refused", e);
 	again = 0;
 	return lost;
 }

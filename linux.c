@@ -25,7 +25,6 @@
  * the start come back as a sentence, later ones as errno.
  */
 #include <errno.h>
-#include <err.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
@@ -110,7 +109,7 @@ struct Port {
 
 /* Directories in which files are made and removed in the sandbox, too. */
 enum {
-	Maxdirs	= 2,
+	Maxdirs	= 3,
 };
 static int dirs[Maxdirs];
 static uint ndirs;
@@ -752,23 +751,41 @@ nickick(Nic *n)
 }
 
 void
-lognowait(void)
+lognowait(int std)
 {
 	char name[32];
-	struct stat st;
-	int fd, std;
+	int fd;
 
-	for(std = 1; std <= 2; std++){
-		if(fstat(std, &st) < 0 || !S_ISFIFO(st.st_mode))
-			continue;
-		/* Opened anew, so that nobody else's use of the pipe changes. */
-		snprintf(name, sizeof name, "/proc/self/fd/%d", std);
-		fd = open(name, O_WRONLY|O_NONBLOCK|O_CLOEXEC);
-		if(fd < 0)
-			continue;
-		dup2(fd, std);
-		close(fd);
+	/* Opened anew, so that nobody else's use of it changes. */
+	snprintf(name, sizeof name, "/proc/self/fd/%d", std);
+	fd = open(name, O_WRONLY|O_NONBLOCK|O_NOCTTY|O_CLOEXEC);
+	if(fd < 0){
+		fcntl(std, F_SETFL, fcntl(std, F_GETFL) | O_NONBLOCK);
+		return;
 	}
+	dup2(fd, std);
+	close(fd);
+}
+
+void
+closefiles(void)
+{
+	struct rlimit most = { .rlim_cur = 1024 };
+	uint fd;
+
+	if(syscall(SYS_close_range, 3U, UINT_MAX, 0U) == 0)
+		return;
+	getrlimit(RLIMIT_NOFILE, &most);
+	for(fd = 3; fd < most.rlim_cur && fd < 1 << 20; fd++)
+		close((int)fd);
+}
+
+char*
+nicrings(Nic *n)
+{
+	Port *p = n->port;
+
+	return p->shared || (p->slotsize == 0 && p->canshare) ? "packet" : "mmsg";
 }
 
 uvlong
@@ -1210,13 +1227,8 @@ bootid(uchar id[16])
 		id[i % 16] = (uchar)(id[i % 16] * 31 + line[i]);
 }
 
-/*
- * Open the directory of a file that may not be there, for use in the
- * sandbox, too.  Returns its descriptor, or -1 with errno, its path, and the
- * file's name in it.
- */
-static int
-opendirectory(char *path, char dir[PATH_MAX], char **name)
+int
+opendirectory(char *path, char *dir, char **name)
 {
 	char *slash = strrchr(path, '/');
 	int fd;
@@ -1894,8 +1906,8 @@ worker(void *arg)
  * that a thread brings upon itself: by a window, and in a test build by the
  * sandbox.
  */
-static int
-poolopen(void)
+int
+enginethreads(void)
 {
 	pthread_t t;
 	sigset_t all, old;
@@ -1936,7 +1948,7 @@ poolreap(void)
 	pool.ended = o->next;
 	__atomic_sub_fetch(&pool.nended, 1, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&pool.lock);
-	o->done(o);
+	opdone(o);
 	return 1;
 }
 
@@ -1956,7 +1968,7 @@ comeback(Op *o, long n)
 {
 	engine.inflight--;
 	if(settle(o, n))
-		o->done(o);
+		opdone(o);
 	else
 		enqueue(o);
 }
@@ -2194,7 +2206,7 @@ int
 engineopen(int *fd)
 {
 	engine.fd = eventfd(0, EFD_CLOEXEC|EFD_NONBLOCK);
-	if(engine.fd < 0 || poolopen() < 0)
+	if(engine.fd < 0)
 		return -1;
 	*fd = engine.fd;
 	if(ENGINE <= Uring && uringopen() == 0)
@@ -2203,7 +2215,13 @@ engineopen(int *fd)
 		engine.kind = Aio;
 	else
 		engine.kind = Threads;
-	return engine.kind;
+	return 0;
+}
+
+char*
+enginename(void)
+{
+	return engine.kind == Uring ? "io_uring" : engine.kind == Aio ? "aio" : "threads";
 }
 
 /*
@@ -2231,6 +2249,7 @@ submit(Op *o)
 void
 enginestart(Op *o)
 {
+	opbegin(o);
 	o->fd = istransfer(o) ? choose(&files[o->file], o->iov, o->niov, o->off) : files[o->file].fd;
 	enqueue(o);
 }
@@ -2328,6 +2347,9 @@ enum {
 	Lltruncate	= 1 << 14,
 };
 
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
 #ifndef SYS_faccessat2
 #define SYS_faccessat2 439
 #endif
@@ -2382,6 +2404,22 @@ overriding(void)
 	return f->ours && !mywrite(f->fd) && (fcntl(f->fd, F_GETFL) & O_ACCMODE) != O_RDONLY;
 }
 
+static char locks[64] = "none";
+
+static void
+locked(const char *name)
+{
+	size_t n = strcmp(locks, "none") == 0 ? 0 : strlen(locks);
+
+	snprintf(locks + n, sizeof locks - n, "%s%s", n > 0 ? " " : "", name);
+}
+
+char*
+sandboxname(void)
+{
+	return locks;
+}
+
 static void
 dropcaps(void)
 {
@@ -2404,6 +2442,8 @@ dropcaps(void)
 	data[1] = (struct __user_cap_data_struct){ 0 };
 	if(syscall(SYS_capset, &head, data) < 0)
 		warn("can't give up capabilities");
+	else
+		locked("capabilities");
 }
 
 /*
@@ -2434,6 +2474,8 @@ landlock(void)
 	}
 	if(fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0) < 0)
 		warnx("no Landlock (%s)", strerror(errno));
+	else
+		locked("Landlock");
 	close(fd);
 }
 
@@ -2644,4 +2686,6 @@ sandbox(void)
 		r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags[i], &prog);
 	if(r != 0)
 		warnx("no filter of system calls (%s)", r > 0 ? "a thread can't have it" : strerror(errno));
+	else
+		locked("seccomp");
 }

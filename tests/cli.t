@@ -284,7 +284,8 @@ out_has() { cat "$TMP/out"; grep -qE "$1" "$TMP/out"; }
 ok "stdout gives the size in bytes" out_has '^4294968320 bytes$'
 ok "stdout gives pid, target, sectors and mode" out_has "^pid $TPID: e9\\.0, 8388610 sectors,? O_RDWR\$"
 ok "stdout names the interface with MAC, MTU and sector count" out_has "t0.*$tmac.*9000.*17"
-ok "stdout has these three lines and no other" [ "$(lines "$TMP/out")" = 3 ]
+ok "stdout names engine, rings and sandbox" out_has '^engine [a-z_]*, rings [a-z]*, sandbox [A-Za-z ]+$'
+ok "stdout has these four lines and no other" [ "$(lines "$TMP/out")" = 4 ]
 ok "stderr has none" [ ! -s "$TMP/err" ]
 stop_target
 modes() { # modes REGEX ARGUMENTS...
@@ -317,7 +318,7 @@ help_text() {
 }
 ok "-h prints the usage on stdout and exits 0" help_text -h
 usage_names() {
-	for o in -b -d -h -l -m -o -r -s -V shelf slot netif file
+	for o in -b -d -h -i -l -L -m -o -r -R -s -V shelf slot netif file
 	do
 		grep -qe "$o" "$TMP/run.out" || { echo "no $o"; return 1; }
 	done

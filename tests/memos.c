@@ -635,6 +635,13 @@ nickick(Nic *n)
 	return p->ring.n > 0;
 }
 
+char*
+nicrings(Nic *n)
+{
+	(void)n;
+	return "packet";
+}
+
 uvlong
 nicdrops(Nic *n)
 {
@@ -691,8 +698,30 @@ sandbox(void)
 }
 
 void
-lognowait(void)
+lognowait(int fd)
 {
+	(void)fd;
+}
+
+void
+closefiles(void)
+{
+}
+
+int
+opendirectory(char *path, char *dir, char **name)
+{
+	(void)path;
+	(void)dir;
+	(void)name;
+	errno = ENOSYS;
+	return -1;
+}
+
+char*
+sandboxname(void)
+{
+	return "none";
 }
 
 /* The disk. */
@@ -1827,6 +1856,18 @@ engineopen(int *fd)
 		wrong("pipe: %s", strerror(errno));
 	*fd = p[0];
 	return 0;
+}
+
+int
+enginethreads(void)
+{
+	return 0;
+}
+
+char*
+enginename(void)
+{
+	return "threads";
 }
 
 int

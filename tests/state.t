@@ -53,6 +53,31 @@ ok "without -S nothing is kept" eval 'start_target 9 0 t0 "$img" && config_is ""
 ok "the file name may be without a directory" eval 'bin=$(realpath "$AOEDE"); cd "$TMP/dir" && (exec timeout 5 "$bin" -S here 9 0 nosuchif "$img" 2>/dev/null); cd - >/dev/null; [ -s "$TMP/dir/here" ]'
 rm -f "$TMP/dir/here"
 
+# -R and -L.
+ok "(a config string, a mask list and a reservation)" eval 'start && io config force kept && io mask add $imac && io reserve set $imac 02:aa:bb:cc:00:03'
+ok "-R starts without the reservation, and with the rest" eval 'again -R && reserved_are "" && config_is kept && masks_are $imac'
+ok "and keeps none of it" eval 'again && reserved_are "" && config_is kept'
+ok "with -R a reservation can be set and is kept as ever" eval 'again -R && io reserve set $imac && again && reserved_are $imac'
+refused_with() { # refused_with WORDS ARGUMENT...
+	like=$1
+	shift
+	io "$@" >"$TMP/io.out" 2>&1
+	r=$?
+	cat "$TMP/io.out"
+	[ $r = 1 ] && grep -q "$like" "$TMP/io.out"
+}
+ok "(locked)" again -L
+ok "-L: a config string is not set" refused_with 'error 4' config set kept
+ok "nor by force" refused_with 'error 4' config force other
+ok "a mask list is not edited" refused_with 'error 1' mask add 02:aa:bb:cc:00:07
+ok "nothing is reserved" refused_with 'error 6' reserve set "$imac"
+ok "nor by force" refused_with 'error 6' reserve force
+ok "all can be read, and is as it was" eval 'config_is kept && masks_are $imac && reserved_are $imac'
+ok "a config string can be tested" eval 'io config test kept && io config prefix ke'
+ok "and so it is in the file" eval 'again && config_is kept && masks_are $imac && reserved_are $imac'
+ok "(stop)" stop_target
+rm "$st"
+
 # Answers come when the change is safe.
 AOEDE=strace
 tracing() { start_target -f -o "$TMP/trace" -e trace=fsync,renameat,renameat2,sendto,pwrite64 "$1" -S "$st" 9 0 t0 "$img"; }

@@ -34,8 +34,15 @@ enum { Ethall = 0x0003 };
 
 /* The layer takes these calls' names. */
 int	__real_socket(int, int, int);
+ssize_t	__real_send(int, const void*, size_t, int);
 int	__real_ioctl(int, unsigned long, ...);
 int	__real_stat64(const char*, struct stat*);
+
+ssize_t
+hostsay(int fd, const void *buf, size_t len)
+{
+	return __real_send(fd, buf, len, MSG_DONTWAIT|MSG_NOSIGNAL);
+}
 
 int
 hostpacket(void)
@@ -104,7 +111,7 @@ hostrecv(int fd, void *buf, size_t size, int peek)
 long
 hostsend(int fd, const void *buf, size_t len)
 {
-	return send(fd, buf, len, MSG_DONTWAIT);
+	return __real_send(fd, buf, len, MSG_DONTWAIT);
 }
 
 unsigned

@@ -16,6 +16,9 @@ struct Hostif {
 
 /* A packet socket that receives nothing before hostbind. */
 int	hostpacket(void);
+
+/* send(2), without waiting. */
+ssize_t	hostsay(int fd, const void *buf, size_t len);
 int	hostbind(int fd, int index);
 
 /* The interface it is bound to, or nothing above 0 when that is gone. */

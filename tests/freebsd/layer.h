@@ -24,6 +24,7 @@ ssize_t	__real_pwritev64(int, const struct iovec*, int, off_t);
 int	__wrap_poll(struct pollfd*, nfds_t, int);
 int	__real_poll(struct pollfd*, nfds_t, int);
 int	__wrap_socket(int, int, int);
+ssize_t	__wrap_send(int, const void*, size_t, int);
 int	__wrap_ioctl(int, unsigned long, ...);
 int	__wrap_getopt(int, char *const*, const char*);
 int	__wrap_mincore(void*, size_t, unsigned char*);

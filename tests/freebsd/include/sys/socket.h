@@ -24,4 +24,8 @@ struct sockaddr {
 	char		sa_data[14];
 };
 
+#define MSG_DONTWAIT	0x80
+#define MSG_NOSIGNAL	0x20000
+
 int	socket(int, int, int);
+ssize_t	send(int, const void*, size_t, int);

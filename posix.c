@@ -1,0 +1,301 @@
+/*
+ * What is the same on every system below: what is inherited, messages, the
+ * info file, the service manager, and how long the disk takes.
+ *
+ * 1. From logopen on no message waits.  What standard output or error have
+ *    no room for is lost, as a log that nobody reads must not stop the disk.
+ * 2. A message is a line, whatever is in the names that it repeats.
+ * 3. The info file is seen whole or not at all: it is written beside, and
+ *    takes the name when it is complete.
+ *
+ * Nothing here knows of requests, freezing or frames.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include "config.h"
+#include "dat.h"
+#include "fns.h"
+
+typedef struct Log	Log;
+
+enum {
+	Linemax		= 1024,		/* bytes of a message */
+	Maxsig		= 64,
+
+	/* syslog(3)'s numbers, which the journal takes in front of a line */
+	Lerr		= 3,
+	Lwarning	= 4,
+	Linfo		= 6,
+};
+
+/* Standard output or error. */
+struct Log {
+	int	fd;
+	int	issocket;
+	int	journal;	/* priorities are understood there */
+	int	broken;		/* a line was written in part */
+};
+
+static Log out = { .fd = 1 }, errors = { .fd = 2 };
+
+/* What is inherited. */
+
+/*
+ * Descriptors 0 to 2 that were closed by whoever started us would be the
+ * disk's or a NIC's, and messages would be written into it.
+ */
+static void
+standardfiles(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while(fd >= 0 && fd <= 2);
+	if(fd > 2)
+		close(fd);
+}
+
+void
+freshstart(void)
+{
+	struct sigaction sa, deflt = { .sa_handler = SIG_DFL }, ignore = { .sa_handler = SIG_IGN };
+	sigset_t none;
+	int i;
+
+	standardfiles();
+	closefiles();
+	for(i = 1; i <= Maxsig; i++)
+		if(sigaction(i, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN)
+			sigaction(i, &deflt, NULL);
+	/* A broken pipe, a file at its limit and a terminal of others: errors of one write. */
+	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGXFSZ, &ignore, NULL);
+	sigaction(SIGTTOU, &ignore, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Messages. */
+
+/*
+ * Does the journal read this?  It says so by device and inode.
+ */
+static int
+isjournal(struct stat *st)
+{
+	const char *s = getenv("JOURNAL_STREAM");
+	char mine[64];
+
+	snprintf(mine, sizeof mine, "%llu:%llu", (uvlong)st->st_dev, (uvlong)st->st_ino);
+	return s != NULL && strcmp(s, mine) == 0;
+}
+
+void
+logopen(void)
+{
+	Log *logs[] = { &out, &errors };
+	struct stat st;
+	uint i;
+
+	for(i = 0; i < 2; i++)
+		if(fstat(logs[i]->fd, &st) == 0){
+			logs[i]->issocket = S_ISSOCK(st.st_mode);
+			logs[i]->journal = isjournal(&st);
+			if(S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode))
+				lognowait(logs[i]->fd);
+		}
+}
+
+/*
+ * A socket's own O_NONBLOCK would concern others that have it.
+ */
+static ssize_t
+put(Log *l, const char *s, size_t n)
+{
+	ssize_t r;
+
+	do
+		r = l->issocket ? send(l->fd, s, n, MSG_DONTWAIT|MSG_NOSIGNAL) : write(l->fd, s, n);
+	while(r < 0 && errno == EINTR);
+	return r;
+}
+
+static void
+line(Log *l, int level, const char *name, const char *why, const char *fmt, va_list ap)
+{
+	char buf[Linemax] = "\n";
+	size_t n, start = (size_t)l->broken;
+	uint i;
+	ssize_t r;
+
+	if(l->journal)
+		snprintf(buf + start, sizeof buf - start, "<%d>", level);
+	else
+		buf[start] = 0;
+	n = strlen(buf);
+	n += (size_t)snprintf(buf + n, sizeof buf - n, "%s", name);
+	vsnprintf(buf + n, sizeof buf - n, fmt, ap);
+	n = strlen(buf);
+	if(why != NULL)
+		snprintf(buf + n, sizeof buf - n, ": %s", why);
+	n = strlen(buf);
+	if(n == sizeof buf - 1)
+		n--;
+	for(i = (uint)start; i < n; i++)
+		if((uchar)buf[i] < ' ')
+			buf[i] = '?';
+	buf[n++] = '\n';
+	r = put(l, buf, n);
+	if(r > 0)
+		l->broken = r < (ssize_t)n;
+}
+
+#define Message(l, level, name, why) do{ \
+	int errno_ = errno; \
+	va_list ap; \
+	va_start(ap, fmt); \
+	line(l, level, name, why, fmt, ap); \
+	va_end(ap); \
+	errno = errno_; \
+}while(0)
+
+void
+say(const char *fmt, ...)
+{
+	Message(&out, Linfo, "", NULL);
+}
+
+void
+warnx(const char *fmt, ...)
+{
+	Message(&errors, Lwarning, "aoede: ", NULL);
+}
+
+void
+warn(const char *fmt, ...)
+{
+	Message(&errors, Lwarning, "aoede: ", strerror(errno_));
+}
+
+void
+errx(int status, const char *fmt, ...)
+{
+	Message(&errors, Lerr, "aoede: ", NULL);
+	exit(status);
+}
+
+void
+err(int status, const char *fmt, ...)
+{
+	Message(&errors, Lerr, "aoede: ", strerror(errno_));
+	exit(status);
+}
+
+static uvlong
+microseconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uvlong)t.tv_sec * 1000000 + (uvlong)t.tv_nsec / 1000;
+}
+
+int
+maysay(Few *f, const char *what)
+{
+	uvlong now = microseconds() / 1000000;
+
+	if(f->said == 0 || now - f->since >= f->period){
+		if(f->said > LOG_RATE)
+			warnx("%u more %s", f->said - LOG_RATE, what);
+		f->since = now;
+		f->said = 0;
+	}
+	return f->said++ < LOG_RATE;
+}
+
+/* The info file. */
+
+static struct {
+	int	dir;
+	char	*name;
+	char	new[NAME_MAX + 1];
+} info = { .dir = -1 };
+
+char*
+infoopen(char *path)
+{
+	static char why[256];
+	char dir[PATH_MAX];
+
+	info.dir = opendirectory(path, dir, &info.name);
+	if(info.dir >= 0 && strlen(info.name) + sizeof ".new" <= sizeof info.new){
+		snprintf(info.new, sizeof info.new, "%s.new", info.name);
+		return NULL;
+	}
+	if(info.dir >= 0)
+		errno = ENAMETOOLONG;
+	snprintf(why, sizeof why, "-i %s: %s: expected a file in a directory that exists", path, strerror(errno));
+	return why;
+}
+
+void
+infowrite(const char *text, size_t len)
+{
+	size_t done;
+	ssize_t n;
+	int fd;
+
+	fd = openat(info.dir, info.new, O_WRONLY|O_CREAT|O_TRUNC|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC, 0644);
+	if(fd < 0)
+		return;
+	for(done = 0; done < len; done += (size_t)n){
+		n = pwrite(fd, text + done, len - done, (off_t)done);
+		if(n <= 0)
+			break;
+	}
+	close(fd);
+	if(done < len || renameat(info.dir, info.new, info.dir, info.name) < 0)
+		unlinkat(info.dir, info.new, 0);
+}
+
+void
+inforemove(void)
+{
+	if(info.dir >= 0)
+		unlinkat(info.dir, info.name, 0);
+}
+
+/* How long the disk takes. */
+
+void
+opbegin(Op *o)
+{
+	o->begun = microseconds();
+}
+
+void
+opdone(Op *o)
+{
+	uvlong limit = 16, us = microseconds() - o->begun;
+	uint i;
+
+	for(i = 0; i < Latencies - 1 && us > limit; i++)
+		limit *= 4;
+	if(o->op != Owork)
+		stats.latency[i]++;
+	o->done(o);
+}

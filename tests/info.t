@@ -1,0 +1,109 @@
+#!/bin/sh
+# The info file (-i): what stands in it, that it is always whole, when it is
+# written, and that nothing comes of it when it can't be.
+
+# shellcheck disable=SC2016,SC2034,SC2086,SC2119,SC2317 # ok calls the functions and expands what is quoted
+
+tests/need ip:iproute2 strace:strace || exit 1
+. tests/lib.sh
+
+mknet 9000
+img=$TMP/disk.img shadow=$TMP/shadow
+truncate -s 80M "$img"
+head -c 20480 /dev/urandom >"$TMP/40"
+mkdir "$TMP/run"
+undo "umount '$TMP/run' 2>/dev/null"
+mount -t tmpfs -o size=256k none "$TMP/run" || exit 1
+info=$TMP/run/e9.0
+tmac=$(on_target cat /sys/class/net/t0/address)
+imac=$(on_initiator cat /sys/class/net/i0/address)
+io() { on_initiator "$B/tests/aoeio" "$@"; }
+
+# value NAME; is NAME VALUE; above NAME VALUE
+value() { sed -n "s/^$1=//p" "$info"; }
+is() { [ "$(value "$1")" = "$2" ] || { cat "$info"; false; }; }
+above() { [ "$(value "$1")" -gt "$2" ] || { cat "$info"; false; }; }
+soon() { until_true 3 "$@" || "$@"; }
+
+now=$(date +%s)
+ok "(a target with an info file)" start_target -i "$info" -f "$shadow" 9 0 t0 "$img"
+ok "the file is there at once" soon test -s "$info"
+for pair in address=e9.0 "pid=$TPID" state=serving refused= refusals=0 freezes=0 unfreezes=0 "file=$img" sectors=163840 bytes=83886080 \
+	modes=O_RDWR interfaces=t0 "interface.t0=$tmac mtu 9000 sectors 17 up"
+do
+	ok "it says $pair" is "${pair%%=*}" "${pair#*=}"
+done
+ok "it says when the target was started" eval '[ $(($(value started) - now)) -le 5 ]'
+ok "and when it was written" eval '[ $(($(value updated) - now)) -le 5 ]'
+ok "the start says engine, rings and sandbox in a line" grep -E '^engine .*, rings .*, sandbox ' "$TMP/out"
+ok "and so does the file" eval 'grep -qx "engine $(value engine), rings $(value rings), sandbox $(value sandbox)" "$TMP/out"'
+ok "every line is a name and a value" eval 'fails grep -vE "^[A-Za-z0-9_.:]+=" "$info"'
+ok "no name comes twice" eval '[ -z "$(cut -d= -f1 "$info" | sort | uniq -d)" ]'
+
+# Counters.
+ok "(a write and a read)" eval 'io write 1000 <"$TMP/40" && io read 1000 40 | cmp - "$TMP/40"'
+ok "bytes written are counted" soon is write_bytes 20480
+ok "bytes read are counted" soon is read_bytes 20480
+ok "requests are counted" above requests 5
+ok "so are those that read and those that write" eval 'above read_requests 2 && above write_requests 2'
+ok "the initiator is there, with its first and last frame" \
+	eval 'set -- $(value "initiator.$imac"); [ $# = 3 ] && [ $(($1 - now)) -le 5 ] && [ $2 -ge $1 ] && [ $3 -ge 6 ]'
+ok "(a flush)" io flush
+latencies() { sed -n 's/^latency\.[0-9inf]*=//p' "$info" | paste -sd+ | bc; }
+some() { [ "$(latencies)" -gt 0 ]; }
+tests/need bc:bc
+ok "operations of the disk are in the histogram" soon some
+ok "which has nine buckets" eval '[ "$(grep -c "^latency\.[0-9]*=\|^latency\.inf=" "$info")" = 9 ]'
+
+# When it is written.
+stamp() { stat -c '%i %y' "$info"; }
+ok "it stays as it is when nothing happens" eval 'sleep 1.2; old=$(stamp); sleep 2.5; [ "$(stamp)" = "$old" ]'
+wakes() { sed -n 's/^voluntary_ctxt_switches:[[:space:]]*//p' "/proc/$TPID/status"; }
+# The layer below freebsd.c has threads of its own.
+[ "$(value rings)" = bpf ] || ok "and nobody wakes up for it" eval 'old=$(wakes); sleep 3; [ "$(wakes)" -le $((old + 1)) ]'
+often() { # at most once a second, and a reader never sees a part
+	inodes=0 last='' torn=0 end=$(($(date +%s) + 4))
+	io verify 4 >/dev/null 2>&1 &
+	vpid=$!
+	while [ "$(date +%s)" -lt $end ]
+	do
+		i=$(stat -c %i "$info")
+		[ "$i" = "$last" ] || inodes=$((inodes + 1))
+		last=$i
+		cat "$info" >"$TMP/seen"
+		[ "$(head -n 1 "$TMP/seen")" = address=e9.0 ] && tail -n 1 "$TMP/seen" | grep -q '^updated=[0-9]*$' || torn=$((torn + 1))
+	done
+	wait $vpid
+	echo "$inodes files in 4 s, $torn of them in part"
+	[ $inodes -ge 3 ] && [ $inodes -le 6 ] && [ $torn = 0 ]
+}
+ok "under load it is written once a second, and is always whole" often
+
+# Freezing.
+ok "a refused unfreeze is counted and said" eval 'signals USR1 USR1 USR2; soon is refusals 1 && is refused "unfreeze refused: it is not frozen"'
+ok "frozen" eval 'signals USR1 USR2; soon is state frozen && is freezes 1'
+ok "(a write)" eval 'io write 2000 <"$TMP/40"'
+ok "and unfrozen" eval 'signals USR1 USR1 USR2; soon is unfreezes 1 && soon is state serving'
+
+# Nothing comes of it when it can't be written.
+fill() { dd if=/dev/zero of="$TMP/run/fill" bs=4096 status=none 2>/dev/null; [ -s "$TMP/run/fill" ]; }
+ok "(the file system is full)" fill
+ok "the target goes on" eval 'io write 3000 <"$TMP/40" && sleep 1.2 && io read 3000 40 | cmp - "$TMP/40"'
+ok "what was there is whole, and nothing is left beside it" eval 'tail -n 1 "$info" | grep -q "^updated=" && [ ! -e "$info.new" ]'
+rm "$TMP/run/fill"
+ok "with room it is written again" eval 'io write 4000 <"$TMP/40" && soon above write_bytes 81919'
+ok "when somebody has removed it, it comes back with the next change" eval 'rm "$info"; io flush && soon test -s "$info"'
+ok "(the link goes)" ip -n "$TNS" link set t0 down
+ok "the file says so" soon is interface.t0 "$tmac mtu 9000 sectors 17 down"
+ok "TERM ends it" stop_target
+ok "and the file is gone" [ ! -e "$info" ]
+nothing_else() { cat "$TMP/err"; fails grep -v 'unfreeze refused\|down; waiting' "$TMP/err"; }
+ok "of all this there is no word in the log" nothing_else
+
+no_dir() {
+	on_target timeout 10 "$AOEDE" -i "$TMP/none/info" 9 0 t0 "$img" >"$TMP/run.out" 2>"$TMP/run.err"
+	[ $? = 1 ] && cat "$TMP/run.err" && grep -q "^aoede: -i $TMP/none/info: .*directory" "$TMP/run.err"
+}
+ok "a directory that isn't there is refused by name" no_dir
+
+done_testing
