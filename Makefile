@@ -4,6 +4,7 @@
 #   make demo       export an image in a network namespace and use it
 #   make check      every test (as root; installs the packages it needs)
 #   make fresh      both on a machine that has nothing yet; SUITE=trixie
+#   make check-all  and what takes long on emulated machines
 #   make soak       everything that may happen to it under load, for half an hour
 #   make fuzz       what is read from outside, fed with anything
 #   make coverage   how much of the code the tests execute
@@ -181,7 +182,9 @@ ALONE = prove --timer --failures
 SCRIPTS	= $(patsubst tests/%.t,%,$(wildcard tests/*.t))
 FIRST	= build unit model wire cli docs
 LAST	= lint disk freeze freezemodel nic linux freezelinux raid
-TOGETHER = $(FIRST) $(filter-out engine faults soak $(FIRST) $(LAST),$(SCRIPTS)) $(LAST)
+# Whole machines, emulated: each takes a core, and some two.
+MACHINES = $(filter vm%,$(SCRIPTS))
+TOGETHER = $(FIRST) $(filter-out engine faults soak $(MACHINES) $(FIRST) $(LAST),$(SCRIPTS)) $(LAST)
 # What concerns no memory, or another program's, or the tree.
 NOASAN = build docs lint spin sandbox bigendian freebsd linux raid freezelinux
 check: ready
@@ -191,6 +194,7 @@ check: ready
 	B=obj $(ALONE) tests/engine.t
 	B=obj AOEDE=obj/aio/aoede $(ALONE) tests/engine.t
 	B=obj AOEDE=obj/threads/aoede $(ALONE) tests/engine.t
+	$(MAKE) machines
 	$(MAKE) -j3 -O $(TRIED)
 	$(MAKE) -j2 B=obj/asan SAN=address,undefined testprogs
 	B=obj/asan $(PROVE) $(patsubst %,tests/%.t,$(filter-out $(NOASAN),$(TOGETHER)))
@@ -199,7 +203,7 @@ check: ready
 # All packages before anything is built, as scripts side by side would wait
 # for each other's installations.
 ready:
-	@tests/need prove:perl -f $(SCRIPTS:%=tests/%.t)
+	@tests/need prove:perl -f $(SCRIPTS:%=tests/%.t) tests/vm.sh
 	@tests/need $(FUZZLIB)
 	@[ "$$(id -u)" = 0 ] || { echo "check: network namespaces and mounts need root" >&2; exit 1; }
 
@@ -224,6 +228,13 @@ TRIED = freebsd+freeze freebsd+disk freebsd+nic freebsd+wire freebsd+cli norings
 	aio+disk threads+disk threads+wire nowindow+disk nowindow+wire
 $(TRIED):
 	B=obj AOEDE=obj/$(firstword $(subst +, ,$@))/aoede $(ALONE) tests/$(lastword $(subst +, ,$@)).t
+
+# What takes minutes on machines that are emulated comes with all:
+#	make check-all
+machines: testprogs
+	B=obj $(ALONE) $(MACHINES:%=tests/%.t)
+check-all: check
+	B=obj $(ALONE) $(MACHINES:%=tests/%.t) :: all
 
 soaks:
 	B=obj AOEDE=obj/strict/aoede $(ALONE) tests/soak.t
@@ -264,4 +275,4 @@ coverage:
 	$(MAKE) B=obj/coverage CC=gcc OPT='-O0 -g --coverage' SANDBOX=0 DEFS='-include tests/covered.h' testprogs
 	B=obj/coverage tests/coverage.sh $(COVERAGE:%=tests/%.t)
 
-.PHONY: $(TRIED) soaks coverage soak fuzz install uninstall clean all demo bench testprogs check ready test fresh bare
+.PHONY: machines check-all $(TRIED) soaks coverage soak fuzz install uninstall clean all demo bench testprogs check ready test fresh bare

@@ -10,6 +10,8 @@
  *
  * The program sees the image file too, and so knows what must be read and
  * what may have been written.
+ *
+ * -p: the network pads short frames, as Ethernet does and a veth pair doesn't.
  */
 #include <err.h>
 #include <errno.h>
@@ -31,6 +33,7 @@ Net net;
 Target t = { .shelf = 9 };
 uint64_t nsect;
 int bufcnt = 64;
+size_t shortest;
 
 static int imgfd = -1;
 static uint64_t imgoff;		/* first sector of the export */
@@ -101,6 +104,16 @@ maxreserve(void)
 
 	n = (net.mtu + 14 - Ormac) / 6;
 	return n > 255 ? 255 : n;
+}
+
+/* How many things of size bytes, the first at offset at, a frame with n of them has at least, as it arrives. */
+int
+padded(int n, int at, int size)
+{
+	int least;
+
+	least = ((int)shortest - at) / size;
+	return n > least ? n : least;
 }
 
 /*
@@ -526,17 +539,18 @@ main(int argc, char **argv)
 
 	ifname = "i0";
 	image = NULL;
-	while((c = getopt(argc, argv, "i:f:o:l:b:")) != -1)
+	while((c = getopt(argc, argv, "i:f:o:l:b:p")) != -1)
 		switch(c){
 		case 'i': ifname = optarg; break;
 		case 'f': image = optarg; break;
 		case 'o': imgoff = strtoull(optarg, NULL, 0); break;
 		case 'l': nsect = strtoull(optarg, NULL, 0); break;
 		case 'b': bufcnt = atoi(optarg); break;
+		case 'p': shortest = Ethermin; break;
 		default: optind = argc;
 		}
 	if(optind == argc || image == NULL)
-		errx(1, "usage: wire [-i IF] -f IMAGE [-o OFFSET] [-l SECTORS] [-b BUFCNT] GROUP...");
+		errx(1, "usage: wire [-p] [-i IF] -f IMAGE [-o OFFSET] [-l SECTORS] [-b BUFCNT] GROUP...");
 	openimage(image);
 	if(netopen(&net, ifname) == -1)
 		err(1, "%s", ifname);

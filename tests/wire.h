@@ -13,6 +13,7 @@ extern Net net;
 extern Target t;
 extern uint64_t nsect;		/* of the export */
 extern int bufcnt;		/* what the target was told to advertise */
+extern size_t shortest;		/* a shorter frame is padded on its way */
 
 /* wire.c: results */
 void	test(int, const char*, ...) __attribute__((format(printf, 2, 3)));
@@ -23,6 +24,7 @@ int	advertised(void);
 int	served(void);
 int	maxmasks(void);
 int	maxreserve(void);
+int	padded(int n, int at, int size);
 
 /* wire.c: the image */
 void	imgread(uint64_t lba, void*, int n);

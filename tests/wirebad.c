@@ -75,7 +75,7 @@ runts(void)
 	int cmd, good;
 
 	before();
-	for(good = 1, cmd = 0; cmd < 4 && good; cmd++){
+	for(good = 1, cmd = 0; cmd < 4 && shortest == 0 && good; cmd++){
 		drain();
 		for(n = 0; n < leastlen(cmd); n++){
 			mkframe(&q, &net, t.mac, t.shelf, t.slot, cmd, net.tag++);
@@ -85,7 +85,8 @@ runts(void)
 		}
 		good = nothing() || why("command %d", cmd);
 	}
-	test(good, "frames too short for the argument of their command are not answered");
+	if(shortest == 0)
+		test(good, "frames too short for the argument of their command are not answered");
 	for(good = 1, cmd = 0; cmd < 256; cmd++)
 		for(n = 0; n <= Ethermin && cmd != 0x23 && good; n++){
 			mkframe(&q, &net, t.mac, t.shelf, t.slot, cmd, net.tag++);
@@ -108,13 +109,13 @@ truncated(const Frame *q, int error)
 
 	least = leastlen(q->b[Ocmd]);
 	drain();
-	for(cut = *q, n = 0; n < least; n++){
+	for(cut = *q, n = shortest; n < least; n++){
 		cut.n = n;
 		netsend(&net, &cut);
 	}
 	if(!nothing())
 		return 0;
-	for(n = least; n < q->n; n++){
+	for(n = least > shortest ? least : shortest; n < q->n; n++){
 		cut.n = n;
 		put32(cut.b + Otag, net.tag++);
 		if(error && (!ask(&cut, &f) || !refusal(&cut, &f, Ebadarg)))
@@ -129,15 +130,15 @@ static void
 truncations(void)
 {
 	static uint8_t full[64 * Secsize];
-	uint8_t mac[3][6];
+	uint8_t mac[8][6];
 	size_t i;
 	Frame q;
 	int cmd, good;
 
 	memset(full, 0xA5, sizeof full);
 	memcpy(mac[0], net.mac, 6);
-	mkmac(mac[1], 1);
-	mkmac(mac[2], 2);
+	for(i = 1; i < NELEM(mac); i++)
+		mkmac(mac[i], (int)i);
 	before();
 	for(cmd = Qtest; cmd <= Qforce; cmd++){
 		cfgframe(&q, cmd, full, 300);
@@ -146,18 +147,18 @@ truncations(void)
 	cfgframe(&q, Qread, full, 300);
 	test(truncated(&q, 0), "a config read cut off at any length changes nothing");
 	mkmask(&q, &net, &t, Medit, net.tag++);
-	for(i = 0; i < 3; i++)
+	for(i = 0; i < NELEM(mac); i++)
 		adddirective(&q, Madd, mac[i]);
 	test(truncated(&q, 0), "a mask edit cut off at any length changes nothing");
-	mkreserve(&q, &net, &t, Rforce, mac, 3, net.tag++);
+	mkreserve(&q, &net, &t, Rforce, mac, NELEM(mac), net.tag++);
 	test(truncated(&q, 1), "a force reservation cut off at any length is refused, or dropped");
-	mkreserve(&q, &net, &t, Rset, mac, 3, net.tag++);
+	mkreserve(&q, &net, &t, Rset, mac, NELEM(mac), net.tag++);
 	test(truncated(&q, 1), "a reservation cut off at any length is refused, or dropped");
 	for(i = 0; i < NELEM(writes); i++){
 		cmdframe(&q, writes[i], 1, served(), 10, full, (size_t)served() * Secsize);
 		test(truncated(&q, 1), "0x%02x with %d sectors cut off at any length is refused, or dropped", writes[i], served());
 	}
-	for(good = 1, cmd = 0; cmd < 256 && good; cmd++){
+	for(good = 1, cmd = 0; cmd < 256 && shortest == 0 && good; cmd++){
 		if(memchr(writes, cmd, sizeof writes) != NULL)
 			continue;
 		cmdframe(&q, cmd, 0xD0, 1, 0xC24F00, full, 40);
@@ -168,7 +169,8 @@ truncations(void)
 		}
 		good = nothing() || why("command 0x%02x", cmd);
 	}
-	test(good && unchanged(), "every other ATA command cut off before its end is dropped");
+	if(shortest == 0)
+		test(good && unchanged(), "every other ATA command cut off before its end is dropped");
 }
 
 /* Counts that promise more than the frame holds. */
@@ -184,7 +186,7 @@ beyond(void)
 	mkmac(mac[1], 1);
 	mkmac(mac[2], 2);
 	for(good = 1, n = 0; n < 4; n++)
-		for(i = n + 1; i < 256 && good; i++){
+		for(i = padded(n, Omdir, 8) + 1; i < 256 && good; i++){
 			mkmask(&q, &net, &t, Medit, net.tag++);
 			for(cmd = 0; cmd < n; cmd++)
 				adddirective(&q, Madd, mac[cmd % 3]);
@@ -193,13 +195,13 @@ beyond(void)
 		}
 	test(good && unchanged(), "a count of mask directives beyond the frame changes nothing");
 	for(good = 1, n = 0; n < 4 && good; n++)
-		for(i = n + 1; i < 256 && good; i++){
+		for(i = padded(n, Ormac, 6) + 1; i < 256 && good; i++){
 			mkreserve(&q, &net, &t, Rforce, mac, n > 2 ? 3 : n, net.tag++);
 			q.b[Orcount] = (uint8_t)(n > 2 && i < 4 ? 4 : i);
 			good = ask(&q, &f) && refusal(&q, &f, Ebadarg);
 		}
 	test(good && unchanged(), "a count of MACs to reserve for beyond the frame is refused");
-	for(good = 1, i = 7; i < 65536 && good; i += i < 1200 ? 1 : 997){
+	for(good = 1, i = padded(6, Ostring, 1) + 1; i < 65536 && good; i += i < 1200 ? 1 : 997){
 		cfgframe(&q, Qforce, "string", 6);
 		put16(q.b + Oslen, (unsigned)i);
 		good = ask(&q, &f) && refusal(&q, &f, Ebadarg);

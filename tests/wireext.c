@@ -93,7 +93,7 @@ negotiation(void)
 		test(extended(names[i][0], names[i][1]), "extensions: '%s' is answered with '%s'", names[i][0], names[i][1]);
 	extframe(&q, "reset crc8x4 ");
 	len = q.n;
-	for(good = 1, q.n = Oarg; q.n < len && good; q.n++)
+	for(good = 1, q.n = shortest > Oarg ? shortest : Oarg; q.n < len && good; q.n++)
 		good = silent(&q);
 	test(good, "cut off at any length, the frame is dropped");
 	q.n = len;
@@ -230,7 +230,7 @@ coalesced(void)
 		good = sectors(&q, i, 0);
 	}
 	test(good, "on: up to 61 reads in a frame are answered");
-	for(good = 1, i = 0; i < 40 && good; i++){
+	for(good = 1, i = padded(0, Odata + 1, 1); i < 40 && good; i++){
 		manyreads(&q, 3);
 		q.n = Odata + 1 + (size_t)i;
 		good = sectors(&q, i / 16, 0);

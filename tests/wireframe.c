@@ -369,15 +369,17 @@ configbad(void)
 {
 	uint8_t junk[Maxstring + 200];
 	Frame q;
-	int ccmd, n, good;
+	int ccmd, n, least, good;
 
 	memset(junk, 't', sizeof junk);
+	least = Ostring + padded(0, Ostring, 1);
 	for(ccmd = Qtest; ccmd <= Qforce; ccmd++){
 		good = force("three", 5);
 		for(n = 0; n < 6 && good; n++){
 			cfgframe(&q, ccmd, "three", 5);
-			q.n = (size_t)(Ostring + n);
-			put16(q.b + Oslen, (unsigned)n + 1);
+			pad(&q, (size_t)(least + n));
+			q.n = (size_t)(least + n);
+			put16(q.b + Oslen, (unsigned)(least - Ostring + n + 1));
 			good = configis(&q, Ebadarg, "three", 5);
 		}
 		cfgframe(&q, ccmd, junk, sizeof junk);
@@ -813,7 +815,7 @@ reservemany(void)
 	good = reserveas(1, Rset, 0, 2, 0, 0, 2);
 	for(n = 0; n < 3 && good; n++){
 		resframe(&q, Rset, 0, n);
-		q.b[Orcount] = (uint8_t)(n + 1);
+		q.b[Orcount] = (uint8_t)(padded(n, Ormac, 6) + 1);
 		good = reserved(&q, Ebadarg, 0, 2);
 		addzero(&q, 5);
 		good = good && reserved(&q, Ebadarg, 0, 2);
