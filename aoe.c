@@ -1750,6 +1750,8 @@ statename(void)
 		return "held";
 	case Fmerging:
 	case Fending:
+	case Fremoving:
+	case Funmarking:
 		return "merging";
 	}
 	return "freezing";

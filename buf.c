@@ -161,7 +161,7 @@ static List insync;		/* wait for the one that is under way */
 static List released;		/* the sync they waited for has ended */
 static int releasing;
 static Op releaseop;
-static int syncing;		/* this, or a job of freeze.c */
+static int syncing;		/* this, or a job of freeze.c that syncs */
 static Op syncop;
 
 static int shadowed;		/* there is a shadow, or about to be one */
@@ -174,6 +174,7 @@ static uvlong came;		/* requests of users so far */
 static uvlong begun;		/* what was begun so far, and our own requests */
 static uvlong asked;		/* reads and writes of users so far */
 static Op jobop;
+static int jobbing;		/* a job of freeze.c is under way: Jobapart or Jobsync */
 static int closing;		/* nothing more is begun of our own accord */
 static uint under[Nfiles];	/* transfers and trims of each file that the engine has */
 
@@ -1386,13 +1387,24 @@ passes(void)
 }
 
 /*
+ * Is a freeze being prepared?
+ */
+static int
+preparing(void)
+{
+	int s = freezestate();
+
+	return s == Fpreparing || s == Fmaking;
+}
+
+/*
  * Is this a write behind?  Not while a freeze is being prepared: then the
  * pool must not become dirty as fast as it is written.
  */
 static int
 isbehind(Io *io)
 {
-	return behind && !io->stable && freezestate() != Fpreparing;
+	return behind && !io->stable && !preparing();
 }
 
 /*
@@ -1727,7 +1739,7 @@ writeall(Io **q, int n)
 			hold(q[i]);
 		return;
 	}
-	if(behind && freezestate() != Fpreparing){
+	if(behind && !preparing()){
 		for(i = 0; i < n; i++)
 			if(!isbehind(q[i]) || !absorb(q[i]))
 				startall(q + i, 1);
@@ -2182,7 +2194,9 @@ stepdone(void)
 static void
 jobdone(Op *o)
 {
-	syncing = 0;
+	if(jobbing == Jobsync)
+		syncing = 0;
+	jobbing = 0;
 	breaks(freezejobdone(o));
 	stepdone();
 }
@@ -2199,13 +2213,15 @@ freezing(void)
 		merge();
 	if(broken)
 		freezecancel();		/* else writes that are held would be so for ever */
-	if(syncing || (broken && freezestate() != Fcancelling) || !freezejob(&jobop, quiet()))
+	if(jobbing || (broken && freezestate() != Fcancelling) || (jobbing = freezejob(&jobop, quiet(), syncing)) == 0)
 		return;
 	if(freezestate() == Fending)
 		windowopen(Shadow, 0);
 	jobop.done = jobdone;
-	syncing = 1;
-	syncstart = now;
+	if(jobbing == Jobsync){
+		syncing = 1;
+		syncstart = now;
+	}
 	enginestart(&jobop);
 }
 
@@ -2390,7 +2406,7 @@ bufio(Io *io)
 int
 bufbusy(void)
 {
-	return nqueue > 0 || order.n > 0 || toclean.first != NULL || tosync.first != NULL || syncing || releasing;
+	return nqueue > 0 || order.n > 0 || toclean.first != NULL || tosync.first != NULL || syncing || jobbing || releasing;
 }
 
 /* The disk's size and shape. */

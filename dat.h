@@ -150,7 +150,8 @@ struct Home {
 /* How far freezing has come; who makes the step is named where it isn't freezejobdone. */
 enum {
 	Fnone,
-	Fpreparing,		/* freeze: a shadow is being made */
+	Fpreparing,		/* freeze: a shadow is to be made, when what was answered has been written */
+	Fmaking,		/* freezejob: it is being made */
 	Fstopping,		/* writes must stop; without a shadow, freeze */
 	Fcancelling,		/* freezecancel: the shadow is being removed, as the image can't stand still */
 	Fcommitting,		/* freezejob: the image is being synced */
@@ -158,7 +159,9 @@ enum {
 	Fheld,			/* there is no shadow: writes are left unanswered */
 	Fthawing,		/* unfreeze: the shadow is told that it will be merged */
 	Fmerging,		/* writes go to the image, and the shadow's sectors are moved there */
-	Fending,		/* freezejob: the shadow is empty, and is being removed */
+	Fending,		/* freezejob: the shadow is empty, and is being told that it is of no use */
+	Fremoving,		/* it is being removed, which may take long; nothing waits for it */
+	Funmarking,		/* the image's mark is being taken off */
 };
 
 /* What the image's mark says. */
@@ -170,6 +173,9 @@ enum {
 
 enum {
 	Identmax	= 256,	/* bytes of an image's identity, with a 0 at its end */
+	Jobapart	= 1,	/* a job for freezing that may go on beside a sync, */
+	Jobsync,		/* or is one, so that no other may be under way */
+
 	Unanswered	= -1,	/* an Io's error: it can't be done now, and shall be left for the initiator to send again */
 };
 

@@ -330,11 +330,12 @@ void	freezecancel(void);
 
 /*
  * Is there a job for the engine, in the present state?  Fills in all of o
- * but done, and returns 1.  quiet: in Fpreparing, what was answered has been
+ * but done, and returns Jobapart or Jobsync; the latter not while syncing, a
+ * sync is under way.  quiet: in Fpreparing, what was answered has been
  * written; in Fstopping, no write is under way; in Fmerging, nothing that
- * concerns the shadow is.
+ * concerns the shadow is.  One job is carried out at a time.
  */
-int	freezejob(Op *o, int quiet);
+int	freezejob(Op *o, int quiet, int syncing);
 
 /*
  * The job has ended.  Returns the errno of a sync that failed and may have

@@ -49,9 +49,9 @@
  * 6. The image bears a mark with the shadow's name as long as there may be
  *    one, so that nobody serves the image alone by mistake.
  *
- * The functions that a job calls (prepare, commit, thaw, end and hardening)
- * wait for disks, and run outside the loop, one at a time.  They use nothing
- * that the loop changes meanwhile.
+ * What the table of jobs calls, and hardening, waits for disks, and runs
+ * outside the loop, one at a time but for remove, which can take seconds and
+ * holds nobody up.  They use nothing that the loop changes meanwhile.
  *
  * tests/freeze.pml is a model of all this.
  */
@@ -69,6 +69,7 @@
 #include "fns.h"
 
 typedef struct Chunk	Chunk;
+typedef struct Job	Job;
 typedef struct Word	Word;
 
 enum {
@@ -148,9 +149,8 @@ static int tosync[Nfiles];	/* what that one must cover */
 static char why[PATH_MAX + 128];	/* what went wrong in a job */
 static int synclost;		/* the errno of a sync that failed in one, and may have lost writes */
 static int wordslost;		/* the errno of a hard map that couldn't be written */
-static int preparing;		/* prepare has begun */
 static int again;		/* freeze as soon as the shadow is gone */
-static int useless;		/* the shadow's header says so, for good */
+static const Job *job;		/* that is under way */
 static uvlong retry;		/* when its end may be tried again, in milliseconds */
 static uvlong total, began;	/* of a merge: sectors at first, and when that was, in milliseconds */
 static uvlong told;		/* when the last was said of it */
@@ -676,19 +676,11 @@ syncimage(Op *o)
  * Mark the image.  That syncs it, and what a sync has to tell is told once.
  */
 static int
-remark(int how)
+mark(Op *o, int how)
 {
 	if(imagemark(how) == 0)
 		return 0;
 	synclost = errno;
-	return -1;
-}
-
-static int
-mark(Op *o, int how)
-{
-	if(remark(how) == 0)
-		return 0;
 	failed(o, "mark of the image", NULL);
 	return -1;
 }
@@ -745,28 +737,30 @@ thaw(Op *o)
 }
 
 /*
- * The shadow's header says that it is of no use: remove it (inv. 5).
- */
-static int
-discard(void)
-{
-	if(disksync(Shadow) < 0)
-		return -1;
-	useless = 1;
-	if(remark(Markgone) < 0 || shadowremove() < 0 || remark(Marknone) < 0)
-		return -1;
-	return 0;
-}
-
-/*
- * The map is empty: be done with the shadow.
+ * The map is empty: the shadow is of no use any more (inv. 5).
  */
 static void
 end(Op *o)
 {
-	useless = 0;
-	if(syncimage(o) == 0 && (writeheader(Smerged) < 0 || discard() < 0))
+	if(syncimage(o) < 0)
+		return;
+	if(writeheader(Smerged) < 0 || disksync(Shadow) < 0)
 		failed(o, path, NULL);
+	else
+		mark(o, Markgone);
+}
+
+static void
+discard(Op *o)
+{
+	if(shadowremove() < 0)
+		failed(o, path, NULL);
+}
+
+static void
+unmark(Op *o)
+{
+	mark(o, Marknone);
 }
 
 /* Why freezecancel has been called. */
@@ -781,39 +775,49 @@ cancel(Op *o)
 	mark(o, Marknone);
 }
 
-int
-freezejob(Op *o, int quiet)
-{
-	*o = (Op){ .op = Owork };
-	switch(state){
-	case Fpreparing:
-		if(!quiet)
-			return 0;
-		o->work = prepare;
-		preparing = 1;
-		return 1;
-	case Fcancelling:
-		o->work = cancel;
-		return 1;
-	case Fstopping:
-		if(!quiet)
-			return 0;
-		state = Fcommitting;
-		o->work = commit;
-		return 1;
-	case Fthawing:
-		o->work = thaw;
-		return 1;
-	case Fmerging:
-		if(!quiet || count > 0 || unsaved != NULL || milliseconds() < retry)
-			return 0;
-		state = Fending;
-		o->work = end;
-		return 1;
-	}
-	return 0;
-}
+/*
+ * In a state one job can be carried out, with a state meanwhile and one
+ * behind it.
+ */
+struct Job {
+	int	when;
+	int	quiet;		/* buf.c must be */
+	int	kind;		/* Jobapart or Jobsync */
+	void	(*work)(Op*);
+	int	meanwhile;
+	int	then;
+	int	failed;		/* what follows a failure, */
+	const char *message;	/* and what is said of it */
+};
 
+static const char refused[] = "freeze refused", unmerged[] = "unfreeze failed";
+
+static const Job jobs[] = {
+	{ Fpreparing,	1, Jobsync,	prepare,	Fmaking,	Fstopping,	Fnone,		refused },
+	{ Fstopping,	1, Jobsync,	commit,		Fcommitting,	Ffrozen,	Fnone,		refused },
+	{ Fcancelling,	0, Jobsync,	cancel,		Fcancelling,	Fnone,		Fnone,		refused },
+	{ Fthawing,	0, Jobsync,	thaw,		Fthawing,	Fmerging,	Ffrozen,	unmerged },
+	{ Fmerging,	1, Jobsync,	end,		Fending,	Fremoving,	Fmerging,	unmerged },
+	{ Fremoving,	0, Jobapart,	discard,	Fremoving,	Funmarking,	Fnone,		unmerged },
+	{ Funmarking,	0, Jobsync,	unmark,		Funmarking,	Fnone,		Fnone,		unmerged },
+};
+
+int
+freezejob(Op *o, int quiet, int syncing)
+{
+	const Job *j;
+
+	for(j = jobs; j < jobs + sizeof jobs / sizeof jobs[0] && j->when != state; j++)
+		;
+	if(j == jobs + sizeof jobs / sizeof jobs[0] || (j->quiet && !quiet) || (j->kind == Jobsync && syncing))
+		return 0;
+	if(state == Fmerging && (count > 0 || unsaved != NULL || milliseconds() < retry))
+		return 0;
+	*o = (Op){ .op = Owork, .work = j->work };
+	job = j;
+	state = j->meanwhile;
+	return j->kind;
+}
 
 /* What is said of it. */
 
@@ -861,6 +865,7 @@ freezereport(void)
 
 	switch(state){
 	case Fpreparing:
+	case Fmaking:
 	case Fstopping:
 	case Fcommitting:
 	case Fcancelling:
@@ -875,6 +880,8 @@ freezereport(void)
 		break;
 	case Fmerging:
 	case Fending:
+	case Fremoving:
+	case Funmarking:
 		say("merging: %u per cent of %llu sectors, %llu MB/s", freezemerged(), total,
 			ms > 0 ? done * Sector / 1000 / ms : 0);
 		break;
@@ -915,7 +922,7 @@ freezestate(void)
 char*
 freeze(void)
 {
-	if(state == Fending){
+	if(state >= Fending){
 		again = 1;	/* the shadow may be gone already, which is the sign that one may freeze */
 		return NULL;
 	}
@@ -945,21 +952,21 @@ unfreeze(void)
 		return NULL;
 	case Fnone:
 		return "it is not frozen";
-	case Fthawing:
-	case Fmerging:
-	case Fending:
-		return "an unfreeze is at work already";
 	}
-	return "a freeze is at work";
+	if(again){
+		again = 0;
+		return NULL;
+	}
+	return state >= Fthawing ? "an unfreeze is at work already" : "a freeze is at work";
 }
 
 void
 freezecancel(void)
 {
-	if(path != NULL && (state == Fstopping || (state == Fpreparing && preparing)))
+	if(path != NULL && (state == Fstopping || state == Fmaking))
 		state = Fcancelling;
 	else if(state == Fstopping || state == Fpreparing){
-		freezerefused("freeze refused", unwritable);
+		freezerefused(refused, unwritable);
 		state = Fnone;
 		forgetmap();
 	}
@@ -981,44 +988,31 @@ freezejobdone(Op *o)
 	int lost = synclost;
 	char *e;
 
-	synclost = preparing = 0;
-	switch(state){
-	case Fpreparing:
-		state = o->error == 0 ? Fstopping : Fnone;
-		break;
-	case Fcancelling:
-		/* Only now has the shadow been made that is to be removed. */
-		state = o->work == prepare && o->error == 0 ? Fcancelling : Fnone;
-		break;
-	case Fcommitting:
-		state = o->error != 0 ? Fnone : path == NULL ? Fheld : Ffrozen;
-		stats.freezes += o->error == 0;
-		break;
-	case Fthawing:
-		if(o->error == 0){
-			stats.unfreezes++;
-			startmerge();
-		}else
-			state = Ffrozen;
-		break;
-	case Fending:
-		state = useless ? Fnone : Fmerging;
-		retry = milliseconds() + Tell_ms;
-		break;
-	}
+	synclost = 0;
+	/* Only now may the shadow have been made that is to be removed. */
+	if(state == Fcancelling && job->work == prepare && o->error == 0)
+		return lost;
+	state = o->error == 0 ? job->then : job->failed;
 	if(o->error != 0)
-		freezerefused(o->work == prepare || o->work == commit || o->work == cancel ? "freeze refused" : "unfreeze failed", why);
-	else if(o->work == end)
-		say("unfrozen: all is in the image, and %s is gone", path);
-	else if(state == Fheld)
+		freezerefused(job->message, why);
+	stats.freezes += state == Ffrozen && job->work == commit;
+	if(state == Ffrozen && path == NULL){
+		state = Fheld;
 		warnx("frozen without a shadow (-f): writes are left unanswered; initiators give up after about three minutes");
-	else if(o->work != prepare)
+	}else if(job->work == thaw && state == Fmerging){
+		stats.unfreezes++;
+		startmerge();
+	}else if(job->work == end)
+		retry = milliseconds() + Tell_ms;
+	if(job->work == unmark && o->error == 0)
+		say("unfrozen: all is in the image, and %s is gone", path);
+	else if(state == Ffrozen || (job->work == thaw && state == Fmerging))
 		freezereport();
 	if(state == Fnone)
 		forgetmap();
-	if(again && (e = freeze()) != NULL)
-		freezerefused("freeze refused", e);
-	again = 0;
+	if(again && state < Fending && (e = freeze()) != NULL)
+		freezerefused(refused, e);
+	again &= state >= Fending;
 	return lost;
 }
 
@@ -1149,7 +1143,8 @@ resume(uvlong size)
 	s = get4(h + Hstate);
 	sequence = get8(h + Hseq);
 	if(s == Smerged)
-		return discard() < 0 ? sentence("%s: can't be removed: %s", path, strerror(errno)) : NULL;
+		return imagemark(Markgone) < 0 || shadowremove() < 0 || imagemark(Marknone) < 0 ?
+			sentence("%s: can't be removed: %s", path, strerror(errno)) : NULL;
 	if(newmap() < 0)
 		return sentence("%s: no memory for the map", path);
 	if(loadmap(memcmp(h + Hboot, boot, sizeof boot) != 0) < 0 || writeheader(s) < 0)

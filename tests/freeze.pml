@@ -228,7 +228,7 @@ active proctype world()
 	/* A flush, and the sync that it asks for or the timer. */
 	:: body{ !dead && flush == 0 && flushes < FLUSHES && cuts < CUTS ->
 		flushes++; flush = 1; need[0] = answered[0]; need[1] = answered[1] }
-	:: body{ flush == 1 && !dead && !shadowed && job < 10 -> fsyncimage(); promised() }
+	:: body{ flush == 1 && !dead && !shadowed && (job < 10 || job >= 40) -> fsyncimage(); promised() }
 	:: body{ shadowed && job == 0 && ypc == 0 && (flush == 1 || owed) ->
 		snap[0] = map[0]; snap[1] = map[1]; snapped[0] = unhard[0]; snapped[1] = unhard[1];
 		unhard[0] = 0; unhard[1] = 0; owed = 0; flush = (flush == 1 -> 2 : 0); ypc = 1 }

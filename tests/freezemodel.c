@@ -855,7 +855,7 @@ watch(void)
 			wrong(NULL, "it is frozen, and nobody asked for it");
 		nowfrozen();
 	}
-	if((s == Fmerging || s == Fending) && !world->merging){
+	if(s >= Fmerging && !world->merging){
 		if(!world->unwanted)
 			wrong(NULL, "it is merging, and nobody asked for it");
 		world->merging = 1;
@@ -1050,10 +1050,8 @@ finale(void)
 	if(mode->noshadow && freezestate() == Fheld)
 		askunfreeze();
 	s = freezestate();
-	if(s == Fpreparing || s == Fstopping || s == Fcommitting){
-		while(freezestate() == s || freezestate() == Fstopping || freezestate() == Fcommitting)
-			turn();
-	}
+	while(s != Fnone && s < Ffrozen && freezestate() != Fnone && freezestate() < Ffrozen)
+		turn();
 	if(mode->noshadow && freezestate() == Fheld)
 		askunfreeze();
 	if(freezestate() == Ffrozen && (mode->limit || rnd(2)))

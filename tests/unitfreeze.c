@@ -363,7 +363,7 @@ sentences(void)
 		return 2;
 	rounds(2);
 	freezereport();
-	if(freezestate() != Fpreparing || buffreeze(1) == NULL || buffreeze(0) == NULL)
+	if(freezestate() != Fmaking || buffreeze(1) == NULL || buffreeze(0) == NULL)
 		return 3;
 	memrelease();
 	steady();
@@ -448,6 +448,54 @@ hardened(void)
 	return bufwait() >= 0 || mem.count[Msync] != n;
 }
 
+/* While the shadow is removed, which may take long, syncs go on. */
+static int
+removing(void)
+{
+	int i;
+
+	if(!frozen() || buffreeze(0) != NULL)
+		return 1;
+	for(i = 0; i < 50000 && freezestate() != Fremoving; i++)
+		rounds(1);
+	memhold(Mwork, 0, 1);
+	rounds(1);
+	if(freezestate() != Fremoving || !bufbusy())
+		return 2;
+	/* The job is under way, and nothing that is asked for waits for it. */
+	if(transfer(Owrite, 10, 4, 0x51) != 0 || transfer(Oflush, 0, 1, 0) != 0 || freezestate() != Fremoving)
+		return 3;
+	memrelease();
+	steady();
+	return !whole();
+}
+
+/* Once it is all in the image, a freeze may be asked for, and be withdrawn. */
+static int
+again(int withdrawn)
+{
+	int i;
+
+	if(!frozen() || buffreeze(0) != NULL)
+		return 1;
+	for(i = 0; i < 50000 && freezestate() != Fmerging; i++)
+		rounds(1);
+	memhold(Mwork, 0, 1);
+	for(i = 0; i < 50000 && freezestate() != Fending; i++)
+		rounds(1);
+	if(freezestate() != Fending || buffreeze(1) != NULL)
+		return 2;
+	if(withdrawn && (buffreeze(0) != NULL || buffreeze(0) == NULL))
+		return 3;
+	memrelease();
+	for(i = 0; i < 50000 && freezestate() != Ffrozen && (!withdrawn || freezestate() != Fnone); i++)
+		rounds(1);
+	return withdrawn ? !whole() : freezestate() != Ffrozen;
+}
+
+static int	againfrozen(void) { return again(0); }
+static int	againwithdrawn(void) { return again(1); }
+
 /* A write that the shadow can't take fails, and its sectors stay. */
 static int
 badshadow(void)
@@ -490,7 +538,7 @@ writtenthrough(void)
 	if(buffreeze(1) != NULL)
 		return 2;
 	rounds(50);
-	if(freezestate() != Fpreparing || transfer(Owrite, 7, 2, 0x22) != 0 || mem.image[(First + 7) * Sector] != 0x22)
+	if(freezestate() != Fmaking || transfer(Owrite, 7, 2, 0x22) != 0 || mem.image[(First + 7) * Sector] != 0x22)
 		return 3;
 	memfault(Mwrite, First + 8, 1, EIO, 0);
 	if(transfer(Owrite, 8, 1, 0x23) != EIO)
@@ -646,6 +694,9 @@ freezetests(void)
 	test(apart(cutmerging) == 0, "nor does one while merging");
 	test(apart(cutkilled) == 0, "nor one after a kill");
 	test(apart(hardened) == 0, "and no sync is asked for when there is nothing to sync");
+	test(apart(removing) == 0, "removing the shadow holds up no sync");
+	test(apart(againfrozen) == 0, "a freeze that is asked for meanwhile comes");
+	test(apart(againwithdrawn) == 0, "unless it is withdrawn by an unfreeze");
 	test(apart(badshadow) == 0, "a write that the shadow can't take fails");
 	test(apart(cancelled) == 0, "a freeze is given up when answered writes can't be written");
 	test(apart(writtenthrough) == 0, "while the shadow is being made nothing is written behind, and whose write fails is told");
