@@ -699,7 +699,8 @@ int	shadowremove(void);
 /*
  * Have the image bear a mark, for good: Marknone, or Marklive or Markgone
  * and the shadow's path.  Where there is no way to mark a file it bears
- * none.  Returns -1 with errno when the image can't be synced.
+ * none.  Returns 1 with errno when there is a way and it can't be marked, and
+ * -1 when the image can't be synced.
  */
 int	imagemark(int mark);
 

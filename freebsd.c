@@ -946,14 +946,17 @@ imagemark(int mark)
 {
 	char text[PATH_MAX + 8];
 	int fd = files[Image].fd;
+	ssize_t r;
 
-	/* A device's node bears none, and not every file system keeps one. */
 	if(mark == Marknone)
-		extattr_delete_fd(fd, EXTATTR_NAMESPACE_USER, markname);
+		r = extattr_delete_fd(fd, EXTATTR_NAMESPACE_USER, markname);
 	else{
 		snprintf(text, sizeof text, "%s %s", mark == Marklive ? "live" : "gone", shadow.path);
-		extattr_set_fd(fd, EXTATTR_NAMESPACE_USER, markname, text, strlen(text));
+		r = extattr_set_fd(fd, EXTATTR_NAMESPACE_USER, markname, text, strlen(text));
 	}
+	/* A device's node bears none, and not every file system keeps one. */
+	if(r < 0 && errno != EOPNOTSUPP && !files[Image].isdev && !(errno == ENOATTR && mark == Marknone))
+		return 1;
 	return files[Image].isdev ? 0 : fsync(fd);
 }
 

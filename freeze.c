@@ -678,9 +678,12 @@ syncimage(Op *o)
 static int
 mark(Op *o, int how)
 {
-	if(imagemark(how) == 0)
+	int r = imagemark(how);
+
+	if(r == 0)
 		return 0;
-	synclost = errno;
+	if(r < 0)
+		synclost = errno;
 	failed(o, "mark of the image", NULL);
 	return -1;
 }
@@ -1143,7 +1146,7 @@ resume(uvlong size)
 	s = get4(h + Hstate);
 	sequence = get8(h + Hseq);
 	if(s == Smerged)
-		return imagemark(Markgone) < 0 || shadowremove() < 0 || imagemark(Marknone) < 0 ?
+		return imagemark(Markgone) != 0 || shadowremove() < 0 || imagemark(Marknone) != 0 ?
 			sentence("%s: can't be removed: %s", path, strerror(errno)) : NULL;
 	if(newmap() < 0)
 		return sentence("%s: no memory for the map", path);
@@ -1152,7 +1155,7 @@ resume(uvlong size)
 	/* What the last life wrote, to the hard map too, may not have been synced. */
 	dirty[Image] = dirty[Shadow] = 1;
 	hardendue = milliseconds();
-	if(imagemark(Marklive) < 0)
+	if(imagemark(Marklive) != 0)
 		return sentence("the image: %s", strerror(errno));
 	if(s == Smerging && !readonly)
 		startmerge();
@@ -1195,7 +1198,7 @@ freezeinit(char *shadow, uvlong mib, int ro)
 		return sentence("the image is frozen, and its newest data is in %s: expected -f %s", other, other);
 	if(r == 0 && marked == Marklive)
 		return sentence("the image is frozen, and its newest data was in %s, which is gone: expected it back, or the mark user.aoede.shadow taken off the image", other);
-	if(r == 0 && marked == Markgone && imagemark(Marknone) < 0)
+	if(r == 0 && marked == Markgone && imagemark(Marknone) != 0)
 		return sentence("the image: %s", strerror(errno));
 	return r == 0 ? NULL : resume(size);
 }

@@ -1418,15 +1418,17 @@ int
 imagemark(int mark)
 {
 	char text[PATH_MAX + 8];
-	int fd = files[Image].fd;
+	int fd = files[Image].fd, r;
 
-	/* A device's node bears none, and not every file system keeps one. */
 	if(mark == Marknone)
-		fremovexattr(fd, markname);
+		r = fremovexattr(fd, markname);
 	else{
 		snprintf(text, sizeof text, "%s %s", mark == Marklive ? "live" : "gone", shadow.path);
-		fsetxattr(fd, markname, text, strlen(text), 0);
+		r = fsetxattr(fd, markname, text, strlen(text), 0);
 	}
+	/* A device's node bears none, and not every file system keeps one. */
+	if(r < 0 && errno != EOPNOTSUPP && !(errno == EPERM && files[Image].isdev) && !(errno == ENODATA && mark == Marknone))
+		return 1;
 	return fsync(fd);
 }
 

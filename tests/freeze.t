@@ -258,6 +258,31 @@ refusals() {
 	stop_target
 }
 
+# An image on a full file system, which has no room for a mark of this length.
+unmarked() {
+	truncate -s 8M "$TMP/small"
+	mkfs.ext4 -q -m 0 "$TMP/small" && mkdir "$TMP/full" && mount -o loop "$TMP/small" "$TMP/full" && undo "umount $TMP/full"
+	long=$TMP/$(printf %0200d 0)
+	mkdir "$long"
+	was="$img $shadow"
+	img=$TMP/full/img shadow=$long/shadow
+	random "$img" 2048
+	cat /dev/zero >"$TMP/full/rest" 2>/dev/null
+	n=0
+	while head -c 1024 /dev/zero >"$TMP/full/rest$n" 2>/dev/null && [ $n -lt 1000 ]; do n=$((n + 1)); done
+	serve
+	signals USR1 USR2
+	ok "a freeze of an image that can't be marked is refused" hears 'freeze refused: mark of the image: No space left'
+	nok "and there is no shadow" frozen
+	ok "the target goes on" write 0 "$TMP/data"
+	rm "$TMP/full"/rest*
+	ok "and freezes when there is room" freeze
+	ok "with a mark" marked
+	unfreeze
+	stop_target
+	img=${was% *} shadow=${was#* }
+}
+
 # Without -f.
 held() {
 	image 8192
@@ -319,6 +344,7 @@ for modes in '' -d '-w -d'; do cutoff $modes; done
 large
 readme
 refusals
+unmarked
 held
 full
 done_testing

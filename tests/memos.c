@@ -961,7 +961,7 @@ memdisk(uvlong size)
 	mem.window = 1;
 	mem.unstable = nwrites = ncovered = 0;
 	mem.room = UINT_MAX;
-	mem.nomark = mem.noholes = mem.locked = 0;
+	mem.badmark = mem.nomark = mem.noholes = mem.locked = 0;
 	mem.ident = 1;
 	mem.life = mem.worklife = mem.writeback = 0;
 	mem.warned = 0;
@@ -1810,6 +1810,10 @@ int
 imagemark(int mark)
 {
 	point();
+	if(mem.badmark != 0){
+		errno = mem.badmark;
+		return 1;
+	}
 	if(mem.nomark)
 		return disksync(Image);
 	drive->mark = mark;

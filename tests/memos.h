@@ -64,6 +64,7 @@ struct Mem {
 	/* the shadow */
 	uint	room;		/* pages that it may take up */
 	int	nomark;		/* an image can't bear a mark */
+	int	badmark;	/* imagemark finds no way to mark it now, with this errno */
 	int	noholes;	/* of its file system */
 	int	locked;		/* by somebody else */
 	uint	ident;		/* which image it is */

@@ -324,6 +324,27 @@ noholes(void)
 	return freezestate() != Ffrozen;
 }
 
+/* Nor is a freeze possible while the image can't be marked, which is no lost write. */
+static int
+nomark(void)
+{
+	uvlong n;
+
+	if(!begin())
+		return 1;
+	mem.badmark = ENOSPC;
+	buffreeze(1);
+	steady();
+	if(freezestate() != Fnone || memshadow(&n) != NULL || strstr(freezerefusal(), "mark of the image: No space left") == NULL)
+		return 2;
+	if(transfer(Owrite, 10, 4, 0x61) != 0 || transfer(Oflush, 0, 1, 0) != 0)
+		return 3;
+	mem.badmark = 0;
+	buffreeze(1);
+	steady();
+	return freezestate() != Ffrozen;
+}
+
 /* Without a shadow. */
 static int
 heldback(void)
@@ -686,6 +707,7 @@ freezetests(void)
 	test(apart(unmarkable) == 0, "and an image that can't be marked");
 	test(apart(unremovable) == 0, "a shadow of no use that can't be removed is refused, and removed later");
 	test(apart(noholes) == 0, "a shadow without holes is refused");
+	test(apart(nomark) == 0, "a freeze of an image that can't be marked is refused");
 	test(apart(heldback) == 0, "without a shadow writes are left unanswered");
 	test(apart(unheld) == 0, "but not when the image can't be synced");
 	test(apart(sentences) == 0, "what can't be done in a state is refused");
