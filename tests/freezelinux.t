@@ -42,7 +42,7 @@ mknet 9000
 truncate -s 256M "$img"
 boot 9000
 ok "the target starts" start_target -f "$shadow" 9 0 t0 "$img"
-ok "the driver finds it" guest_until "[ -b $disk ]"
+ok "the driver finds it" found e9.0
 ok "a file system is made and mounted" guest "mkfs.ext4 -q $disk && mount $disk /run/mnt"
 ok "files are written and synced" guest "$(populate early 4096000 40960) && sync -f /run/mnt"
 ok "the image is frozen in the middle of more" freeze
@@ -64,5 +64,5 @@ ok "it unmounts" guest "umount /run/mnt"
 ok "e2fsck finds nothing to repair in the image" e2fsck -fn "$img"
 ok "the guest shuts down" guest_off
 ok "the target ends in order" stop_target
-[ "$failed" -eq 0 ] || tail -n 25 "$shared/console" | sed 's/^/# console: /'
+[ "$failed" -eq 0 ] || tail -n 25 "$shared/console" | sed 's/^/# console: /' >&2
 done_testing

@@ -23,6 +23,7 @@ TMP=$(mktemp -d /var/tmp/aoede-test.XXXXXX) || exit 1
 TPID=
 PIDS=
 UNDO=
+LOST=
 tests=0
 failed=0
 
@@ -68,7 +69,14 @@ ok() {
 		failed=$((failed + 1))
 		echo "not ok $tests - $name"
 		sed 's/^/#   /' "$TMP/ok.out" | head -n 40 >&2
+		[ -z "$LOST" ] || lost
 	fi
+}
+# lost: a program that the rest of the script can't do without is gone; $LOST
+# has its last words.
+lost() {
+	tail -n 25 "$LOST" | sed 's/^/# console: /' >&2
+	done_testing
 }
 
 # nok NAME COMMAND...: one test; it passes when the command fails (by an

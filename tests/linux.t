@@ -81,7 +81,7 @@ discover() { guest aoe-discover && guest_until "$(size_is "$sectors")"; }
 
 discovery() {
 	ok "$is the target starts" start_target 9 0 t0 "$img"
-	ok "$is the driver finds e9.0 by itself" guest_until "[ -b $disk ]"
+	ok "$is the driver finds e9.0 by itself" found e9.0
 	[ "$failed" -eq "$failed_before" ] || return
 	ok "$is the disk has the image's size" guest "cat $sysfs/size; $(size_is "$sectors")"
 	ok "$is aoe-stat shows e9.0 up, with $payload bytes a frame" guest \
@@ -141,7 +141,7 @@ session() {
 	discovery && files && killed && growth
 	ok "$is the guest shuts down" guest_off
 	ok "$is the target is alive and ends in order" stop_target
-	[ "$failed" -eq "$failed_before" ] || tail -n 25 "$shared/console" | sed 's/^/# console: /'
+	[ "$failed" -eq "$failed_before" ] || tail -n 25 "$shared/console" | sed 's/^/# console: /' >&2
 }
 
 mknet 9000

@@ -27,7 +27,7 @@ ok "(two targets)" eval 'first && second'
 boot 9000
 ok "(a Linux with md)" guest 'for m in md-mod raid1; do busybox insmod /usr/lib/uml/modules/$(uname -r)/kernel/drivers/md/$m.ko || exit; done
 	echo 5 >/sys/module/aoe/parameters/aoe_deadsecs'
-ok "it finds both" guest_until 'aoe-discover; [ -b /dev/etherd/e9.0 ] && [ -b /dev/etherd/e9.1 ]'
+ok "it finds both" eval 'guest aoe-discover && found e9.0 && found e9.1'
 ok "they become a RAID1" guest 'export MDADM_NO_UDEV=1
 	mdadm --create /dev/md0 --run --level=1 --raid-devices=2 --bitmap=internal /dev/etherd/e9.0 /dev/etherd/e9.1 && mdadm --wait /dev/md0; mdadm --detail /dev/md0 | grep "State : clean *$"'
 ok "with a file system on it" guest 'mkfs.ext4 -q /dev/md0 && mount /dev/md0 /run/mnt'
@@ -66,4 +66,5 @@ do
 	ok "on the image, the files written $files are whole" on_b $files
 done
 
+[ "$failed" -eq 0 ] || tail -n 25 "$shared/console" | sed 's/^/# console: /' >&2
 done_testing
