@@ -7,3 +7,8 @@
 #define ENOTCAPABLE	93
 #define ECAPMODE	94
 #endif
+
+/* The host's word for it. */
+#ifndef ENOATTR
+#define ENOATTR	ENODATA
+#endif
