@@ -2124,7 +2124,7 @@ catch(void)
  * USR2 came after so many USR1.
  */
 static void
-freezesignal(int usr1)
+freezesignal(long usr1)
 {
 	char *e;
 
@@ -2138,7 +2138,7 @@ freezesignal(int usr1)
 			freezerefused("unfreeze refused", e);
 		break;
 	default:
-		warnx("USR2 after %d USR1: expected 1 to freeze, 2 to unfreeze", usr1);
+		warnx("USR2 after %ld USR1: expected 1 to freeze, 2 to unfreeze", usr1);
 		break;
 	}
 }
@@ -2150,7 +2150,7 @@ static void
 signals(void)
 {
 	char buf[64];
-	int usr1;
+	long usr1;		/* sig_atomic_t is an int or a long */
 	sigset_t usr2, was;
 
 	while(read(sigpipe[0], buf, sizeof buf) == sizeof buf)

@@ -589,7 +589,7 @@ fetch(Io *io, uvlong most)
 		n = pagesize - at % pagesize;
 		if(n > end - at)
 			n = end - at;
-		diskprefetch(h.file, at, n < most ? n : most);
+		diskprefetch(h.file, at, (size_t)(n < most ? n : most));
 	}
 }
 

@@ -719,7 +719,7 @@ look(int file, uvlong page)
 		n = (uint)(Pages - page % Pages);
 	if(n > last + 1 - page)
 		n = (uint)(last + 1 - page);
-	if(diskincore(file, page * pagesize, n * pagesize, vec) < 0)
+	if(diskincore(file, page * pagesize, (size_t)(n * pagesize), vec) < 0)
 		return 0;
 	note(file, page, n, vec);
 	return 1;
