@@ -158,10 +158,13 @@ DEFS_norings = -DPACKET_RINGS=0
 $(VARIANTS:%=$(B)/%/aoede) $(B)/strict/tests/forbidden $(VARIANTS:%=$(B)/%/tests/faulty): $(B)/%: $(SRC) tests/forbidden.c tests/faulty.c $(wildcard *.h)
 	$(MAKE) B=$(B)/$(firstword $(subst /, ,$*)) SANDBOX=$(if $(SAN),0,2) DEFS='$(DEFS) $(DEFS_$(firstword $(subst /, ,$*)))' $@
 
-# The daemon for FreeBSD, over the layer, and the layer's own tests.
-FREEBSD = $(B)/freebsd/aoede $(B)/freebsd/tests/freebsd/strict
-$(FREEBSD) &: $(SRC) freebsd.c $(wildcard *.h tests/freebsd/*.[ch] tests/freebsd/include/*.h tests/freebsd/include/*/*.h)
-	$(MAKE) B=$(B)/freebsd PLATFORM=freebsd $(FREEBSD)
+# The daemon for FreeBSD 15 and 13.0, over the layer, and the layer's own tests.
+FREEBSDS = freebsd freebsd13
+DEFS_freebsd13 = -D__FreeBSD_version=1300139
+FREEBSD = $(FREEBSDS:%=$(B)/%/aoede) $(FREEBSDS:%=$(B)/%/tests/freebsd/strict)
+$(FREEBSDS:%=$(B)/%/tests/freebsd/strict): $(B)/%/tests/freebsd/strict: $(B)/%/aoede
+$(FREEBSD): $(B)/%: $(SRC) freebsd.c $(wildcard *.h tests/freebsd/*.[ch] tests/freebsd/include/*.h tests/freebsd/include/*/*.h)
+	$(MAKE) B=$(B)/$(firstword $(subst /, ,$*)) PLATFORM=freebsd DEFS='$(DEFS) $(DEFS_$(firstword $(subst /, ,$*)))' $@
 
 # A big-endian one, for qemu, which can't share its libc.
 S390X = aoede tests/unit tests/model tests/corpus

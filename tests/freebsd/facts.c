@@ -15,6 +15,7 @@
 #include <net/bpf.h>
 #include <net/if.h>
 #include <net/if_dl.h>
+#include <net/if_lagg.h>
 
 #define SAME(a, b) _Static_assert((a) == (b), #a " is not " #b)
 
@@ -43,6 +44,7 @@ SAME(SIOCGIFFLAGS, 0xc0206911);
 SAME(SIOCGIFCONF, 0xc0106924);
 SAME(SIOCGIFMTU, 0xc0206933);
 SAME(SIOCGIFMEDIA, 0xc0306938);
+SAME(SIOCGLAGG, 0xc050698f);
 SAME(sizeof(struct sockaddr), 16);
 SAME(sizeof(struct ifreq), 32);
 SAME(sizeof(struct sockaddr_dl), 54);

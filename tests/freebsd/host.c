@@ -37,6 +37,7 @@ int	__real_socket(int, int, int);
 ssize_t	__real_send(int, const void*, size_t, int);
 int	__real_ioctl(int, unsigned long, ...);
 int	__real_stat64(const char*, struct stat*);
+int	__real_open64(const char*, int, ...);
 
 ssize_t
 hostsay(int fd, const void *buf, size_t len)
@@ -51,9 +52,9 @@ hostpacket(void)
 }
 
 int
-hostbind(int fd, int index)
+hostbind(int fd, int index, int hear)
 {
-	struct sockaddr_ll sa = { .sll_family = AF_PACKET, .sll_protocol = htons(Ethall), .sll_ifindex = index };
+	struct sockaddr_ll sa = { .sll_family = AF_PACKET, .sll_protocol = hear ? htons(Ethall) : 0, .sll_ifindex = index };
 
 	return bind(fd, (struct sockaddr*)&sa, sizeof sa);
 }
@@ -81,16 +82,18 @@ hostfilter(int fd, const void *code, unsigned n)
 	};
 	struct sock_fprog prog = { .len = (unsigned short)(n + 3), .filter = all };
 
-	memcpy(all + 3, code, n * sizeof all[0]);
+	if(n == 0){
+		all[3] = (struct sock_filter)BPF_STMT(BPF_RET|BPF_K, (unsigned)-1);
+		prog.len = 4;
+	}else
+		memcpy(all + 3, code, n * sizeof all[0]);
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof prog);
 }
 
 int
-hostincoming(int fd)
+hostincoming(int fd, int only)
 {
-	int one = 1;
-
-	return setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof one);
+	return setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &only, sizeof only);
 }
 
 void
@@ -254,6 +257,12 @@ int
 hostphysical(int fd, unsigned *size)
 {
 	return __real_ioctl(fd, BLKPBSZGET, size);
+}
+
+int
+hostopenexcl(const char *path)
+{
+	return __real_open64(path, O_RDWR|O_EXCL);
 }
 
 int

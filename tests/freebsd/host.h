@@ -14,21 +14,21 @@ struct Hostif {
 	unsigned char	mac[6];
 };
 
-/* A packet socket that receives nothing before hostbind. */
+/* A packet socket that receives nothing before hostbind, nor behind it unless it shall hear. */
 int	hostpacket(void);
+int	hostbind(int fd, int index, int hear);
 
 /* send(2), without waiting. */
 ssize_t	hostsay(int fd, const void *buf, size_t len);
-int	hostbind(int fd, int index);
 
 /* The interface it is bound to, or nothing above 0 when that is gone. */
 int	hostbound(int fd);
 
-/* Set a filter: n instructions of 8 bytes, the same on both systems. */
+/* Set a filter: n instructions of 8 bytes, the same on both systems; everything passes when n is 0. */
 int	hostfilter(int fd, const void *code, unsigned n);
 
-/* Don't receive what this host sends. */
-int	hostincoming(int fd);
+/* Receive what this host sends, or don't. */
+int	hostincoming(int fd, int only);
 
 /* Room for bytes of frames in the socket. */
 void	hostroom(int fd, unsigned bytes);
@@ -61,6 +61,7 @@ int	hostisblk(const char *path);
 int	hostsize(int fd, unsigned long long *size);
 int	hostsector(int fd, unsigned *size);
 int	hostphysical(int fd, unsigned *size);
+int	hostopenexcl(const char *path);	/* as a mount does */
 int	hostdiscard(int fd, unsigned long long off, unsigned long long len);
 
 /* Make a hole in a file. */

@@ -9,16 +9,28 @@
  * word ends the program here.
  *
  * bpf(4)	a packet socket; its own queue is bpf's buffer.  Frames come
- *		several to a read, which must ask for the buffer's size.
+ *		several to a read, which must ask for the buffer's size.  Those
+ *		of an interface that has gone can still be read.
  * PF_ROUTE	a pair of sockets, and a thread that puts messages into it.
  *		None is sent for a new MAC address.
  * kqueue(2)	an epoll descriptor, so that poll can wait for it.
- * aio(4)	threads.  An event is there until aio_return.
- * disks	block devices, shown as character devices.
+ * aio(4)	threads.  An event is there until aio_return.  A disk's vectors
+ *		have few parts (vfs.aio.max_buf_aio), and kern.maxphys bytes.
+ * disks	block devices, shown as character devices.  Only flock keeps a
+ *		second writer away.  To forget stops half way, and so does
+ *		fspacectl.
+ *
+ * It is 15.0, and 13.0 when __FreeBSD_version says so (sys/param.h): there
+ * frames above 4096 bytes can't be written, nothing that a lagg(4) receives
+ * has its direction, and fspacectl is not known.
  *
  * The environment variable LAYER is a list of words that make it worse:
  * enobufs (each third frame sent finds the queue full), noaio (no file is
- * fit for aio), fewaio (at most two operations), maxbuf=BYTES (bpf's).
+ * fit for aio), fewaio (at most two operations), mapped (at most max_buf_aio
+ * parts under way to disks), maxphys=BYTES, maxbuf=BYTES (bpf's), lagg
+ * (interfaces are lagg(4)), aioonly (a disk that is read or written without
+ * aio ends the program), zerofill (fspacectl writes zeros) and dio (files are
+ * on ZFS, where direct I/O means whole pages).
  */
 #include <sys/types.h>
 #include <aio.h>
@@ -28,6 +40,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -43,6 +56,7 @@
 #include <sys/extattr.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/param.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysctl.h>
@@ -51,6 +65,7 @@
 #include <net/bpf.h>
 #include <net/if.h>
 #include <net/if_dl.h>
+#include <net/if_lagg.h>
 #include <net/if_media.h>
 #include <net/route.h>
 #include "host.h"
@@ -73,6 +88,12 @@ enum {
 	Nsource	= 8,
 	Njob	= 256,		/* vfs.aio.max_aio_queue_per_proc */
 	Nthread	= 4,
+
+	Maxbufaio	= 16,		/* vfs.aio.max_buf_aio */
+	Maxphys		= 1024 * 1024,	/* kern.maxphys */
+	Mjumpagesize	= 4096,
+
+	Old	= __FreeBSD_version < 1301000,
 };
 
 struct Desc {
@@ -89,6 +110,8 @@ struct Desc {
 	int	attached;	/* has an interface, or had one that is gone */
 	int	immediate;
 	int	complete;	/* the source MAC is the writer's */
+	int	mute;		/* what may be written: nothing */
+	unsigned	direction;
 	unsigned	dropped;
 
 	/* disk */
@@ -269,6 +292,30 @@ needioctl(int fd, unsigned long what)
 
 /* Files. */
 
+/*
+ * Linux has another word for a symbolic link that isn't to be followed.
+ */
+static int
+opened(int fd, int kind, int flags)
+{
+	if(fd < 0 && errno == ELOOP && (flags & O_NOFOLLOW))
+		errno = EMLINK;
+	return newdesc(fd, kind);
+}
+
+/*
+ * Does somebody hold the disk who lets nobody else write to it?
+ */
+static int
+held(const char *path, int flags)
+{
+	int fd = __real_open64(path, flags | O_EXCL);
+
+	if(fd >= 0)
+		__real_close(fd);
+	return fd < 0 && errno == EBUSY;
+}
+
 int
 __wrap_open64(const char *path, int flags, ...)
 {
@@ -282,20 +329,20 @@ __wrap_open64(const char *path, int flags, ...)
 	va_end(ap);
 	if(strcmp(path, "/dev/bpf") == 0){
 		fd = newdesc(hostpacket(), Dbpf);
-		if(fd >= 0)
+		if(fd >= 0){
 			desc[fd].size = 4096;	/* net.bpf.bufsize */
+			desc[fd].direction = BPF_D_INOUT;
+		}
 		return fd;
 	}
 	/* FreeBSD's O_DIRECT is a wish; to write to a disk that is mounted is not permitted. */
 	flags &= ~O_DIRECT;
 	blk = hostisblk(path);
-	if(blk && (flags & O_ACCMODE) != O_RDONLY)
-		flags |= O_EXCL;
-	fd = newdesc(__real_open64(path, flags, mode), blk ? Ddisk : Dnone);
+	if(blk && (flags & O_ACCMODE) != O_RDONLY && held(path, flags))
+		return fail(EPERM);
+	fd = opened(__real_open64(path, flags, mode), blk ? Ddisk : Dnone, flags);
 	if(fd >= 0)
 		desc[fd].direct = direct;
-	if(fd < 0 && blk && errno == EBUSY)
-		errno = EPERM;
 	if(fd >= 0 && blk && hostsector(fd, &desc[fd].sector) < 0)
 		die("a block device without a sector size");
 	return fd;
@@ -317,7 +364,7 @@ __wrap_openat64(int dir, const char *path, int flags, ...)
 	va_start(ap, flags);
 	mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
 	va_end(ap);
-	fd = newdesc(__real_openat64(dir, path, flags & ~O_DIRECT, mode), Dnone);
+	fd = opened(__real_openat64(dir, path, flags & ~O_DIRECT, mode), Dnone, flags);
 	if(fd < 0)
 		return fd;
 	desc[fd].direct = flags & O_DIRECT;
@@ -373,18 +420,19 @@ __wrap_fstatfs(int fd, struct statfs *fs)
 }
 
 /*
- * A disk takes whole sectors only, and each part of a vector for itself.
+ * A disk takes whole sectors only, and each part of a vector for itself; and
+ * direct I/O of ZFS is of whole pages, in memory, too.
  */
 static int
 aligned(int fd, const struct iovec *iov, int niov, off_t off)
 {
-	unsigned s = descof(fd)->sector;
-	int i;
+	int i, disk = descof(fd)->kind == Ddisk;
+	unsigned s = disk ? descof(fd)->sector : 4096;
 
-	if(descof(fd)->kind != Ddisk)
+	if(!disk && (!descof(fd)->direct || !worse("dio")))
 		return 1;
 	for(i = 0; i < niov; i++)
-		if(iov[i].iov_len % s != 0)
+		if(iov[i].iov_len % s != 0 || (!disk && (uintptr_t)iov[i].iov_base % s != 0))
 			return 0;
 	return off % s == 0;
 }
@@ -400,18 +448,39 @@ moved(int fd, ssize_t n)
 	return n;
 }
 
+static ssize_t
+readfile(int fd, const struct iovec *iov, int niov, off_t off)
+{
+	return aligned(fd, iov, niov, off) ? moved(fd, __real_preadv64(fd, iov, niov, off)) : fail(EINVAL);
+}
+
+static ssize_t
+writefile(int fd, const struct iovec *iov, int niov, off_t off)
+{
+	return aligned(fd, iov, niov, off) ? moved(fd, __real_pwritev64(fd, iov, niov, off)) : fail(EINVAL);
+}
+
+static void
+needaio(int fd)
+{
+	if(descof(fd)->kind == Ddisk && worse("aioonly"))
+		die("a thread that waits for a disk (aioonly)");
+}
+
 ssize_t
 __wrap_preadv64(int fd, const struct iovec *iov, int niov, off_t off)
 {
 	need(fd, CAP_PREAD);
-	return aligned(fd, iov, niov, off) ? moved(fd, __real_preadv64(fd, iov, niov, off)) : fail(EINVAL);
+	needaio(fd);
+	return readfile(fd, iov, niov, off);
 }
 
 ssize_t
 __wrap_pwritev64(int fd, const struct iovec *iov, int niov, off_t off)
 {
 	need(fd, CAP_PWRITE);
-	return aligned(fd, iov, niov, off) ? moved(fd, __real_pwritev64(fd, iov, niov, off)) : fail(EINVAL);
+	needaio(fd);
+	return writefile(fd, iov, niov, off);
 }
 
 ssize_t
@@ -455,20 +524,35 @@ __wrap_mincore(void *addr, size_t len, unsigned char *vec)
 	return 0;
 }
 
+#ifdef SPACECTL_DEALLOC
+/*
+ * Only a step at a time; with an error, too, left says how far it came.
+ */
 int
 fspacectl(int fd, int cmd, const struct spacectl_range *r, int flags, struct spacectl_range *left)
 {
+	enum { Step = 256 * 1024 };
+	static const char zeros[Step];
+	static atomic_uint turn;
+	off_t off = r->r_offset, n = r->r_len < Step ? r->r_len : Step;
+	int done;
+
 	need(fd, CAP_PWRITE);
-	if(cmd != SPACECTL_DEALLOC || flags != 0 || r->r_offset < 0 || r->r_len <= 0)
+	if(cmd != SPACECTL_DEALLOC || flags != 0 || off < 0 || n <= 0)
 		return fail(EINVAL);
 	if(descof(fd)->kind == Ddisk)
 		return fail(ENODEV);
-	if(hostpunch(fd, r->r_offset, r->r_len) < 0)
+	if(worse("zerofill"))
+		done = __real_pwritev64(fd, &(struct iovec){ (void*)(uintptr_t)zeros, (size_t)n }, 1, off) == n;
+	else
+		done = hostpunch(fd, off, n) == 0;
+	if(!done)
 		return -1;
 	if(left != NULL)
-		*left = (struct spacectl_range){ r->r_offset + r->r_len, 0 };
-	return 0;
+		*left = (struct spacectl_range){ off + n, r->r_len - n };
+	return turn++ % 4 == 3 ? fail(EINTR) : 0;
 }
+#endif
 
 static int
 diskioctl(int fd, unsigned long what, void *arg)
@@ -497,6 +581,8 @@ diskioctl(int fd, unsigned long what, void *arg)
 	case DIOCGDELETE:
 		if(range[0] < 0 || range[1] <= 0 || range[0] % desc[fd].sector != 0 || range[1] % desc[fd].sector != 0)
 			return fail(EINVAL);
+		/* A signal may end it early, and nobody is told. */
+		range[1] -= range[1] / 2 / desc[fd].sector * desc[fd].sector;
 		return hostdiscard(fd, (unsigned long long)range[0], (unsigned long long)range[1]);
 	case DIOCGIDENT:
 		snprintf(arg, DISK_IDENT_SIZE, "LAYER-0001");
@@ -556,6 +642,8 @@ __wrap_renameat(int from, const char *old, int to, const char *new)
 {
 	need(from, CAP_RENAMEAT_SOURCE);
 	need(to, CAP_RENAMEAT_TARGET);
+	if(__real_faccessat(to, new, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		need(to, CAP_UNLINKAT);
 	return __real_renameat(from, old, to, new);
 }
 
@@ -571,6 +659,8 @@ int
 __wrap_faccessat(int dir, const char *path, int mode, int flags)
 {
 	need(dir, CAP_FSTATAT);
+	if(flags & AT_SYMLINK_NOFOLLOW)
+		return fail(EINVAL);
 	return __real_faccessat(dir, path, mode, flags);
 }
 
@@ -625,6 +715,27 @@ extattr_delete_fd(int fd, int space, const char *name)
 	return descof(fd)->kind == Ddisk ? fail(EOPNOTSUPP) : (int)hostsetattr(fd, name, NULL, 0);
 }
 
+/*
+ * A number as wide as its sysctl is.
+ */
+static int
+number(void *old, size_t *oldlen, unsigned long v, size_t width)
+{
+	int i = (int)v;
+
+	if(*oldlen < width)
+		return fail(ENOMEM);
+	memcpy(old, width == sizeof i ? (void*)&i : (void*)&v, width);
+	*oldlen = width;
+	return 0;
+}
+
+static unsigned
+maxphys(void)
+{
+	return worse("maxphys") ? worse("maxphys") : Maxphys;
+}
+
 int
 sysctlbyname(const char *name, void *old, size_t *oldlen, const void *new, size_t newlen)
 {
@@ -633,7 +744,15 @@ sysctlbyname(const char *name, void *old, size_t *oldlen, const void *new, size_
 	ssize_t n;
 	int fd, i;
 
-	if(new != NULL || newlen != 0 || strcmp(name, "kern.boot_id") != 0)
+	if(capmode)
+		die("a sysctl in capability mode");
+	if(new != NULL || newlen != 0)
+		return fail(EPERM);
+	if(strcmp(name, "vfs.aio.max_buf_aio") == 0)
+		return number(old, oldlen, Maxbufaio, sizeof(int));
+	if(strcmp(name, "kern.maxphys") == 0)
+		return number(old, oldlen, maxphys(), sizeof(long));
+	if(strcmp(name, "kern.boot_id") != 0)
 		return fail(ENOENT);
 	if(*oldlen < 16)
 		return fail(ENOMEM);
@@ -667,36 +786,64 @@ bpfif(int fd, Hostif *h)
 	return bpfalive(fd) && hostif(NULL, hostbound(fd), h) == 0;
 }
 
+static void
+bpfflush(int fd)
+{
+	char frame[1];
+
+	while(hostrecv(fd, frame, sizeof frame, 0) >= 0)
+		;
+	desc[fd].dropped = 0;
+	hostdrops(fd);
+}
+
+/*
+ * Hear what the direction says, on the interface of that index.
+ */
+static int
+bpfhear(int fd, int index)
+{
+	int in = desc[fd].direction == BPF_D_IN;
+
+	if(index <= 0)
+		return 0;
+	return hostincoming(fd, in) < 0 || hostbind(fd, index, !(in && Old && worse("lagg"))) < 0 ? -1 : 0;
+}
+
 static int
 bpfsetif(int fd, struct ifreq *r)
 {
 	Hostif h;
 
-	if(hostif(r->ifr_name, 0, &h) < 0)
-		return fail(ENXIO);
-	if(hostbind(fd, h.index) < 0)
+	if(hostif(r->ifr_name, 0, &h) < 0 || bpfhear(fd, h.index) < 0)
 		return fail(ENXIO);
 	hostroom(fd, 2 * desc[fd].size);
 	hosterror(fd);
 	desc[fd].attached = 1;
-	desc[fd].dropped = 0;
-	hostdrops(fd);
+	bpfflush(fd);
 	return 0;
 }
 
 static int
 bpfsetf(int fd, struct bpf_program *p)
 {
-	char frame[1];
+	if(p->bf_len > BPF_MAXINSNS || hostfilter(fd, p->bf_insns, p->bf_len) < 0)
+		return fail(EINVAL);
+	bpfflush(fd);
+	return 0;
+}
 
-	if(p->bf_len == 0 || p->bf_len > BPF_MAXINSNS)
-		return fail(EINVAL);
-	if(hostfilter(fd, p->bf_insns, p->bf_len) < 0)
-		return fail(EINVAL);
-	while(hostrecv(fd, frame, sizeof frame, 0) >= 0)
-		;
-	desc[fd].dropped = 0;
-	hostdrops(fd);
+/*
+ * A filter of what may be written: none, or one that lets nothing pass.
+ */
+static int
+bpfsetwf(int fd, struct bpf_program *p)
+{
+	struct bpf_insn none = BPF_STMT(BPF_RET|BPF_K, 0);
+
+	if(p->bf_len > 1 || (p->bf_len == 1 && memcmp(p->bf_insns, &none, sizeof none) != 0))
+		die("a write filter that the layer doesn't know");
+	desc[fd].mute = p->bf_len == 1;
 	return 0;
 }
 
@@ -737,10 +884,13 @@ bpfioctl(int fd, unsigned long what, void *arg)
 	case BIOCSHDRCMPLT:
 		d->complete = *u != 0;
 		return 0;
+	case BIOCSETWF:
+		return bpfsetwf(fd, arg);
 	case BIOCSDIRECTION:
-		if(*u != BPF_D_IN)
-			return fail(EINVAL);	/* the others are not of use here */
-		return hostincoming(fd);
+		if(*u != BPF_D_IN && *u != BPF_D_INOUT)
+			return fail(EINVAL);	/* the other is not of use here */
+		d->direction = *u;
+		return bpfhear(fd, hostbound(fd));
 	case BIOCGSTATS:
 		d->dropped += hostdrops(fd);
 		*st = (struct bpf_stat){ 0, d->dropped };
@@ -751,6 +901,8 @@ bpfioctl(int fd, unsigned long what, void *arg)
 
 /*
  * Put frames behind each other into the buffer as long as the next one fits.
+ * Only poll waits for more of them, without BIOCIMMEDIATE; and what came in
+ * before the interface went can be read.
  */
 static ssize_t
 bpfread(int fd, char *buf, size_t size)
@@ -762,12 +914,8 @@ bpfread(int fd, char *buf, size_t size)
 	char dummy[1];
 	long len;
 
-	if(!bpfalive(fd))
-		return fail(ENXIO);
 	if(size != desc[fd].size)
 		return fail(EINVAL);
-	if(!desc[fd].immediate)
-		return fail(EAGAIN);	/* until the buffer is full */
 	clock_gettime(CLOCK_REALTIME, &now);
 	h.bh_tstamp = (struct timeval){ now.tv_sec, now.tv_nsec / 1000 };
 	for(;;){
@@ -786,7 +934,31 @@ bpfread(int fd, char *buf, size_t size)
 		have = at + Hdrlen + cap;
 		at = BPF_WORDALIGN(have);
 	}
-	return have > 0 ? (ssize_t)have : fail(EAGAIN);
+	if(have > 0)
+		return (ssize_t)have;
+	return bpfalive(fd) ? fail(EAGAIN) : fail(ENXIO);
+}
+
+/*
+ * What does the kernel say of a frame before the interface has it?  An errno,
+ * or 0.
+ */
+static int
+bpfrefuses(int fd, size_t len)
+{
+	Hostif h;
+
+	if(len <= Mjumpagesize && !desc[fd].mute)
+		return 0;	/* Linux asks the rest itself */
+	if(!bpfif(fd, &h))
+		return ENXIO;
+	if(!h.up)
+		return ENETDOWN;
+	if(len < 14 || len - 14 > (size_t)h.mtu)
+		return EMSGSIZE;
+	if(Old && len > Mjumpagesize)
+		return EIO;
+	return desc[fd].mute ? EPERM : 0;
 }
 
 static ssize_t
@@ -795,12 +967,15 @@ bpfwrite(int fd, const void *buf, size_t len)
 	static unsigned sent;
 	unsigned char frame[65536 + 14];
 	Hostif h;
+	int e;
 	long n;
 
 	if(!bpfalive(fd))
 		return fail(ENXIO);
 	if(len < 14 || len > sizeof frame)
 		return fail(EMSGSIZE);
+	if((e = bpfrefuses(fd, len)) != 0)
+		return fail(e);
 	if(worse("enobufs") && sent++ % 3 == 0)
 		return fail(ENOBUFS);
 	memcpy(frame, buf, len);
@@ -919,31 +1094,51 @@ __wrap_send(int fd, const void *buf, size_t len, int flags)
 }
 
 /*
- * One entry for each interface, its link address, as long as that is.
+ * Put an entry of the interface's name and an address behind the others.
+ * Returns 0 when there is no room.
+ */
+static int
+ifentry(struct ifconf *c, size_t *at, Hostif *h, const void *sa, size_t len)
+{
+	enum { Addr = offsetof(struct ifreq, ifr_addr) };
+
+	if(*at + Addr + len > (size_t)c->ifc_len)
+		return 0;
+	memcpy(c->ifc_buf + *at, h->name, IFNAMSIZ);
+	memcpy(c->ifc_buf + *at + Addr, sa, len);
+	*at += Addr + len;
+	return 1;
+}
+
+/*
+ * For each interface its link address, in 56 bytes, then one of IPv4, in 16,
+ * and one of IPv6, in 28, so that what follows begins anywhere.
  */
 static int
 ifconf(struct ifconf *c)
 {
-	enum { Addr = offsetof(struct ifreq, ifr_addr) };
-	struct sockaddr_dl sdl;
-	size_t at = 0;
+	enum { Linklen = 56, In6len = 28 };
+	union {
+		struct sockaddr_dl dl;
+		unsigned char bytes[Linklen];
+	} link;
+	struct sockaddr in = { .sa_len = sizeof in, .sa_family = AF_INET };
+	unsigned char in6[In6len] = { In6len, AF_INET6 };
+	size_t at = 0, n;
 	Hostif h;
 	int i;
 
 	for(i = 0; hostnthif(i, &h) == 0; i++){
-		size_t n = strlen(h.name);
-
-		sdl = (struct sockaddr_dl){
-			.sdl_len = sizeof sdl, .sdl_family = AF_LINK, .sdl_index = (unsigned short)h.index,
+		n = strlen(h.name);
+		memset(&link, 0, sizeof link);
+		link.dl = (struct sockaddr_dl){
+			.sdl_len = Linklen, .sdl_family = AF_LINK, .sdl_index = (unsigned short)h.index,
 			.sdl_nlen = (unsigned char)n, .sdl_alen = h.ethernet ? 6 : 0,
 		};
-		memcpy(sdl.sdl_data, h.name, n);
-		memcpy(LLADDR(&sdl), h.mac, 6);
-		if(at + Addr + sizeof sdl > (size_t)c->ifc_len)
+		memcpy(link.dl.sdl_data, h.name, n);
+		memcpy(LLADDR(&link.dl), h.mac, 6);
+		if(!ifentry(c, &at, &h, &link, Linklen) || !ifentry(c, &at, &h, &in, sizeof in) || !ifentry(c, &at, &h, in6, In6len))
 			break;
-		memcpy(c->ifc_buf + at, h.name, IFNAMSIZ);
-		memcpy(c->ifc_buf + at + Addr, &sdl, sizeof sdl);
-		at += Addr + sizeof sdl;
 	}
 	c->ifc_len = (int)at;
 	return 0;
@@ -967,6 +1162,8 @@ sockioctl(unsigned long what, void *arg)
 	case SIOCGIFMTU:
 		r->ifr_mtu = h.mtu;
 		return 0;
+	case SIOCGLAGG:
+		return worse("lagg") ? 0 : fail(EINVAL);
 	case SIOCGIFMEDIA:
 		m->ifm_status = IFM_AVALID | (h.running ? IFM_ACTIVE : 0);
 		return 0;
@@ -1210,9 +1407,9 @@ run(Kjob *j)
 {
 	switch(j->op){
 	case Jread:
-		return __wrap_preadv64(j->fd, j->iov, j->niov, j->off);
+		return readfile(j->fd, j->iov, j->niov, j->off);
 	case Jwrite:
-		return __wrap_pwritev64(j->fd, j->iov, j->niov, j->off);
+		return writefile(j->fd, j->iov, j->niov, j->off);
 	}
 	return __real_fdatasync(j->fd);
 }
@@ -1257,6 +1454,7 @@ queue(struct aiocb *cb, int op)
 {
 	int i, used = 0, max = worse("fewaio") ? 2 : Njob;
 	Kjob *j, *free = NULL;
+	size_t inflight = 0;
 
 	if(cb->aio_sigevent.sigev_notify != SIGEV_KEVENT || descof(cb->aio_sigevent.sigev_notify_kqueue)->kind != Dkqueue)
 		return fail(EINVAL);
@@ -1265,10 +1463,14 @@ queue(struct aiocb *cb, int op)
 			die("an aiocb that is still in use");
 		if(j->cb == NULL)
 			free = j;
-		else
+		else{
 			used++;
+			inflight += (size_t)(descof(j->fd)->kind == Ddisk ? j->niov : 0);
+		}
 	}
 	if(used >= max || free == NULL)
+		return fail(EAGAIN);
+	if(worse("mapped") && op != Jsync && inflight + cb->aio_iovcnt > Maxbufaio)
 		return fail(EAGAIN);
 	aioopen(cb->aio_sigevent.sigev_notify_kqueue);
 	*free = (Kjob){
@@ -1282,6 +1484,25 @@ queue(struct aiocb *cb, int op)
 	return 0;
 }
 
+/*
+ * Will a disk refuse this vector?  There is no thread that would do it instead.
+ */
+static int
+unfit(struct aiocb *cb)
+{
+	struct iovec *iov = (struct iovec*)(uintptr_t)cb->aio_iov;
+	size_t i, sum = 0;
+
+	if(descof(cb->aio_fildes)->kind != Ddisk)
+		return 0;
+	if(cb->aio_iovcnt > Maxbufaio)
+		return 1;
+	for(i = 0; i < cb->aio_iovcnt; sum += iov[i++].iov_len)
+		if(iov[i].iov_len % desc[cb->aio_fildes].sector != 0 || iov[i].iov_len > maxphys())
+			return 1;
+	return sum > maxphys();
+}
+
 static int
 start(struct aiocb *cb, int op)
 {
@@ -1289,7 +1510,7 @@ start(struct aiocb *cb, int op)
 
 	need(cb->aio_fildes, op == Jread ? CAP_PREAD : op == Jwrite ? CAP_PWRITE : CAP_FSYNC);
 	need(cb->aio_sigevent.sigev_notify_kqueue, CAP_KQUEUE_CHANGE);
-	if(worse("noaio"))
+	if(worse("noaio") || (op == Jsync ? descof(cb->aio_fildes)->kind == Ddisk : unfit(cb)))
 		return fail(EOPNOTSUPP);
 	if(op != Jsync && cb->aio_iovcnt > 64)
 		die("a vector longer than the layer has");

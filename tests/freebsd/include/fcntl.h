@@ -2,8 +2,11 @@
 #pragma once
 
 #include_next <fcntl.h>
+#include <sys/param.h>
 
+#if __FreeBSD_version >= 1400000
 #define SPACECTL_DEALLOC	1
+#endif
 
 struct spacectl_range {
 	off_t	r_offset;

@@ -1,11 +1,19 @@
-/* FreeBSD's <signal.h>: the host's, but for struct sigevent. */
+/* FreeBSD's <signal.h>: the host's, but for struct sigevent and sig_atomic_t. */
 #pragma once
 
 #define sigevent host_sigevent
+#define sig_atomic_t host_sig_atomic_t
 #include_next <signal.h>
+#undef sig_atomic_t
 #undef sigevent
 #undef sigev_notify_function
 #undef sigev_notify_attributes
+
+#if defined(__x86_64__) || defined(__aarch64__) || defined(__riscv)
+typedef long	sig_atomic_t;
+#else
+typedef int	sig_atomic_t;
+#endif
 
 struct sigevent {
 	int	sigev_notify;

@@ -18,6 +18,7 @@
 #define EFBIG		27
 #define ENOSPC		28
 #define EROFS		30
+#define EMLINK		31
 #define ERANGE		34
 #define EAGAIN		35
 #define EWOULDBLOCK	EAGAIN
@@ -27,6 +28,7 @@
 #define ENETDOWN	50
 #define ENOBUFS		55
 #define ETIMEDOUT	60
+#define ELOOP		62
 #define ENAMETOOLONG	63
 #define EDQUOT		69
 #define ENOSYS		78

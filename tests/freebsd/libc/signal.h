@@ -3,7 +3,6 @@
 
 #include <sys/types.h>
 
-typedef int	sig_atomic_t;
 typedef struct {
 	uint32_t	__bits[4];
 } sigset_t;
@@ -34,6 +33,8 @@ struct sigaction {
 #define SA_NODEFER	0x0010
 #define SIGPIPE	13
 #define SIGTERM	15
+#define SIGTTOU	22
+#define SIGXFSZ	25
 #define SIGUSR1	30
 #define SIGUSR2	31
 

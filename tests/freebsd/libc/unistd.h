@@ -19,6 +19,7 @@ extern int	optind, optopt, opterr;
 
 int	getopt(int, char* const*, const char*);
 int	close(int);
+void	closefrom(int);
 int	dup2(int, int);
 int	pipe(int*);
 int	access(const char*, int);

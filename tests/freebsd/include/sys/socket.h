@@ -14,6 +14,7 @@
 #define AF_INET		2
 #define AF_ROUTE	17
 #define AF_LINK		18
+#define AF_INET6	28
 #define PF_ROUTE	AF_ROUTE
 
 typedef unsigned char	sa_family_t;

@@ -31,6 +31,7 @@ struct stat {
 #define S_IFMT	0170000
 #define S_ISCHR(m)	(((m) & S_IFMT) == 0020000)
 #define S_ISREG(m)	(((m) & S_IFMT) == 0100000)
+#define S_ISSOCK(m)	(((m) & S_IFMT) == 0140000)
 #define S_ISFIFO(m)	(((m) & S_IFMT) == 0010000)
 
 int	stat(const char*, struct stat*);
