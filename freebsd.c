@@ -58,7 +58,9 @@
 #include <sys/uio.h>
 #include <net/bpf.h>
 #include <net/if.h>
+#include <net/ethernet.h>
 #include <net/if_dl.h>
+#include <net/if_lagg.h>
 #include <net/if_media.h>
 #include "config.h"
 #include "dat.h"
@@ -85,10 +87,18 @@ struct Port {
 	uint	at;
 	uint	lent;		/* frames not yet given back (inv. 1) */
 	uint	dropped;	/* frames that bpf had dropped when it was last asked */
+	int	mtu;		/* of the interface, when it was asked whether such frames can be sent; */
+	int	largest;	/* the MTU whose frames can; */
+	int	told;		/* it has been said that they can't */
 	Slot	tx[TX_SLOTS];
 	uchar	*frames;	/* their memory, and one more's that is never sent */
 	uint	head;		/* the oldest slot in use */
 	uint	used;
+};
+
+/* The largest mbuf of some systems' bpf: frames above that can't be sent. */
+enum {
+	Mbufmax	= 4096,
 };
 
 static Port *ports;
@@ -136,29 +146,6 @@ setfilter(Port *p)
 }
 
 /*
- * Attach the port to the interface of this name.  The filter comes last, as
- * it throws away what came in before it.
- */
-static int
-attach(Port *p, const char *name)
-{
-	struct ifreq ifr = { 0 };
-	uint one = 1, in = BPF_D_IN;
-
-	snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "%s", name);
-	if(ioctl(p->fd, BIOCSETIF, &ifr) < 0
-	|| ioctl(p->fd, BIOCIMMEDIATE, &one) < 0
-	|| ioctl(p->fd, BIOCSHDRCMPLT, &one) < 0
-	|| ioctl(p->fd, BIOCSDIRECTION, &in) < 0
-	|| setfilter(p) < 0)
-		return -1;
-	p->attached = 1;
-	p->have = p->at = 0;
-	p->dropped = 0;
-	return 0;
-}
-
-/*
  * A socket for asking about interfaces.
  */
 static int
@@ -177,6 +164,43 @@ ifquery(struct ifreq *ifr, const char *name, unsigned long what)
 	memset(ifr, 0, sizeof *ifr);
 	snprintf(ifr->ifr_name, sizeof ifr->ifr_name, "%s", name);
 	return ioctl(asker(), what, ifr);
+}
+
+/*
+ * Is it several interfaces in one?
+ */
+static int
+islagg(const char *name)
+{
+	struct lagg_reqall all = { .ra_size = 0 };
+
+	snprintf(all.ra_ifname, sizeof all.ra_ifname, "%s", name);
+	return ioctl(asker(), SIOCGLAGG, &all) == 0;
+}
+
+/*
+ * Attach the port to the interface of this name.  The filter comes last, as
+ * it throws away what came in before it.  What a lagg(4) receives has no
+ * direction on FreeBSD 13.0: there nicrecv drops what this host sends.
+ */
+static int
+attach(Port *p, const char *name)
+{
+	struct ifreq ifr = { 0 };
+	uint one = 1, direction = islagg(name) ? BPF_D_INOUT : BPF_D_IN;
+
+	snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "%s", name);
+	if(ioctl(p->fd, BIOCSETIF, &ifr) < 0
+	|| ioctl(p->fd, BIOCIMMEDIATE, &one) < 0
+	|| ioctl(p->fd, BIOCSHDRCMPLT, &one) < 0
+	|| ioctl(p->fd, BIOCSDIRECTION, &direction) < 0
+	|| setfilter(p) < 0)
+		return -1;
+	p->attached = 1;
+	p->have = p->at = 0;
+	p->dropped = 0;
+	p->mtu = 0;
+	return 0;
 }
 
 /*
@@ -272,6 +296,45 @@ mtulimit(Port *p)
 	return carried < MAX_MTU ? carried : MAX_MTU;
 }
 
+/*
+ * Would bpf send a frame of so many bytes?  It is asked with a filter for
+ * what is written that lets nothing pass: EPERM means that the frame had
+ * come as far as that, and EIO that no mbuf is as large.
+ */
+static int
+cansend(Port *p, size_t len)
+{
+	struct bpf_insn nothing = BPF_STMT(BPF_RET|BPF_K, 0);
+	struct bpf_program none = { .bf_len = 1, .bf_insns = &nothing }, all = { .bf_len = 0 };
+	int can;
+
+	if(ioctl(p->fd, BIOCSETWF, &none) < 0)
+		return 1;
+	can = write(p->fd, p->frames, len) >= 0 || errno != EIO;
+	ioctl(p->fd, BIOCSETWF, &all);
+	return can;
+}
+
+/*
+ * The largest MTU, up to mtu, whose frames can be sent.
+ */
+static int
+sendable(Nic *n, int mtu)
+{
+	Port *p = n->port;
+
+	if(mtu == p->mtu)
+		return p->largest;
+	p->mtu = p->largest = mtu;
+	if(mtu + Etherhdr > Mbufmax && !cansend(p, (size_t)mtu + Etherhdr)){
+		p->largest = Mbufmax - Etherhdr;
+		if(!p->told)
+			warnx("%s: this system's bpf sends no frame above %d bytes: used with an MTU of %d", n->name, Mbufmax, p->largest);
+		p->told = 1;
+	}
+	return p->largest;
+}
+
 int
 niccheck(Nic *n)
 {
@@ -292,6 +355,7 @@ niccheck(Nic *n)
 	}
 	if(mtu.ifr_mtu > mtulimit(n->port))
 		mtu.ifr_mtu = mtulimit(n->port);
+	mtu.ifr_mtu = sendable(n, mtu.ifr_mtu);
 	same = n->up && !fresh && n->mtu == mtu.ifr_mtu && memcmp(&n->ea, &ea, sizeof ea) == 0;
 	n->ea = ea;
 	n->mtu = mtu.ifr_mtu;
@@ -403,7 +467,7 @@ nicrecv(Nic *n, uint *len)
 		h = (struct bpf_hdr*)(void*)(p->buf + p->at);
 		f = p->buf + p->at + h->bh_hdrlen;
 		p->at += (uint)BPF_WORDALIGN(h->bh_hdrlen + h->bh_caplen);
-		if(h->bh_caplen < h->bh_datalen)
+		if(h->bh_caplen < h->bh_datalen || memcmp(f + Osrc, n->ea.a, sizeof n->ea.a) == 0)
 			continue;
 		p->lent++;
 		*len = h->bh_caplen;
@@ -1883,8 +1947,8 @@ limit(int fd, cap_rights_t *rights, const unsigned long *ioctls, size_t n)
 static void
 limitnet(void)
 {
-	static const unsigned long bpf[] = { BIOCGETIF, BIOCSETIF, BIOCIMMEDIATE, BIOCSHDRCMPLT, BIOCSDIRECTION, BIOCSETF, BIOCGSTATS };
-	static const unsigned long ask[] = { SIOCGIFFLAGS, SIOCGIFMTU, SIOCGIFMEDIA, SIOCGIFCONF };
+	static const unsigned long bpf[] = { BIOCGETIF, BIOCSETIF, BIOCIMMEDIATE, BIOCSHDRCMPLT, BIOCSDIRECTION, BIOCSETF, BIOCSETWF, BIOCGSTATS };
+	static const unsigned long ask[] = { SIOCGIFFLAGS, SIOCGIFMTU, SIOCGIFMEDIA, SIOCGIFCONF, SIOCGLAGG };
 	cap_rights_t r;
 	Port *p;
 
