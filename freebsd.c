@@ -1603,7 +1603,9 @@ disktry(uchar *to, size_t len, int file, uvlong off)
  *
  * Reads and writes, and syncs of files, go to aio(4), which reports to a
  * kqueue; threads do the rest, and what aio refuses: file systems that it
- * is not enabled for (vfs.aio.enable_unsafe), and sectors' parts.
+ * is not enabled for (vfs.aio.enable_unsafe), and sectors' parts.  A disk
+ * takes vectors of few parts (vfs.aio.max_buf_aio) and of kern.maxphys bytes:
+ * a longer one goes there in several steps.
  *
  * 5. An operation belongs to the engine from enginestart until done is
  *    called.  done is called only by enginereap, in the loop.
@@ -1633,6 +1635,8 @@ static struct {
 	Job	job[Inflight];
 	Job	*free;
 	uint	inflight;
+	int	parts;			/* what a disk takes at once: so many parts of a vector, */
+	size_t	bytes;			/* and so much */
 } engine = { .kq = -1, .waittail = &engine.wait, .endedtail = &engine.ended };
 
 static struct {
@@ -1733,6 +1737,26 @@ poolreap(void)
 	return 1;
 }
 
+/*
+ * Learn what aio takes of a disk at once.
+ */
+static void
+learnlimits(void)
+{
+	unsigned long bytes = 0;
+	int parts = 0;
+	size_t n;
+
+	n = sizeof parts;
+	if(sysctlbyname("vfs.aio.max_buf_aio", &parts, &n, NULL, 0) < 0 || parts < 1)
+		parts = 16;
+	n = sizeof bytes;
+	if(sysctlbyname("kern.maxphys", &bytes, &n, NULL, 0) < 0 || bytes < 65536)
+		bytes = 65536;
+	engine.parts = parts;
+	engine.bytes = bytes;
+}
+
 int
 engineopen(int *fd)
 {
@@ -1742,6 +1766,7 @@ engineopen(int *fd)
 	if(engine.kq < 0)
 		return -1;
 	fcntl(engine.kq, F_SETFD, FD_CLOEXEC);
+	learnlimits();
 	trigger(EV_ADD|EV_CLEAR, 0);
 	for(i = 0; i < Inflight; i++){
 		engine.job[i].next = engine.free;
@@ -1766,12 +1791,29 @@ enqueue(Op *o)
 }
 
 /*
- * Put an operation into the hands of aio.  Returns -1 with errno.
+ * How many parts of an operation's vector a disk takes at once; settle has
+ * the rest tried again.
+ */
+static int
+fitting(Op *o)
+{
+	size_t left = engine.bytes;
+	int n;
+
+	for(n = 0; n < o->niov && n < engine.parts && o->iov[n].iov_len <= left; n++)
+		left -= o->iov[n].iov_len;
+	return n > 0 ? n : 1;
+}
+
+/*
+ * Put an operation into the hands of aio, or as much of it as a disk takes
+ * at once.  Returns -1 with errno.
  */
 static int
 aiostart(Op *o, Job *j)
 {
 	File *f = &files[o->file];
+	struct iovec head;
 
 	memset(&j->cb, 0, sizeof j->cb);
 	j->op = o;
@@ -1783,7 +1825,11 @@ aiostart(Op *o, Job *j)
 		return aio_fsync(O_DSYNC, &j->cb);
 	j->cb.aio_offset = (off_t)(o->off + o->moved);
 	j->cb.aio_iov = o->iov;
-	j->cb.aio_iovcnt = (size_t)o->niov;
+	j->cb.aio_iovcnt = (size_t)(f->isdev ? fitting(o) : o->niov);
+	if(f->isdev && o->iov->iov_len > engine.bytes){
+		head = (struct iovec){ o->iov->iov_base, engine.bytes / f->block * f->block };
+		j->cb.aio_iov = &head;		/* the kernel has copied it when we return */
+	}
 	return o->op == Oread ? aio_readv(&j->cb) : aio_writev(&j->cb);
 }
 
@@ -1798,6 +1844,16 @@ foraio(Op *o)
 	if(f->noaio)
 		return 0;
 	return istransfer(o) ? !isrough(o) : o->op == Oflush && !f->isdev;
+}
+
+/*
+ * aio has refused this.  Will it refuse everything of the file?  A file, by
+ * its file system; but a disk only when it was as little as can be.
+ */
+static int
+hopeless(Op *o, Job *j)
+{
+	return !files[o->file].isdev || (j->cb.aio_iovcnt == 1 && o->iov->iov_len <= 4096);
 }
 
 /*
@@ -1821,7 +1877,7 @@ submit(Op *o)
 	}
 	if(errno == EAGAIN && engine.inflight > 0)
 		return -1;
-	if(errno == EOPNOTSUPP || errno == ENOSYS)
+	if((errno == EOPNOTSUPP || errno == ENOSYS) && hopeless(o, j))
 		files[o->file].noaio = 1;
 	pooladd(o);
 	return 0;
