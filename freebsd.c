@@ -713,6 +713,20 @@ rotation(void)
 	return files[Image].isdev && ioctl(files[Image].fd, DIOCGATTR, &a) == 0 && a.value.u16 == 1;
 }
 
+/*
+ * Open a file in a directory, and no symbolic link, for which the error is
+ * POSIX's.
+ */
+static int
+openplain(int dir, char *name, int flags)
+{
+	int fd = openat(dir, name, flags|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC, 0600);
+
+	if(fd < 0 && errno == EMLINK)
+		errno = ELOOP;
+	return fd;
+}
+
 static char*
 openerror(char *path, int readonly)
 {
@@ -741,6 +755,18 @@ opendevice(char *path)
 	return NULL;
 }
 
+/*
+ * Does direct I/O of the file take sectors?  ZFS's, where it is more than a
+ * wish, takes pages only, in memory, too.
+ */
+static int
+takessectors(int fd)
+{
+	static _Alignas(4096) char buf[2 * Sector];
+
+	return pread(fd, buf + Sector, Sector, 0) >= 0 || errno != EINVAL;
+}
+
 char*
 diskopen(Disk *d, char *path, int readonly, int direct)
 {
@@ -763,6 +789,8 @@ diskopen(Disk *d, char *path, int readonly, int direct)
 		return openerror(path, readonly);
 	if(f->isdev && (e = opendevice(path)) != NULL)
 		return e;
+	if(direct && !f->isdev && !takessectors(f->fd))
+		return sentence("%s: -d: direct I/O of its file system takes no sectors (ZFS does with sysctl vfs.zfs.dio_enabled=0)", path);
 	if(flock(f->fd, (readonly ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0){
 		if(errno == EWOULDBLOCK)
 			return sentence("%s: locked by another program, most likely another aoede", path);
@@ -903,11 +931,11 @@ shadowtake(char *name, int flags)
 	File *f = &files[Shadow];
 	struct stat st, now;
 
-	/* As the image with -d: see diskopen. */
+	/* As the image with -d, but that its file system need not take direct I/O of sectors. */
 	f->direct = files[Image].direct;
 	if(f->direct)
-		flags |= O_DIRECT|O_DSYNC;
-	f->fd = openat(shadow.dir, name, flags|O_RDWR|O_CLOEXEC|O_NOFOLLOW|O_NONBLOCK, 0600);
+		flags |= O_DSYNC;
+	f->fd = openplain(shadow.dir, name, flags|O_RDWR);
 	if(f->fd < 0)
 		return -1;
 	if(flock(f->fd, LOCK_EX|LOCK_NB) < 0 || fstat(f->fd, &st) < 0 || fstatat(shadow.dir, name, &now, AT_SYMLINK_NOFOLLOW) < 0){
@@ -963,10 +991,11 @@ holes(int fd)
 int
 shadowmake(uvlong size)
 {
+	struct stat there;
 	int e;
 
 	shadow.named = 0;
-	if(faccessat(shadow.dir, shadow.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0){
+	if(fstatat(shadow.dir, shadow.name, &there, AT_SYMLINK_NOFOLLOW) == 0){
 		errno = EEXIST;
 		return -1;
 	}
@@ -1062,7 +1091,7 @@ stateget(void)
 	int fd;
 
 	for(;;){
-		fd = openat(kept.dir, kept.name, O_RDONLY|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC);
+		fd = openplain(kept.dir, kept.name, O_RDONLY);
 		if(fd < 0 || fstat(fd, &st) < 0)
 			return -1;
 		if(!S_ISREG(st.st_mode)){
@@ -1095,7 +1124,7 @@ stateopen(char *path, uchar *buf, size_t size, ssize_t *len)
 	if(kept.fd < 0 && errno == EWOULDBLOCK)
 		return sentence("-S %s: locked by another program, most likely another aoede", path);
 	if(kept.fd < 0 || (*len = pread(kept.fd, buf, size, 0)) < 0)
-		return sentence("-S %s: %s: expected a file", path, strerror(errno));
+		return sentence("-S %s: %s: expected a file", path, errno == ELOOP ? "a symbolic link" : strerror(errno));
 	return NULL;
 }
 
@@ -1106,7 +1135,7 @@ statesave(uchar *buf, size_t len)
 {
 	int fd, e;
 
-	fd = openat(kept.dir, kept.new, O_RDWR|O_CREAT|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC, 0600);
+	fd = openplain(kept.dir, kept.new, O_RDWR|O_CREAT);
 	if(fd < 0)
 		return -1;
 	if(flock(fd, LOCK_EX|LOCK_NB) < 0){

@@ -1193,7 +1193,8 @@ freezeinit(char *shadow, uvlong mib, int ro)
 		return marked == Marklive ? sentence("the image is frozen, and its newest data is in %s: expected -f %s", other, other) : NULL;
 	r = shadowopen(&size);
 	if(r < 0)
-		return sentence("%s: %s", path, errno == EWOULDBLOCK ? "locked by another program, most likely another aoede" : strerror(errno));
+		return sentence("%s: %s", path, errno == EWOULDBLOCK ? "locked by another program, most likely another aoede"
+			: errno == ELOOP ? "a symbolic link: expected a file" : strerror(errno));
 	if(marked == Marklive && strcmp(other, shadowpath()) != 0)
 		return sentence("the image is frozen, and its newest data is in %s: expected -f %s", other, other);
 	if(r == 0 && marked == Marklive)

@@ -1,43 +1,51 @@
 #!/bin/sh
 # FreeBSD, without such a machine: freebsd.c and all that goes with it
 # compiles for it, against headers that hold its interfaces, and runs over a
-# layer that is as strict (tests/freebsd).
+# layer that is as strict (tests/freebsd), as 15 is and as 13.0 was.
 
 # shellcheck disable=SC2016,SC2086,SC2119,SC2317 # ok calls the functions and expands what is quoted
 
-tests/need ip:iproute2 clang:clang losetup:mount cmp:diffutils || exit 1
+tests/need ip:iproute2 gcc:gcc clang:clang losetup:mount cmp:diffutils || exit 1
 . tests/lib.sh
 
-# compiles TARGET FILE: for FreeBSD on such a processor.
+# compiles TARGET FILE: for FreeBSD on such a processor, as either release.
 compiles() {
-	clang -target "$1-unknown-freebsd" -fsyntax-only -std=c11 -D_FILE_OFFSET_BITS=64 -Werror \
-		-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
-		-nostdlibinc -Itests/freebsd/include -Itests/freebsd/libc -I. "$2"
+	for version in 1500000 1300139
+	do
+		clang --target="$1-unknown-freebsd" -fsyntax-only -std=c11 -D_FILE_OFFSET_BITS=64 -D__FreeBSD_version=$version \
+			-Werror -Wall -Wextra -Wshadow -Wconversion -Wshorten-64-to-32 -Wstrict-prototypes -Wmissing-prototypes \
+			-nostdlibinc -Itests/freebsd/include -Itests/freebsd/libc -I. "$2" || return 1
+	done
 }
 for arch in x86_64 aarch64
 do
 	ok "$arch: the headers hold FreeBSD's numbers and sizes" compiles $arch tests/freebsd/facts.c
+done
+for arch in x86_64 aarch64 riscv64 powerpc64 i386 armv7
+do
 	for f in ./*.c
 	do
 		[ "$f" = ./linux.c ] || ok "$arch: ${f#./} compiles without a warning" compiles $arch "$f"
 	done
 done
 
-make -s B="$B" "$B/freebsd/aoede" >"$TMP/make.out" 2>&1
-ok "it builds without a warning, over the layer" eval 'cat "$TMP/make.out"; [ ! -s "$TMP/make.out" ] && [ -x "$B/freebsd/aoede" ]'
-AOEDE=$B/freebsd/aoede
+# built DIRECTORY [ARGUMENT...]: over the layer.
+built() {
+	MAKEFLAGS='' make -s B="$B" "$@" >"$TMP/make.out" 2>&1
+	cat "$TMP/make.out"
+	[ ! -s "$TMP/make.out" ] && [ -x "$1" ]
+}
+rm -rf "$B/freebsdcc"
+for cc in gcc clang
+do
+	ok "$cc builds it without a warning, over the layer" built "$B/freebsdcc/$cc/aoede" B="$B/freebsdcc/$cc" CC=$cc PLATFORM=freebsd
+done
 
 mknet 9000
-ip -n "$INS" link set i0 netns "$TNS" && ip -n "$TNS" link set i0 up
-until_true 5 carrier "$TNS" i0
 truncate -s 1M "$TMP/4k"
-LOOP=$(losetup --show -f -b 4096 "$TMP/4k") && undo "losetup -d $LOOP"
-on_target "$B/freebsd/tests/freebsd/strict" "$LOOP" >"$TMP/strict" 2>&1
-relay "$TMP/strict"
-ok "the layer's tests ran to their end" [ -n "$plan" ]
-ip -n "$TNS" link set i0 netns "$INS" && ip -n "$INS" link set i0 up
-until_true 5 carrier "$TNS" t0
-
+truncate -s 80M "$TMP/512"
+LOOP4K=$(losetup --show -f -b 4096 "$TMP/4k") && undo "losetup -d $LOOP4K"
+LOOP=$(losetup --show -f "$TMP/512") && undo "losetup -d $LOOP"
 io() { on_initiator "$B/tests/aoeio" "$@"; }
 img=$TMP/img
 truncate -s 80M "$img"
@@ -48,36 +56,147 @@ works() {
 	LAYER=$1
 	export LAYER
 	shift
-	start_target "$@" 9 0 t0 "$img" && io verify 2
+	start_target "$@" && io verify 1
+	then_stop
+}
+then_stop() {
 	r=$?
 	cat "$TMP/err"
 	stop_target && [ $r = 0 ]
 }
-ok "all is right where no file is fit for aio" works noaio
-ok "where aio has room for two operations" works fewaio
-ok "where the interface's queue is full now and then" works enobufs
-ok "where bpf's buffer is small" works maxbuf=20000
-ok "with writes behind, where aio is scarce" works fewaio -w
-narrow() {
-	LAYER=maxbuf=4200 start_target 9 0 t0 "$img" || return 1
-	io discover | tee "$TMP/found"
-	stop_target && grep -q ' sectors 8 ' "$TMP/found"
+file() { works "$@" 9 0 t0 "$img"; }
+disk() { works "$@" 9 0 t0 "$LOOP"; }
+# sequential LAYER: 16 MiB, written and read with as many requests under way
+# as there may be, so that they join.
+sequential() {
+	LAYER=$1 start_target 9 0 t0 "$LOOP" || return 1
+	head -c 16M /dev/urandom >"$TMP/16m"
+	io write 0 <"$TMP/16m" && io read 0 32768 | cmp - "$TMP/16m"
+	then_stop
 }
-ok "no more sectors are offered than bpf's buffer carries" narrow
-LAYER=
+# sectors N: so many are offered, reads and writes of any number work.
+sectors() {
+	start_target 9 0 t0 "$img" || return 1
+	io discover | tee "$TMP/found"
+	grep -q " sectors $1 " "$TMP/found" && io verify 1
+	then_stop
+}
+own() { # what the target's host sends itself by that interface
+	start_target 9 0 t0 "$img" || return 1
+	io discover
+	heard=$?
+	on_target "$B/tests/aoeio" -i t0 -t 500 discover
+	[ $? = 2 ] && [ $heard = 0 ]
+	then_stop
+}
+narrow() {
+	LAYER=maxbuf=3200 start_target 9 0 t0 "$img" || return 1
+	io discover | tee "$TMP/found"
+	stop_target && grep -q ' sectors 6 ' "$TMP/found"
+}
 parts() { # the halves of the device's sectors, written at the same time
-	start_target 9 0 t0 "$LOOP" || return 1
+	truncate -s 1M "$TMP/4k" && losetup -c "$LOOP4K" && start_target 9 0 t0 "$LOOP4K" || return 1
 	head -c 1M /dev/urandom >"$TMP/1m"
 	io write 0 <"$TMP/1m" && io read 0 2048 | cmp - "$TMP/1m"
 	r=$?
 	stop_target && [ $r = 0 ] && cmp "$TMP/1m" "$TMP/4k"
 }
-ok "512-byte sectors of a disk with larger ones are right" parts
 model() { # model ARGUMENTS...: the same, at random
-	truncate -s 80M "$TMP/4k" && losetup -c "$LOOP" && start_target "$@" 9 0 t0 "$LOOP" && io verify 2
-	r=$?
-	stop_target && [ $r = 0 ]
+	truncate -s 80M "$TMP/4k" && losetup -c "$LOOP4K" && start_target "$@" 9 0 t0 "$LOOP4K" && io verify 2
+	then_stop
 }
-ok "so they are at random" model
-ok "and with writes behind" model -w
+# trims LAYER FILE: what is trimmed is zeros, and its neighbours are not.
+trims() {
+	head -c 4M /dev/urandom | tee "$TMP/before" >"$TMP/after"
+	dd if=/dev/zero of="$TMP/after" bs=512 seek=1001 count=6000 conv=notrunc status=none
+	LAYER=$1 start_target 9 0 t0 "$2" || return 1
+	io write 0 <"$TMP/before" && io trim 1001 6000 && io read 0 8192 | cmp - "$TMP/after"
+	then_stop
+}
+# A name that is taken is refused before a shadow is made, and so before
+# writes have stopped.
+taken() {
+	mkdir -p "$TMP/taken"
+	start_target -f "$TMP/taken/shadow" 9 0 t0 "$img" || return 1
+	echo other >"$TMP/taken/shadow"
+	before=$(stat -c %z "$TMP/taken")
+	signals USR1 USR2
+	until_true 5 grep -q '^aoede: freeze refused: .*File exists' "$TMP/err" && [ "$(stat -c %z "$TMP/taken")" = "$before" ]
+	then_stop && echo other | cmp - "$TMP/taken/shadow" && rm -r "$TMP/taken"
+}
+# linked OPTION: a link where a file of ours should be.
+linked() {
+	rm -f "$TMP/shadow"
+	ln -s "$img" "$TMP/link"
+	fails on_target timeout 5 "$AOEDE" "$1" "$TMP/link" 9 0 t0 "$img" 2>"$TMP/err"
+	r=$?
+	cat "$TMP/err"
+	rm "$TMP/link"
+	[ $r = 0 ] && grep -q 'symbolic link' "$TMP/err"
+}
+zfs() { # -d where direct I/O is of whole pages
+	LAYER=dio
+	fails on_target timeout 5 "$AOEDE" -d 9 0 t0 "$img" 2>"$TMP/err"
+	r=$?
+	cat "$TMP/err"
+	[ $r = 0 ] && grep -q 'vfs.zfs.dio_enabled=0' "$TMP/err"
+}
+second() { # a second target of a disk, by which the lock tells
+	start_target 9 0 t0 "$LOOP" || return 1
+	fails on_target timeout 5 "$AOEDE" 9 1 t0 "$LOOP" 2>"$TMP/second"
+	r=$?
+	cat "$TMP/second"
+	stop_target && [ $r = 0 ] && grep -q 'locked by another program' "$TMP/second"
+}
+
+# over DIRECTORY SECTORS: all of it, over the layer as it is built there.
+over() {
+	on=$1
+	AOEDE=$B/$on/aoede
+	ok "$on: it builds without a warning" built "$AOEDE"
+	built "$B/$on/tests/freebsd/strict" >/dev/null
+	ip -n "$INS" link set i0 netns "$TNS" && ip -n "$TNS" link set i0 up
+	until_true 5 carrier "$TNS" i0
+	truncate -s 1M "$TMP/4k" && losetup -c "$LOOP4K"
+	strict=$(realpath "$B/$on/tests/freebsd/strict")
+	(cd "$TMP" && on_target "$strict" "$LOOP4K") >"$TMP/strict" 2>&1
+	relay "$TMP/strict"
+	ok "$on: the layer's tests ran to their end" [ -n "$plan" ]
+	ip -n "$TNS" link set i0 netns "$INS" && ip -n "$INS" link set i0 up
+	until_true 5 carrier "$TNS" t0
+
+	ok "$on: all is right where no file is fit for aio" file noaio
+	ok "$on: where aio has room for two operations" file fewaio
+	ok "$on: where the interface's queue is full now and then" file enobufs
+	ok "$on: where bpf's buffer is small" file maxbuf=20000
+	ok "$on: with writes behind, where aio is scarce" file fewaio -w
+	ok "$on: on a disk it is, too" disk ''
+	ok "$on: on one with few parts under way" disk mapped
+	ok "$on: on one without aio" disk noaio
+	ok "$on: long runs of a disk are aio's" sequential aioonly
+	ok "$on: also where they have too many bytes" sequential 'aioonly maxphys=65536'
+	ok "$on: and one sector in a run is too long" sequential 'maxphys=4096'
+	LAYER=
+	ok "$on: as many sectors are offered as can be sent" sectors "$2"
+	ok "$on: no more sectors are offered than bpf's buffer carries" narrow
+	LAYER=lagg
+	ok "$on: requests come in by a lagg" sectors "$2"
+	ok "$on: but not this host's own" own
+	LAYER=
+	ok "$on: 512-byte sectors of a disk with larger ones are right" parts
+	ok "$on: so they are at random" model
+	ok "$on: and with writes behind" model -w
+	ok "$on: what is trimmed of a file is zeros" trims '' "$img"
+	ok "$on: also where the file system writes them" trims zerofill "$img"
+	ok "$on: and what is trimmed of a disk" trims '' "$LOOP"
+	ok "$on: and of one with larger sectors" trims '' "$LOOP4K"
+	ok "$on: a second target of a disk is refused" second
+	ok "$on: a shadow's name that is taken stops no write" taken
+	ok "$on: a link is no shadow" linked -f
+	ok "$on: nor a state file" linked -S
+	ok "$on: -d says what ZFS needs" zfs
+	LAYER=
+}
+[ -n "$ONLY" ] || over freebsd 17
+over freebsd13 7
 done_testing

@@ -23,7 +23,6 @@ void	closefrom(int);
 int	dup2(int, int);
 int	pipe(int*);
 int	access(const char*, int);
-int	faccessat(int, const char*, int, int);
 ssize_t	read(int, void*, size_t);
 ssize_t	write(int, const void*, size_t);
 ssize_t	pread(int, void*, size_t, off_t);
