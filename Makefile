@@ -226,11 +226,12 @@ fresh:
 bare:
 	$(MAKE) fresh SUITE= TESTS='aoetools docs cli unit'
 
-# VARIANT+SCRIPT
-TRIED = freebsd+freeze freebsd+disk freebsd+nic freebsd+wire freebsd+cli norings+nic norings+wire \
+# VARIANT+SCRIPT; and what a script must know of a variant.
+TRIED = $(foreach v,$(FREEBSDS),$(patsubst %,$v+%,freeze disk nic wire engine)) freebsd+cli norings+nic norings+wire \
 	aio+disk threads+disk threads+wire nowindow+disk nowindow+wire
+ENV_freebsd13 = SENDMTU=4082
 $(TRIED):
-	B=obj AOEDE=obj/$(firstword $(subst +, ,$@))/aoede $(ALONE) tests/$(lastword $(subst +, ,$@)).t
+	$(ENV_$(firstword $(subst +, ,$@))) B=obj AOEDE=obj/$(firstword $(subst +, ,$@))/aoede $(ALONE) tests/$(lastword $(subst +, ,$@)).t
 
 # What takes minutes on machines that are emulated comes with all:
 #	make check-all

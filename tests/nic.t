@@ -79,6 +79,8 @@ woken() {
 }
 
 mknet 9000
+# A target over FreeBSD 13.0 sends no larger frames.
+most=$(((${SENDMTU:-9000} - 22) / 512))
 img=$TMP/disk.img
 truncate -s 80M "$img"	# verify works on the first 64 MiB
 head -c 20480 /dev/urandom >"$TMP/40"
@@ -87,7 +89,7 @@ ok "(a second cable, at MTU 1500)" connect 1 1500
 
 # Two interfaces.
 ok "a target takes two interfaces" start_target 9 0 t0 t1 "$img"
-ok "the first answers with its MAC and sector count" answers 0 17
+ok "the first answers with its MAC and sector count" answers 0 "$most"
 ok "the second answers with its own" answers 1 2
 ok "both serve the disk" eval 'works 0 && works 1'
 by_its_own() {
@@ -132,14 +134,14 @@ ok "a change of MAC is followed" eval 't1 address 02:aa:bb:cc:00:01; soon 1 2 &&
 
 # MTU.
 ok "(the initiator's end at 9000)" i1 mtu 9000
-sectors=17
+sectors=$most
 ok "a larger MTU is advertised with the new sector count" advertised t1 mtu 9000
 sectors=2
-ok "and in force" eval 'soon 1 17 && works 1'
+ok "and in force" eval 'soon 1 $most && works 1'
 ok "a smaller MTU is advertised with the new sector count" advertised t1 mtu 1500
 ok "and in force" eval 'soon 1 2 && works 1'
-ok "a change of MTU is logged" logged t1 mtu 4200
-ok "its sector count is 8" eval 'soon 1 8 && works 1'
+ok "a change of MTU is logged" logged t1 mtu 3700
+ok "its sector count is 7" eval 'soon 1 7 && works 1'
 ok "an MTU too small for a sector doesn't end it" eval 't1 mtu 400; sleep 0.3; alive && works 0'
 ok "an MTU above 9216 doesn't either" eval 't1 mtu 20000; sleep 0.3; alive && works 0 && works 1'
 ok "it is served at 1500 again" eval 't1 mtu 1500; soon 1 2 && works 1'
@@ -160,7 +162,7 @@ overflow() {
 	aliases 1000
 	t1 mtu 9000
 	kill -CONT "$TPID"
-	soon 1 17 && works 0 && works 1
+	soon 1 $most && works 0 && works 1
 }
 ok "news are noticed though the kernel had to drop link messages" overflow
 t1 mtu 1500
@@ -178,7 +180,7 @@ ok "under load: down is logged" logged t1 down
 ok "under load: up is served" eval 't1 up; soon 1 2 && works 1'
 ok "under load: a lost carrier is logged" logged i1 down
 ok "under load: a carrier that is back is served" eval 'i1 up; soon 1 2 && works 1'
-ok "under load: the larger MTU is in force" eval 't1 mtu 9000; soon 1 17 && works 1'
+ok "under load: the larger MTU is in force" eval 't1 mtu 9000; soon 1 $most && works 1'
 ok "under load: the smaller MTU is in force" eval 't1 mtu 1500; soon 1 2 && works 1'
 ok "under load: deletion is logged" logged ip -n "$TNS" link del t1
 ok "under load: a new interface of that name is served" eval 'connect 1 1500; soon 1 2 && works 1'
@@ -202,7 +204,7 @@ own_load() { # the load's own interface is the one that changes
 ok "a load survives that its own interface goes, comes and grows" own_load "$(mac t1)"
 t1 mtu 1500
 # Both gone at once, then the process has no interface at all.
-none() { ip -n "$TNS" link del t1; ip -n "$TNS" link set t0 down; sleep 0.3; alive && idle && ip -n "$TNS" link set t0 up && soon 0 17 && works 0; }
+none() { ip -n "$TNS" link del t1; ip -n "$TNS" link set t0 down; sleep 0.3; alive && idle && ip -n "$TNS" link set t0 up && soon 0 $most && works 0; }
 ok "it waits without CPU when no interface is left, and goes on" none
 ok "it ends with 0" stop_target
 
@@ -243,7 +245,7 @@ all_answer() {
 	nic=1
 	while [ $nic -lt 16 ]
 	do
-		answers $nic $((nic + 2)) && works $nic || return 1
+		answers $nic $((nic + 2 < most ? nic + 2 : most)) && works $nic || return 1
 		nic=$((nic + 1))
 	done
 }

@@ -534,7 +534,7 @@ rungroup(const char *name)
 int
 main(int argc, char **argv)
 {
-	const char *ifname, *image;
+	const char *ifname, *image, *mtu;
 	int c;
 
 	ifname = "i0";
@@ -554,6 +554,9 @@ main(int argc, char **argv)
 	openimage(image);
 	if(netopen(&net, ifname) == -1)
 		err(1, "%s", ifname);
+	/* What the target can send, where that is less. */
+	if((mtu = getenv("SENDMTU")) != NULL && atoi(mtu) < net.mtu)
+		net.mtu = atoi(mtu);
 	for(; optind < argc; optind++)
 		rungroup(argv[optind]);
 	return tapend();
