@@ -17,7 +17,8 @@
 #            more and shorter ones do better than few long ones
 #   TIME     seconds of each, after WARMUP seconds (default 0.25 and 0.05)
 #   FIOTIME  seconds of those on a disk and of those by fio (default 0.5)
-#   TARGETS  which to measure (default "aoede vblade ceiling nbdkit fio frozen")
+#   TARGETS  which to measure (default "aoede vblade ceiling nbdkit fio frozen
+#            macvlan")
 #   SIZE     MiB of the image in memory (default 1024)
 #   DIR      where it is put (default /dev/shm: a tmpfs)
 #   DISKSIZE MiB of the image on a disk (default 2048)
@@ -52,6 +53,9 @@
 #   beside it; what it is held against is aoede as it is, with the same
 #   options.  Where nothing is to be in the shadow yet ("fresh"), it is
 #   frozen anew before each measurement.
+# - Where many targets share an interface (many-*) one of them is measured and
+#   the others are idle; all are read-only, as they share an image.  macvlan
+#   is aoede with an interface of its own for each, all on the same cable.
 # nbdkit alone has another load generator, fio, which does more for each
 # request than tests/load.
 
@@ -62,7 +66,7 @@ if [ -n "$QUICK" ]; then ROUNDS=${ROUNDS:-3}; else ROUNDS=${ROUNDS:-8}; fi
 TIME=${TIME:-0.25}
 WARMUP=${WARMUP:-0.05}
 FIOTIME=${FIOTIME:-0.5}
-TARGETS=${TARGETS:-aoede vblade ceiling nbdkit fio frozen}
+TARGETS=${TARGETS:-aoede vblade ceiling nbdkit fio frozen macvlan}
 SIZE=${SIZE:-1024}
 DIR=${DIR:-/dev/shm}
 DISKSIZE=${DISKSIZE:-2048}
@@ -170,6 +174,30 @@ start() {
 	eval "PID_$on=\$TPID"
 }
 
+# crowd TARGET COUNT: as many targets on one cable, e9.0 to be measured.
+crowd() {
+	on=$1 count=$2
+	pair "$on" 9000 || die "no veth pair"
+	for n in $(seq $((count - 1)) -1 0)
+	do
+		nic=t$on
+		if [ "$on" = macvlan ]
+		then
+			nic=m$n
+			ip -n "$TNS" link add link tmacvlan name "$nic" type macvlan mode private || die "no macvlan"
+			ip -n "$TNS" link set "$nic" addrgenmode none up || die "no macvlan"
+		fi
+		program=$AOEDE
+		[ "$on" != vblade ] || program=vblade
+		background "$program" -b 64 -r 9 "$n" "$nic" "$image"
+		idle="$idle $TPID"
+	done
+	eval "PID_$on=\$TPID"
+	all=$((all + count))
+	until_true 20 listening "$all" || die "$count of $on did not start"
+}
+listening() { [ "$(on_target grep -c '88a2' /proc/net/packet)" -ge "$1" ]; }
+
 background() {
 	ip netns exec "$TNS" nice -n "$NICE" taskset -c "$TCPU" "$@" >/dev/null 2>&1 &
 	TPID=$!
@@ -240,11 +268,14 @@ among() {
 }
 
 stop_all() {
-	for t in aoede vblade ceiling nbdkit frozen
+	for t in aoede vblade ceiling nbdkit frozen macvlan
 	do
 		eval "TPID=\$PID_$t PID_$t="
 		[ -z "$TPID" ] || stop_target TERM
 	done
+	for p in $idle; do ! mine "$p" || kill "$p"; done
+	for p in $idle; do reap "$p"; done
+	idle='' all=0
 }
 
 # stamp BYTES MIB: each target has to return what it has written before
@@ -267,7 +298,7 @@ set_up() {
 	stop_all
 	kind=$1 mtu=$2
 	case $kind in
-	memory | fresh | frozen) in_memory ;;
+	memory | fresh | frozen | many-*) in_memory ;;
 	*) on_a_disk ;;
 	esac
 	block=$((mtu > 8228 ? 8192 : 1024))
@@ -286,6 +317,11 @@ set_up() {
 		stamp $block "$HOT"
 		# What a single pass leaves behind need not be kept.
 		load aoede -r -q seq -b $block -S $((HOT << 20)) -c $((HOT << 9)) >/dev/null || die "aoede: wrong answers" ;;
+	many-*)
+		# They only read, so that nobody else writes it in full.
+		[ -n "$filled" ] || dd if=/dev/zero of="$image" bs=1M count="$SIZE" conv=notrunc 2>"$TMP/dd" || die "$(cat "$TMP/dd")"
+		filled=1
+		for t in $(among aoede macvlan vblade); do crowd "$t" "${kind#many-}"; done ;;
 	sync)
 		for t in $(among aoede vblade); do start "$t" "$mtu" -s; done
 		stamp $block 1 ;;
@@ -360,7 +396,7 @@ measure() {
 		line=$(fio_disk $mode) ;;
 	nbdkit-*)
 		line=$(fio_nbd $mode) ;;
-	*-memory | *-fresh | *-frozen)
+	*-memory | *-fresh | *-frozen | *-many-*)
 		[ "$1-$kind" != frozen-fresh ] || freeze
 		line=$(load "$1" -$rw -q "$q" -b "$bytes" -d "$d" -t "$TIME" -u "$WARMUP") ;;
 	*-hit)
@@ -473,6 +509,7 @@ run_case() {
 	direct) targets=$(among aoede vblade fio) title="$4 $2 $1, $5 outstanding, -d" ;;
 	hit) targets=$(among aoede ceiling) title="$4 $2 $1, $5, -d, in buffer" ;;
 	sync) targets=$(among aoede vblade) title="$4 $2 $1, $5 outstanding, -s" ;;
+	many-*) targets=$(among aoede macvlan vblade) title="$4 $2 $1, $5, ${kind#many-} on one NIC" ;;
 	fresh) targets=$(among aoede frozen) title="$4 $2 $1, $5, empty shadow" ;;
 	frozen) targets=$(among aoede frozen) title="$4 $2 $1, $5, full shadow" ;;
 	esac
@@ -531,6 +568,8 @@ autogroup "$NICE"
 FIOMS=$(awk "BEGIN { print int($FIOTIME * 1000) }")
 kind=
 mtu=
+idle=
+all=0
 filled=
 ran=
 bad=
@@ -575,6 +614,11 @@ run_case write rand 8192 8k 32 9000 direct
 run_case read seq 8192 8k 32 9000 direct
 [ -z "$BUFOPT" ] || run_case read rand 8192 8k 32 9000 hit
 run_case write rand 8192 8k 32 9000 sync
+for many in 1 16 64
+do
+	run_case read rand 8192 8k 32 9000 many-$many
+	run_case read rand 512 512 32 9000 many-$many
+done
 run_case read rand 8192 8k 32 9000 fresh
 run_case write rand 8192 8k 32 9000 fresh
 run_case read rand 8192 8k 32 9000 frozen
