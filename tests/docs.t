@@ -18,7 +18,7 @@ ok "mandoc has nothing to say about aoede.8" lint
 grep -o '\[-[A-Za-z]' "$TMP/usage" | sed 's/\[-//' | sort >"$TMP/letters"
 sed -n '/^\.Ss Options/,/^\.El/s/^\.It Fl //p' aoede.8 >"$TMP/items"
 cut -c 1 "$TMP/items" | sort >"$TMP/described"
-sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESC/s/^\.Op Fl \([A-Za-z]*\).*/\1/p' aoede.8 |
+sed -n '/^\.Sh SYNOPSIS/,/^\.Nm AoEded/s/^\.Op Fl \([A-Za-z]*\).*/\1/p' aoede.8 |
 	fold -w 1 | sort >"$TMP/listed"
 ok "aoede -h lists options" [ -s "$TMP/letters" ]
 ok "aoede.8 describes each option of aoede -h and no other" diff "$TMP/letters" "$TMP/described"
