@@ -76,6 +76,7 @@ enum {
 	Head		= 512,		/* bytes of a page to be fetched as soon as a read comes */
 	Aheadmin	= 128,		/* sectors to read ahead at first */
 	Aheadmax	= 4096,		/* and at most */
+	Manychunks	= 64,		/* pieces of the map that take too long to be saved at once */
 	Moves		= 4,		/* from the shadow to the image under way at a time */
 	Moveretry_ms	= 200,		/* after one that failed */
 	Idle_ms		= 20,		/* without a request, and nobody wants the disk */
@@ -2032,7 +2033,7 @@ record(void)
 	saveop = (Op){ .op = Owork, .work = savework, .done = saved };
 	if(!news)
 		saved(&saveop);
-	else if(disk.direct || now < slowtill || locked()){
+	else if(disk.direct || now < slowtill || locked() || freezeunsaved() > Manychunks){
 		saving = 1;
 		enginestart(&saveop);
 	}else{
@@ -2068,6 +2069,8 @@ movewritten(Op *op)
 	Own *o = (Own*)r->io[0];
 	int error = op->error;
 
+	if(op->op == Otrim)
+		windowforget();
 	freerun(r);
 	if(error == 0){
 		put(&torecord, &o->io);
@@ -2110,7 +2113,8 @@ static int
 movenext(void)
 {
 	uvlong lba;
-	uint n = freezenext(mover.size, &lba);
+	int hole;
+	uint n = freezenext(mover.size, &lba, &hole);
 	Own *o;
 	Run *r;
 	Io *io;
@@ -2128,6 +2132,12 @@ movenext(void)
 	mover.n++;
 	enlist(io);
 	r = newrun(&io, 1);
+	if(hole){
+		r->op = (Op){ .op = Otrim, .file = Image, .off = freezeplace(lba, Image), .len = (uvlong)n * Sector, .done = movewritten };
+		under[Image]++;
+		enginestart(&r->op);
+		return 1;
+	}
 	r->iov[0].iov_base = io->data;
 	startrun(r, Oread, (Home){ Shadow, freezeplace(lba, Shadow) }, moveread);
 	return 1;

@@ -375,7 +375,7 @@ int	freezenote(uvlong lba, uint n, int file);
 /* The same, of sectors that were trimmed. */
 int	freezenotetrim(uvlong lba, uint n, int file);
 
-/* Has what was noted still to be saved? */
+/* Pieces of the map, of what was noted, that have still to be saved. */
 int	freezeunsaved(void);
 
 /*
@@ -417,9 +417,10 @@ int	freezefull(int error);
 /*
  * The next sectors to be moved to the image, at most max, which follow each
  * other in the shadow.  Returns how many, 0 when there are none; the first
- * is put into *lba.
+ * is put into *lba.  *hole: they were trimmed, and are a hole; of these it may
+ * be more than max.
  */
-uint	freezenext(uint max, uvlong *lba);
+uint	freezenext(uint max, uvlong *lba, int *hole);
 
 /* Print how far a merge has come, when it is time. */
 void	freezetick(void);
@@ -600,6 +601,13 @@ size_t	diskwrite(int file, struct iovec *iov, int niov, uvlong off);
 int	disksync(int file);
 
 /*
+ * Where the first data of a file from off on begins; *end says where the next
+ * hole does.  The file's end when there are none.  What is not known to be a
+ * hole is data.
+ */
+uvlong	diskdata(int file, uvlong off, uvlong *end);
+
+/*
  * Map a file for diskcopy, size bytes of it, instead of what was mapped
  * before, and the shadow for diskstore, too; none when size is 0.  Returns 0
  * when there can be no mapping; then disktry must serve.
@@ -683,6 +691,9 @@ int	shadowopen(uvlong *size);
  * holes.
  */
 int	shadowmake(uvlong size);
+
+/* Bytes that the shadow takes on its file system. */
+uvlong	shadowtakes(void);
 
 /*
  * Give the shadow its name, for good.  Returns -1 with errno; EEXIST means

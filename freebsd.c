@@ -1012,6 +1012,14 @@ shadowmake(uvlong size)
 	return -1;
 }
 
+uvlong
+shadowtakes(void)
+{
+	struct stat st;
+
+	return fstat(files[Shadow].fd, &st) < 0 ? 0 : (uvlong)st.st_blocks * 512;
+}
+
 int
 shadowname(void)
 {
@@ -1380,6 +1388,25 @@ disksync(int file)
 	while(r < 0 && errno == EINTR);
 	/* A disk that knows no such thing has no cache of its own. */
 	return r < 0 && f->isdev && (errno == EOPNOTSUPP || errno == ENOTTY) ? 0 : r;
+}
+
+uvlong
+diskdata(int file, uvlong off, uvlong *end)
+{
+	int fd = files[file].fd;
+	struct stat st;
+	off_t from, to;
+
+	*end = fstat(fd, &st) < 0 ? off : (uvlong)st.st_size;
+	if(off >= *end)
+		return *end;
+	from = lseek(fd, (off_t)off, SEEK_DATA);
+	if(from < 0)
+		return errno == ENXIO ? *end : off;
+	to = lseek(fd, from, SEEK_HOLE);
+	if(to > from)
+		*end = (uvlong)to;
+	return (uvlong)from;
 }
 
 /*

@@ -100,6 +100,8 @@ enum {
 	Chunksec	= Chunkbytes * 8,	/* sectors that it is about */
 	Wordbytes	= 8,			/* a map changes by these */
 	Blockbytes	= 64 * 1024,		/* of a map are read at a time */
+	Groupsize	= 1024,			/* chunks of a group */
+	Holemax		= 128 * 1024,		/* sectors of a hole that are moved at a time */
 	Aligned		= 4096,
 	Tell_ms		= 10000,		/* between messages about a merge */
 	Full_ms		= 60000,		/* and that there is no room */
@@ -108,7 +110,9 @@ enum {
 /* A piece of the map that isn't all zero, or hasn't always been. */
 struct Chunk {
 	uchar	bits[Chunkbytes];
+	uchar	holes[Chunkbytes];	/* of them, those that were trimmed, and that take no room */
 	uvlong	no;
+	uint	n;		/* sectors in the shadow */
 	uvlong	unhard;		/* a bit for each word that differs from the hard map */
 	Chunk	*nextunhard;
 	ushort	from, to;	/* bytes that differ from the soft map */
@@ -124,7 +128,7 @@ struct Word {
 
 static int state = Fnone;
 static char *path;		/* of the shadow, or NULL: it was not asked for */
-static uvlong limit;		/* sectors that the shadow may hold; 0: any number */
+static uvlong limit;		/* bytes that the shadow may take; 0: any number */
 static int readonly;		/* the image is */
 static uvlong first, nsec;	/* the export */
 static uvlong soft, hard, data;	/* where they begin in the shadow */
@@ -133,11 +137,12 @@ static uchar boot[16];		/* the system that runs now */
 static char ident[Identmax];	/* which image it is */
 
 static Chunk **chunks;
+static uint *groups;		/* of each group of chunks, those that have sectors in the shadow */
 static uvlong nchunk;
 static uvlong count;		/* sectors that the shadow has */
-static uvlong zeros;		/* of them, those that came by a trim and take no room */
 static uvlong cursor;		/* where merging goes on */
 static Chunk *unhard, *unsaved;
+static uint nunsaved;		/* chunks */
 static uvlong nunhard;		/* words */
 static uvlong hardendue;	/* when a sync must make them hard, in milliseconds; 0: it need not */
 
@@ -320,8 +325,11 @@ forgetmap(void)
 	for(i = 0; i < nchunk; i++)
 		free(chunks[i]);
 	free(chunks);
+	free(groups);
 	chunks = NULL;
-	nchunk = count = zeros = cursor = nunhard = hardendue = 0;
+	groups = NULL;
+	nchunk = count = cursor = nunhard = hardendue = 0;
+	nunsaved = 0;
 	unhard = unsaved = NULL;
 	memset(dirty, 0, sizeof dirty);
 }
@@ -333,16 +341,13 @@ newmap(void)
 
 	forgetmap();
 	chunks = calloc((size_t)n, sizeof *chunks);
-	if(chunks == NULL)
+	groups = calloc((size_t)(n / Groupsize + 1), sizeof *groups);
+	if(chunks == NULL || groups == NULL){
+		forgetmap();
 		return -1;
+	}
 	nchunk = n;
 	return 0;
-}
-
-static int
-has(Chunk *c, uint i)
-{
-	return c->bits[i / 8] >> i % 8 & 1;
 }
 
 static void
@@ -360,41 +365,88 @@ setunhard(Chunk *c, uint word)
 		hardendue = milliseconds() + HARDEN_MS;
 }
 
+/*
+ * The bytes from from to before to differ from the soft map.
+ */
 static void
-setunsaved(Chunk *c, uint byte)
+setunsaved(Chunk *c, uint from, uint to)
 {
 	if(c->from == c->to){
 		c->nextunsaved = unsaved;
 		unsaved = c;
-		c->from = (ushort)byte;
-		c->to = (ushort)(byte + 1);
+		nunsaved++;
+		c->from = (ushort)from;
+		c->to = (ushort)to;
 	}
-	if(byte < c->from)
-		c->from = (ushort)byte;
-	if(byte >= c->to)
-		c->to = (ushort)(byte + 1);
+	if(from < c->from)
+		c->from = (ushort)from;
+	if(to > c->to)
+		c->to = (ushort)to;
 }
 
 /*
- * How many of the n sectors from number i of the chunk on are, or are not,
- * in the shadow, as the first.
+ * So many sectors more, or less, of this chunk are in the shadow.
+ */
+static void
+recount(Chunk *c, int more)
+{
+	uint *group = &groups[c->no / Groupsize];
+
+	*group -= c->n > 0;
+	c->n += (uint)more;
+	*group += c->n > 0;
+	count += (uvlong)(long long)more;
+}
+
+/*
+ * In a map of one chunk, how many of the n bits from number i on are as the
+ * first, which is put into *bit.
  */
 static uint
-run(Chunk *c, uint i, uint n)
+alike(const uchar *map, uint i, uint n, int *bit)
 {
 	uint k;
 	uvlong others;
-	int bit = has(c, i);
 
+	*bit = map[i / 8] >> i % 8 & 1;
 	for(k = 0; k < n; k += 64 - (i + k) % 64){
-		others = get8(c->bits + (i + k) / 64 * 8);
-		others = (bit ? ~others : others) >> (i + k) % 64;
+		others = get8(map + (i + k) / 64 * 8);
+		others = (*bit ? ~others : others) >> (i + k) % 64;
 		if(others == 0)
 			continue;
 		k += (uint)__builtin_ctzll(others);
 		break;
 	}
 	return k < n ? k : n;
+}
+
+/*
+ * How many of the n sectors from lba on are in the shadow, or holes there, or
+ * are not, as the first, which is put into *is.
+ */
+static uint
+sectors(uvlong lba, uint n, int holes, int *is)
+{
+	uint at, part, k, got = 0;
+	Chunk *c;
+	int bit;
+
+	for(*is = 0; got < n; got += part){
+		at = (uint)((lba + got) % Chunksec);
+		part = n - got < Chunksec - at ? n - got : Chunksec - at;
+		c = chunks[(lba + got) / Chunksec];
+		k = part;
+		bit = 0;
+		if(c != NULL)
+			k = alike(holes ? c->holes : c->bits, at, part, &bit);
+		if(got == 0)
+			*is = bit;
+		else if(bit != *is)
+			return got;
+		if(k < part)
+			return got + k;
+	}
+	return got;
 }
 
 uvlong
@@ -406,29 +458,13 @@ freezeplace(uvlong lba, int file)
 uint
 freezemap(uvlong lba, uint n, Home *h)
 {
-	uint at, part, got = 0;
-	Chunk *c;
-	int in;
+	int in = 0;
 
-	h->file = Image;
-	h->off = freezeplace(lba, Image);
-	if(count == 0)
-		return n;
-	while(got < n){
-		at = (uint)((lba + got) % Chunksec);
-		part = n - got < Chunksec - at ? n - got : Chunksec - at;
-		c = chunks[(lba + got) / Chunksec];
-		in = c != NULL && has(c, at);
-		if(got == 0 && in){
-			h->file = Shadow;
-			h->off = freezeplace(lba, Shadow);
-		}else if(in != (h->file == Shadow))
-			return got;
-		if(c != NULL && run(c, at, part) < part)
-			return got + run(c, at, part);
-		got += part;
-	}
-	return got;
+	if(count > 0)
+		n = sectors(lba, n, 0, &in);
+	h->file = in ? Shadow : Image;
+	h->off = freezeplace(lba, h->file);
+	return n;
 }
 
 int
@@ -437,74 +473,119 @@ freezehome(void)
 	return state == Ffrozen || state == Fthawing ? Shadow : Image;
 }
 
+/*
+ * How many of these sectors take no room in the shadow yet?
+ */
+static uint
+growth(uvlong lba, uint n)
+{
+	uint part, in, k, more = 0;
+	int hole;
+	Home h;
+
+	for(; n > 0; lba += part, n -= part){
+		part = freezemap(lba, n, &h);
+		if(h.file != Shadow){
+			more += part;
+			continue;
+		}
+		for(k = 0; k < part; k += in){
+			in = sectors(lba + k, part - k, 1, &hole);
+			more += hole ? in : 0;
+		}
+	}
+	return more;
+}
+
 int
 freezefits(uvlong lba, uint n, uvlong pending)
 {
-	uvlong more = pending;
-	uint part;
-	Home h;
+	uint more;
 
 	if(state == Fheld)
 		return 0;
-	if(limit == 0 || freezehome() == Image || count - zeros + more + n <= limit)
+	if(limit == 0 || freezehome() == Image || (more = growth(lba, n)) == 0)
 		return 1;
-	for(; n > 0; lba += part, n -= part){
-		part = freezemap(lba, n, &h);
-		if(h.file != Shadow)
-			more += part;
-	}
-	if(more == pending || count - zeros + more <= limit)
+	if(shadowtakes() + (pending + more) * Sector <= limit)
 		return 1;
 	sayfull("the limit of -f is reached");
 	return 0;
 }
 
-int
-freezenote(uvlong lba, uint n, int file)
+/*
+ * The bits of a word that stand for the sectors from number i of a chunk to
+ * before end; *n says how many those are.
+ */
+static uvlong
+maskof(uint i, uint end, uint *n)
 {
-	int in = file == Shadow;
-	uint i;
+	*n = 64 - i % 64 < end - i ? 64 - i % 64 : end - i;
+	return (*n < 64 ? (1ULL << *n) - 1 : ~0ULL) << i % 64;
+}
+
+/*
+ * Note n sectors from number i of the chunk on, a word at a time.
+ */
+static void
+notepart(Chunk *c, uint i, uint n, int in, int hole)
+{
+	uint k, end = i + n, byte;
+	uvlong mask, was, is, old;
+
+	for(; i < end; i += k){
+		mask = maskof(i, end, &k);
+		byte = i / 64 * Wordbytes;
+		was = get8(c->bits + byte);
+		is = in ? was | mask : was & ~mask;
+		old = get8(c->holes + byte);
+		put8(c->holes + byte, hole ? old | mask : old & ~mask);
+		if(is == was)
+			continue;
+		put8(c->bits + byte, is);
+		recount(c, __builtin_popcountll(is) - __builtin_popcountll(was));
+		setunhard(c, byte / Wordbytes);
+		was ^= is;
+		setunsaved(c, byte + (uint)__builtin_ctzll(was) / 8, byte + 8 - (uint)__builtin_clzll(was) / 8);
+	}
+}
+
+static int
+note(uvlong lba, uint n, int in, int hole)
+{
+	uint i, part;
 	Chunk *c;
 
 	if(chunks == NULL)
 		return 0;
-	for(; n > 0; lba++, n--){
+	for(; n > 0; lba += part, n -= part){
 		i = (uint)(lba % Chunksec);
+		part = n < Chunksec - i ? n : Chunksec - i;
 		c = chunks[lba / Chunksec];
-		if(c == NULL && !in){
-			lba += n < Chunksec - i ? n - 1 : Chunksec - i - 1;
-			n -= n < Chunksec - i ? n - 1 : Chunksec - i - 1;
+		if(c == NULL && !in)
 			continue;
-		}
 		if(c == NULL && (c = getchunk(lba / Chunksec)) == NULL)
 			return -1;
-		if(has(c, i) == in)
-			continue;
-		c->bits[i / 8] ^= (uchar)(1 << i % 8);
-		count += in ? 1 : (uvlong)-1;
-		setunhard(c, i / 8 / Wordbytes);
-		setunsaved(c, i / 8);
+		notepart(c, i, part, in, hole);
 	}
 	return unsaved != NULL;
 }
 
 int
+freezenote(uvlong lba, uint n, int file)
+{
+	return note(lba, n, file == Shadow, 0);
+}
+
+int
 freezenotetrim(uvlong lba, uint n, int file)
 {
-	uvlong had = count;
-	int r = freezenote(lba, n, file);
-
-	if(count > had)
-		zeros += count - had;
-	if(zeros > count)
-		zeros = count;
-	return r;
+	return note(lba, n, file == Shadow, file == Shadow);
 }
 
 int
 freezeunsaved(void)
 {
-	return unsaved != NULL;
+	return (int)nunsaved;
 }
 
 void
@@ -530,6 +611,7 @@ freezesave(void)
 		if((!c->written || diskstore(Shadow, off, c->bits + c->from, n) < 0) && writeshadow(c->bits + c->from, n, off) < 0)
 			return -1;
 		unsaved = c->nextunsaved;
+		nunsaved--;
 		c->from = c->to = 0;
 		c->written = 1;
 	}
@@ -1019,33 +1101,54 @@ freezejobdone(Op *o)
 	return lost;
 }
 
-uint
-freezenext(uint max, uvlong *lba)
+/*
+ * The first sector from at on that is in the shadow, or nsec.
+ */
+static uvlong
+nextsector(uvlong at)
 {
-	uvlong at, tries;
+	uvlong bits, no;
+	uint w;
 	Chunk *c;
+
+	for(; at < nsec; at = (no + 1) * Chunksec){
+		no = at / Chunksec;
+		if(groups[no / Groupsize] == 0){
+			no = (no / Groupsize + 1) * Groupsize - 1;
+			continue;
+		}
+		c = chunks[no];
+		if(c == NULL || c->n == 0)
+			continue;
+		for(w = (uint)(at % Chunksec / 64); w < Chunksec / 64; w++){
+			bits = get8(c->bits + w * 8);
+			if(w == at % Chunksec / 64)
+				bits &= ~0ULL << at % 64;
+			if(bits != 0)
+				return no * Chunksec + w * 64 + (uint)__builtin_ctzll(bits);
+		}
+	}
+	return nsec;
+}
+
+uint
+freezenext(uint max, uvlong *lba, int *hole)
+{
+	uvlong at;
+	uint n;
 	Home h;
-	uint i, n;
 
 	if(state != Fmerging || count == 0 || readonly)
 		return 0;
-	for(tries = 0, at = cursor; tries <= nchunk; tries++, at = (at / Chunksec + 1) * Chunksec){
-		if(at >= nsec)
-			at = 0;
-		c = chunks[at / Chunksec];
-		if(c == NULL)
-			continue;
-		for(i = (uint)(at % Chunksec); i < Chunksec && !has(c, i); i++)
-			;
-		if(i == Chunksec)
-			continue;
-		*lba = at - at % Chunksec + i;
-		n = nsec - *lba < max ? (uint)(nsec - *lba) : max;
-		n = freezemap(*lba, n, &h);
-		cursor = *lba + n;
-		return n;
-	}
-	return 0;
+	if((at = nextsector(cursor)) == nsec)
+		at = nextsector(0);
+	n = sectors(at, nsec - at < Holemax ? (uint)(nsec - at) : Holemax, 1, hole);
+	if(!*hole && n > max)
+		n = max;
+	n = freezemap(at, n, &h);
+	*lba = at;
+	cursor = at + n;
+	return n;
 }
 
 /* The start. */
@@ -1058,44 +1161,63 @@ freezenext(uint max, uvlong *lba)
 static int
 loadpart(uchar *s, uchar *h, uvlong byte, uint n)
 {
-	static const uchar zero[Wordbytes];
+	uvlong soft1, hard1, lba;
+	uint i, at;
 	Chunk *c;
-	uint i, k;
 
 	for(i = 0; i < n; i += Wordbytes){
-		if(memcmp(s + i, zero, Wordbytes) == 0 && memcmp(h + i, zero, Wordbytes) == 0)
+		soft1 = get8(s + i);
+		hard1 = get8(h + i);
+		if((soft1 | hard1) == 0)
 			continue;
 		if((c = getchunk((byte + i) / Chunkbytes)) == NULL)
 			return -1;
-		memcpy(c->bits + (byte + i) % Chunkbytes, s + i, Wordbytes);
-		if(memcmp(s + i, h + i, Wordbytes) != 0)
-			setunhard(c, (uint)((byte + i) % Chunkbytes / Wordbytes));
-		for(k = 0; k < Wordbytes * 8; k++)
-			if(s[i + k/8] >> k % 8 & 1){
-				if((byte + i) * 8 + k >= nsec){
-					errno = EINVAL;
-					return -1;
-				}
-				count++;
-			}
+		at = (uint)((byte + i) % Chunkbytes);
+		put8(c->bits + at, soft1);
+		put8(c->holes + at, soft1);	/* until its data is found */
+		recount(c, __builtin_popcountll(soft1));
+		if(soft1 != hard1)
+			setunhard(c, at / Wordbytes);
+		lba = (byte + i) * 8;
+		if(lba + 64 > nsec && (lba >= nsec ? soft1 : soft1 >> (nsec - lba)) != 0){
+			errno = EINVAL;
+			return -1;
+		}
 	}
 	return 0;
 }
 
 /*
+ * The first byte of a map from this one on that may not be zero, at the
+ * beginning of a block.
+ */
+static uvlong
+nextbyte(uvlong map, uvlong byte)
+{
+	uvlong end, at = diskdata(Shadow, map + byte, &end) - map;
+
+	return at > byte ? at - at % Blockbytes : byte;
+}
+
+/*
  * Load the map.  After a start of the system it is the hard one, and the
- * soft one is made to equal it.
+ * soft one is made to equal it.  Where nothing was written nothing is read.
  */
 static int
 loadmap(int rebooted)
 {
 	static uchar s[Blockbytes], h[Blockbytes];
-	uvlong byte, all = roundup(nsec, Chunksec) / 8;
+	uvlong byte, x, all = roundup(nsec, Chunksec) / 8;
 	uint n;
 
 	if(all > hard - soft)
 		all = hard - soft;
 	for(byte = 0; byte < all; byte += n){
+		x = nextbyte(soft, byte);
+		byte = nextbyte(hard, byte);
+		byte = x < byte ? x : byte;
+		if(byte >= all)
+			break;
 		n = all - byte < Blockbytes ? (uint)(all - byte) : Blockbytes;
 		if(readshadow(s, n, soft + byte) < 0 || readshadow(h, n, hard + byte) < 0)
 			return -1;
@@ -1108,6 +1230,45 @@ loadmap(int rebooted)
 			return -1;
 	}
 	return 0;
+}
+
+/*
+ * These sectors of the chunk are no holes.
+ */
+static void
+filled(Chunk *c, uint i, uint n)
+{
+	uint k, end = i + n;
+	uchar *p;
+
+	for(; i < end; i += k){
+		p = c->holes + i / 64 * Wordbytes;
+		put8(p, get8(p) & ~maskof(i, end, &k));
+	}
+}
+
+/*
+ * Find what is no hole.
+ */
+static void
+loadholes(void)
+{
+	uvlong at, end, from, to, all = data + (first % 8 + nsec) * Sector;
+	uint n;
+
+	for(at = diskdata(Shadow, data, &end); at < all; at = diskdata(Shadow, end, &end)){
+		if(end > all)
+			end = all;
+		from = (at - data) / Sector;
+		to = (end - data + Sector - 1) / Sector;
+		from -= from < first % 8 ? from : first % 8;
+		to -= to < first % 8 ? to : first % 8;
+		for(; from < to; from += n){
+			n = to - from < Chunksec - from % Chunksec ? (uint)(to - from) : (uint)(Chunksec - from % Chunksec);
+			if(chunks[from / Chunksec] != NULL)
+				filled(chunks[from / Chunksec], (uint)(from % Chunksec), n);
+		}
+	}
 }
 
 /*
@@ -1152,6 +1313,7 @@ resume(uvlong size)
 		return sentence("%s: no memory for the map", path);
 	if(loadmap(memcmp(h + Hboot, boot, sizeof boot) != 0) < 0 || writeheader(s) < 0)
 		return sentence("%s: %s", path, errno == EINVAL ? "a damaged shadow" : strerror(errno));
+	loadholes();
 	/* What the last life wrote, to the hard map too, may not have been synced. */
 	dirty[Image] = dirty[Shadow] = 1;
 	hardendue = milliseconds();
@@ -1182,7 +1344,7 @@ freezeinit(char *shadow, uvlong mib, int ro)
 	int r, marked;
 
 	path = shadow;
-	limit = mib * (1024 * 1024 / Sector);
+	limit = mib * 1024 * 1024;
 	readonly = ro;
 	bootid(boot);
 	diskident(ident, sizeof ident);

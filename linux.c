@@ -1080,6 +1080,25 @@ disksync(int file)
 	return r;
 }
 
+uvlong
+diskdata(int file, uvlong off, uvlong *end)
+{
+	int fd = files[file].fd;
+	struct stat st;
+	off_t from, to;
+
+	*end = fstat(fd, &st) < 0 ? off : (uvlong)st.st_size;
+	if(off >= *end)
+		return *end;
+	from = lseek(fd, (off_t)off, SEEK_DATA);
+	if(from < 0)
+		return errno == ENXIO ? *end : off;
+	to = lseek(fd, from, SEEK_HOLE);
+	if(to > from)
+		*end = (uvlong)to;
+	return (uvlong)from;
+}
+
 static int
 punch(int file, int mode, uvlong off, uvlong len)
 {
@@ -1393,6 +1412,14 @@ shadowmake(uvlong size)
 	shadowremove();
 	errno = e;
 	return -1;
+}
+
+uvlong
+shadowtakes(void)
+{
+	struct stat st;
+
+	return fstat(files[Shadow].fd, &st) < 0 ? 0 : (uvlong)st.st_blocks * 512;
 }
 
 int

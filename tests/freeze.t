@@ -161,6 +161,43 @@ large() {
 	rm -f "$img"
 }
 
+# What was trimmed while frozen is a hole, here and there.
+thin() { echo "$(stat -c %b "$1") blocks of 512"; [ "$(stat -c %b "$1")" -lt "$2" ]; }
+holes() {
+	with=" (trim)"
+	rm -f "$img"
+	truncate -s 64G "$img"
+	serve
+	write 1000 "$TMP/piece"
+	freeze
+	random "$TMP/other" 64
+	write 100000 "$TMP/other"
+	ok "36 GB are trimmed while frozen$with" io -t 30000 trim 0 70000000
+	ok "the shadow takes no more than its map$with" thin "$shadow" 60000
+	ok "and merged soon$with" unfreeze 10
+	ok "the image has no zeros written to it$with" thin "$img" 200
+	ok "what was trimmed is gone$with" eval 'io read 1000 64 | cmp - "$TMP/zeros"'
+	stop_target
+	rm -f "$img"
+}
+# A frozen target starts again in the time that its shadow takes.
+restarts() {
+	with=" (8 TiB)"
+	truncate -s 8T "$img"
+	serve
+	freeze
+	write 9000000000 "$TMP/piece"
+	stop_target KILL
+	begun=$(milliseconds)
+	ok "a frozen target starts again$with" serve
+	took=$(($(milliseconds) - begun))
+	ok "in $took ms, less than a second$with" [ $took -lt 1000 ]
+	ok "and has what was written$with" eval 'io read 9000000000 64 | cmp - "$TMP/piece"'
+	ok "it is unfrozen$with" unfreeze
+	stop_target
+	rm -f "$img"
+}
+
 # (f) The README's backups, in a directory with the programs and an interface
 # eth0.
 section() { sed -n '/^Freeze: /,/^Durability/s/^    //p' README; }
@@ -342,6 +379,9 @@ for modes in '' -d -s -w '-w -d'; do under_load $modes; done
 for modes in '' '-d -s'; do killed_under_load $modes; done
 for modes in '' -d '-w -d'; do cutoff $modes; done
 large
+head -c $((64 * 512)) /dev/zero >"$TMP/zeros"
+holes
+restarts
 readme
 refusals
 unmarked

@@ -1672,6 +1672,36 @@ writeback(void)
 				memcpy(f->stable + i * Sector, f->image + i * Sector, Sector);
 }
 
+/*
+ * A shadow's pages are known; of other files nothing is.
+ */
+uvlong
+diskdata(int file, uvlong off, uvlong *end)
+{
+	File *f = fileof(file);
+	uvlong i, eof = eofof(f);
+
+	*end = eof;
+	if(off >= eof || isimage(f) || !tracked(f))
+		return off < eof ? off : eof;
+	for(i = off / Mpage; i * Mpage < eof && !f->alloc[i]; i++)
+		;
+	off = i * Mpage > off ? i * Mpage : off;
+	if(off >= eof)
+		return eof;
+	for(; i * Mpage < eof && f->alloc[i]; i++)
+		;
+	if(i * Mpage < eof)
+		*end = i * Mpage;
+	return off;
+}
+
+uvlong
+shadowtakes(void)
+{
+	return (uvlong)fileof(Shadow)->nalloc * Mpage;
+}
+
 void
 memwriteback(void)
 {
@@ -2190,6 +2220,22 @@ memdie(void)
 	_exit(Memdied);
 }
 
+/*
+ * What a hole was punched into and has its old content again is no hole.
+ */
+static void
+unpunch(File *f)
+{
+	static const uchar zeros[Mpage];
+	uvlong i;
+
+	for(i = 0; !isimage(f) && (i + 1) * Mpage <= f->room; i++)
+		if(!f->alloc[i] && memcmp(f->image + i * Mpage, zeros, Mpage) != 0){
+			f->alloc[i] = 1;
+			f->nalloc++;
+		}
+}
+
 static void
 powerfile(File *f)
 {
@@ -2208,6 +2254,7 @@ powerfile(File *f)
 		}
 		f->stablever[i] = f->version[i];
 	}
+	unpunch(f);
 	settle(f, 0, f->room);
 }
 

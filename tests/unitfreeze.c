@@ -66,6 +66,8 @@ transfer(int op, uvlong lba, uint n, int fill)
 		rounds(1);
 	if(ndone != 1)
 		exit(90);
+	if(lba + n > Sectors)
+		return io.error;
 	if(op == Owrite && io.error == 0)
 		memset(model + lba * Sector, fill, (size_t)n * Sector);
 	if(op == Oread && io.error == 0 && memcmp(space, model + lba * Sector, (size_t)n * Sector) != 0)
@@ -469,6 +471,94 @@ hardened(void)
 	return bufwait() >= 0 || mem.count[Msync] != n;
 }
 
+static int
+waitfor(int s)
+{
+	int i;
+
+	for(i = 0; i < 50000 && freezestate() != s; i++)
+		rounds(1);
+	return freezestate() == s;
+}
+
+/* A trim. */
+static int
+trimmed(uvlong lba, uint n)
+{
+	Range range = { lba, n };
+	Io io = { .op = Otrim, .range = &range, .nrange = 1, .done = done };
+	int i;
+
+	ndone = 0;
+	bufio(&io);
+	for(i = 0; i < 100000 && ndone == 0; i++)
+		rounds(1);
+	if(io.error == 0 && lba + n <= Sectors)
+		memset(model + lba * Sector, 0, (size_t)n * Sector);
+	return io.error;
+}
+
+static uint
+imagecalls(int op)
+{
+	uint n = 0;
+	int i;
+
+	for(i = 0; i < mem.ncall; i++)
+		n += mem.call[i].op == op && mem.call[i].file == Image;
+	return n;
+}
+
+/* What was trimmed while frozen becomes a hole: no zero is written to the image. */
+static int
+holesstay(int restarted)
+{
+	if(!begin() || buffreeze(1) != NULL || !waitfor(Ffrozen) || transfer(Owrite, 3, 4, 0x71) != 0 || trimmed(0, Sectors) != 0)
+		return 1;
+	if(restarted && (bufshadow(path, 0, 0) != NULL || freezestate() != Ffrozen))
+		return 2;
+	memcalls();
+	if(buffreeze(0) != NULL)
+		return 3;
+	steady();
+	if(!whole())
+		return 4;
+	/* A page that the export has only a part of is not known to be a hole after another start. */
+	return imagecalls(Mtrim) == 0 || imagecalls(Mwrite) > (restarted ? 2 : 0);
+}
+
+static int	holesmoved(void) { return holesstay(0); }
+static int	holesfound(void) { return holesstay(1); }
+
+/* The limit is what the shadow takes: what was trimmed takes nothing, until it is written to. */
+static int
+limited(int restarted)
+{
+	int i, n;
+
+	target("", 8000, 9000);
+	mem.tick = 1000000;
+	mem.quiet = 1;
+	if(freopen("/dev/null", "w", stdout) == NULL || bufshadow(path, 1, 0) != NULL || buffreeze(1) != NULL || !waitfor(Ffrozen))
+		return 1;
+	if(trimmed(0, 4096) != 0 || memtaken() > 8)
+		return 2;
+	for(n = 0; n < 8; n++)
+		if(transfer(Owrite, (uvlong)n * 16, 16, n) != 0)
+			return 3;
+	if(restarted && bufshadow(path, 1, 0) != NULL)
+		return 4;
+	for(i = 0; i < 200 && transfer(Owrite, (uvlong)n * 16, 16, n) == 0; i++)
+		n++;
+	/* 1 MiB is 128 pieces of 8 KiB; the maps and headers take some. */
+	if(n < 120 || n > 128 || memtaken() > 256)
+		return 5;
+	return transfer(Owrite, 0, 16, 1) != 0 || transfer(Owrite, 6000, 16, 1) != Unanswered;
+}
+
+static int	limitkept(void) { return limited(0); }
+static int	limitresumed(void) { return limited(1); }
+
 /* While the shadow is removed, which may take long, syncs go on. */
 static int
 removing(void)
@@ -716,6 +806,10 @@ freezetests(void)
 	test(apart(cutmerging) == 0, "nor does one while merging");
 	test(apart(cutkilled) == 0, "nor one after a kill");
 	test(apart(hardened) == 0, "and no sync is asked for when there is nothing to sync");
+	test(apart(holesmoved) == 0, "what was trimmed while frozen becomes a hole in the image");
+	test(apart(holesfound) == 0, "after another start too");
+	test(apart(limitkept) == 0, "the limit is what the shadow takes, and holes take nothing");
+	test(apart(limitresumed) == 0, "after another start too");
 	test(apart(removing) == 0, "removing the shadow holds up no sync");
 	test(apart(againfrozen) == 0, "a freeze that is asked for meanwhile comes");
 	test(apart(againwithdrawn) == 0, "unless it is withdrawn by an unfreeze");
