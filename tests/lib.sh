@@ -133,7 +133,10 @@ until_true() {
 }
 
 # mknet [MTU]: two hosts joined by a cable, t0 at the target's end and i0
-# at the initiator's.
+# at the initiator's.  With LATE=RATE there is a switch between them, whose
+# line to i0 is of so many bits a second and takes 4000 bytes' time besides for
+# each frame: t0 gives a transmit slot back when its frame has left the switch,
+# as a real interface does when it has sent it, and not at once.
 mknet() {
 	if ! ip netns add "$TNS" || ! ip netns add "$INS"; then echo "Bail out! no network namespaces"; exit 1; fi
 	for ns in "$TNS" "$INS"
@@ -141,10 +144,28 @@ mknet() {
 		ip netns exec "$ns" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6; echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6' 2>/dev/null
 		ip -n "$ns" link set lo up
 	done
-	ip -n "$TNS" link add t0 mtu "${1:-9000}" type veth peer name i0 mtu "${1:-9000}" netns "$INS"
+	if [ -n "$LATE" ]
+	then
+		lateline "${1:-9000}"
+	else
+		ip -n "$TNS" link add t0 mtu "${1:-9000}" type veth peer name i0 mtu "${1:-9000}" netns "$INS"
+	fi
 	ip -n "$TNS" link set t0 up
 	ip -n "$INS" link set i0 up
 	until_true 5 carrier "$TNS" t0 && until_true 5 carrier "$INS" i0
+}
+# The switch is on the initiator's host; its own lines carry frames of any size.
+lateline() {
+	ip -n "$INS" link add br0 type bridge
+	ip -n "$TNS" link add t0 mtu "$1" type veth peer name p0 mtu 65535 netns "$INS"
+	ip -n "$INS" link add i0 mtu "$1" type veth peer name p1 mtu 65535
+	ip netns exec "$INS" tc qdisc add dev p1 root tbf rate "$LATE" overhead 4000 burst 64kb limit 32mb
+	for port in p0 p1
+	do
+		ip -n "$INS" link set $port master br0
+		ip -n "$INS" link set $port up
+	done
+	ip -n "$INS" link set br0 up
 }
 carrier() { ip -n "$1" link show "$2" | grep -q 'state UP'; }
 
