@@ -75,7 +75,7 @@ $(B)/tests/%.o: tests/%.c | $(B)/tests
 $(WIREPROGS:%=$(B)/tests/%): $(B)/tests/%: $(B)/tests/%.o $(B)/tests/initiator.o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
 
-$(B)/tests/wire: $(patsubst %,$(B)/tests/%.o,wireframe wireata wirebad wirewho wireext)
+$(B)/tests/wire: $(patsubst %,$(B)/tests/%.o,wireframe wireata wirebad wirewho wireext wireroom)
 
 $(B)/tests/load: $(B)/tests/load.o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
@@ -228,8 +228,10 @@ bare:
 
 # VARIANT+SCRIPT; and what a script must know of a variant.
 TRIED = $(foreach v,$(FREEBSDS),$(patsubst %,$v+%,freeze disk nic wire engine)) freebsd+cli norings+nic norings+wire \
-	aio+disk threads+disk threads+wire nowindow+disk nowindow+wire
+	aio+disk threads+disk threads+wire nowindow+disk nowindow+wire strict+wire strict+disk strict+freeze
 ENV_freebsd13 = SENDMTU=4082
+# These over a network that gives transmit slots back late.
+ENV_strict = LATE=300mbit
 $(TRIED):
 	$(ENV_$(firstword $(subst +, ,$@))) B=obj AOEDE=obj/$(firstword $(subst +, ,$@))/aoede $(ALONE) tests/$(lastword $(subst +, ,$@)).t
 

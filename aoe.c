@@ -7,7 +7,11 @@
  * 2. No count or length of a request is believed: each is held against the
  *    length that was received.
  * 3. A frame's answer leaves by the interface it came in by.  Answers are
- *    built in the transmit ring; all their bytes are written.
+ *    built in the transmit ring; all their bytes are written.  One that
+ *    finds no slot there waits until there is one, as long as its interface
+ *    can be used: an ATA request's with its data in the request's own space,
+ *    any other as a Note.  So nobody need see to it beforehand that there is
+ *    room.
  * 4. Whatever an initiator or the network does, the process goes on.
  * 5. Of two requests that are the same, one is under way at a time.
  *
@@ -31,7 +35,6 @@
 #include "dat.h"
 #include "fns.h"
 
-typedef struct Req	Req;
 typedef struct Macs	Macs;
 typedef struct Held	Held;
 typedef struct People	People;
@@ -93,11 +96,14 @@ enum {
 	Crclen		= 4,	/* behind the data */
 
 	Shares		= 256,	/* into which initiators are sorted */
+	Fewest		= Queuemax,	/* requests under way, whatever the buffer count; */
+	Most		= 65536,
+	Notes		= 2 * TURN_FRAMES,	/* that can wait on an interface; beyond half of them no frames are taken from it */
+	Stuck_us	= 100000,	/* without a slot, and an interface has stopped sending */
 
 	/* reads for a congested network */
-	Paceburst	= 8,	/* under way for one initiator at a time */
-	Pace_us		= 1000,	/* until more of them begin */
-	Pacemax		= REQUESTS / 4,	/* that wait, for all initiators; others don't */
+	Burst		= 8,	/* begun, and under way, for one initiator at a time */
+	Burst_us	= 1000,	/* until more of them may begin */
 
 	Firmware	= 0x0100,
 
@@ -117,7 +123,7 @@ enum {
 	Ssum		= 8,
 	Maxstate	= Slists + 2 * Maxmacs * 6 + Maxconf + Ssum,
 	Stateversion	= 1,
-	Heldmax		= Runmax,	/* answers that can wait for the state to be saved */
+	Heldmax		= Notes / 2 - 1,	/* answers that can wait for the state to be saved */
 	Saveburst	= 16,	/* times that it may be saved at once; then each STATE_MS */
 };
 
@@ -135,8 +141,14 @@ struct Req {
 	uchar	head[Oarg];	/* the request's header */
 	Twin	twin;
 	int	crc;		/* the answer carries one */
-	int	paced;		/* it has waited for a congested network */
+	int	slow;		/* it is one of its initiator's Host.reads */
 	uchar	*reply;		/* the answer's place in the ring, once it has one */
+};
+
+/* An answer to anything else that waits for a slot. */
+struct Note {
+	uint	len;
+	uchar	f[Framemax];
 };
 
 /* Who has been heard, the one that was silent longest given up for another. */
@@ -193,12 +205,12 @@ static struct {
 	int	nheld;
 } state;
 
-static Req reqs[REQUESTS];
-static uint share[Shares];	/* of the requests under way, by initiator: those of a few may be one */
+static Req *reqs;
+static uint nreqs;		/* so many may be under way */
+static uint usedreqs;		/* those behind have never been, and have no space */
 static Req *freereqs;
-static Req *waiting, **waitingtail = &waiting;	/* they wait for a congested network */
-static uint nwaiting;
-static uint extra;		/* answers of this turn that no frame of their own stands for */
+static uint share[Shares];	/* of the requests under way, by initiator: those of a few may be one */
+static uchar scratch[Framemax];	/* where an answer is built that has no slot */
 static int enginefd = -1;
 
 static volatile sig_atomic_t gotterm, gothup;
@@ -387,6 +399,62 @@ header(Nic *n, uchar *f, uchar *request, int error)
 	memcpy(f + Otag, request + Otag, 4);
 }
 
+/* Answers (inv. 3). */
+
+static int
+answerswait(Nic *n)
+{
+	return n->late != NULL || n->nnotes > 0 || n->untold > 0;
+}
+
+/*
+ * An answer has to wait.
+ */
+static void
+waits(Nic *n)
+{
+	if(!answerswait(n))
+		n->moved = microseconds();
+	stats.slotwaits++;
+}
+
+/*
+ * Has the interface, up or not, stopped sending?
+ */
+static int
+stuck(Nic *n)
+{
+	return answerswait(n) && microseconds() - n->moved > Stuck_us;
+}
+
+static void
+addnote(Nic *n, uchar *f, uint len)
+{
+	Note *a;
+
+	if(!n->up)
+		return;
+	if(n->notes == NULL || n->nnotes == Notes){
+		stats.dropped++;
+		return;
+	}
+	waits(n);
+	a = &n->notes[(n->oldest + n->nnotes++) % Notes];
+	a->len = len;
+	memcpy(a->f, f, len);
+}
+
+/*
+ * Where an answer is built that isn't an ATA request's.
+ */
+static uchar*
+room(Nic *n)
+{
+	uchar *f = n->nnotes == 0 ? nicroom(n) : NULL;
+
+	return f != NULL ? f : scratch;
+}
+
 static void
 answer(Nic *n, uchar *f, uint len)
 {
@@ -394,7 +462,10 @@ answer(Nic *n, uchar *f, uint len)
 		memset(f + len, 0, Framemin - len);
 		len = Framemin;
 	}
-	nicsend(n, f, len);
+	if(f == scratch)
+		addnote(n, f, len);
+	else
+		nicsend(n, f, len);
 }
 
 /*
@@ -403,7 +474,7 @@ answer(Nic *n, uchar *f, uint len)
 static void
 refuse(Nic *n, uchar *request, int error)
 {
-	uchar *f = nicroom(n);
+	uchar *f = room(n);
 
 	header(n, f, request, error);
 	answer(n, f, Oarg);
@@ -411,34 +482,53 @@ refuse(Nic *n, uchar *request, int error)
 
 /* Command 0: ATA (wire.md 2). */
 
+/*
+ * In the ring, unless others wait for it, or the MTU has shrunk since.
+ */
 static uchar*
 ataroom(Ata *a)
 {
 	Req *r = (Req*)a;
 
-	r->reply = nicroom(r->nic);
-	return r->reply + Odata;
+	if(r->nic->late == NULL && a->maxsec <= served(r->nic, r->crc))
+		r->reply = nicroom(r->nic);
+	return r->reply != NULL ? r->reply + Odata : a->io.space;
 }
 
-static void
+/*
+ * Answer a request, whose data is in the slot that it has, or in its own
+ * space.  Returns 0 when there is no slot.  What the interface can't send any
+ * more is as good as lost by the network.
+ */
+static int
 reply(Req *r)
 {
 	Ata *a = &r->ata;
-	uchar *f = r->reply != NULL ? r->reply : nicroom(r->nic);
+	Nic *n = r->nic;
+	uchar *f = r->reply;
 	uint len = Odata + a->nreply;
+	int crc = r->crc && a->aoeerror == Eok;
 
-	header(r->nic, f, r->head, a->aoeerror);
+	if(f == NULL){
+		if(!n->up || len + (crc ? Crclen : 0) > (uint)(Etherhdr + n->mtu))
+			return 1;
+		if((f = nicroom(n)) == NULL)
+			return 0;
+		memcpy(f + Odata, a->io.space, a->nreply);
+	}
+	header(n, f, r->head, a->aoeerror);
 	f[Oaflags] = a->aflags;
 	f[Ofeature] = a->feature;
 	f[Ocount] = a->count;
 	f[Oatacmd] = a->cmd;
 	memcpy(f + Olba, a->lba, sizeof a->lba);
 	put16(f + Oresv, 0);
-	if(r->crc && a->aoeerror == Eok){
+	if(crc){
 		crc8x4(f + len, f + Oarg, len - Oarg);
 		len += Crclen;
 	}
-	answer(r->nic, f, len);
+	answer(n, f, len);
+	return 1;
 }
 
 static uint*
@@ -448,14 +538,57 @@ shareof(uvlong who)
 }
 
 /*
+ * A request to be filled in, or NULL when all are under way.
+ */
+static Req*
+newreq(void)
+{
+	Req *r = freereqs;
+
+	if(r != NULL)
+		freereqs = r->next;
+	else if(usedreqs < nreqs){
+		r = &reqs[usedreqs];
+		if(r->ata.io.space == NULL && (r->ata.io.space = aligned_alloc(4096, Spacesize)) == NULL)
+			return NULL;
+		usedreqs++;
+	}
+	return r;
+}
+
+static void
+freereq(Req *r)
+{
+	r->next = freereqs;
+	freereqs = r;
+}
+
+/*
  * Does an initiator that has far more requests under way than the buffer
  * count allows want what is left for the others?  What is in excess of the
- * count may be dropped (wire.md 3).
+ * count may be dropped (wire.md 3).  The same is true of all that come by an
+ * interface that takes no answers.
  */
 static int
-greedy(uvlong who)
+greedy(Nic *n, uvlong who)
 {
-	return stats.under >= REQUESTS / 4 * 3 && *shareof(who) >= 2 * (uint)conf.bufcnt;
+	return stats.under >= nreqs / 4 * 3 && (*shareof(who) >= nreqs / 8 || stuck(n));
+}
+
+/*
+ * A request has been answered, or won't be.
+ */
+static void
+endreq(Req *r)
+{
+	Host *h;
+
+	tagsleave(&r->twin);
+	if(r->slow && (h = hostfind(r->twin.who)) != NULL && h->reads > 0)
+		h->reads--;
+	stats.under--;
+	--*shareof(r->twin.who);
+	freereq(r);
 }
 
 static void
@@ -469,19 +602,21 @@ static void
 atadone(Ata *a)
 {
 	Req *r = (Req*)a;
-	Host *h;
+	Nic *n = r->nic;
 
-	if(a->aoeerror != Unanswered)
-		reply(r);
 	if(a->aoeerror == Ereserved)
-		barred(r->nic, r->head);
-	tagsleave(&r->twin);
-	if(r->paced && (h = hostfind(r->twin.who)) != NULL && h->reads > 0)
-		h->reads--;
-	r->next = freereqs;
-	freereqs = r;
-	stats.under--;
-	--*shareof(r->twin.who);
+		barred(n, r->head);
+	if(a->aoeerror == Unanswered || ((n->late == NULL || r->reply != NULL) && reply(r))){
+		endreq(r);
+		return;
+	}
+	waits(n);
+	r->next = NULL;
+	if(n->late == NULL)
+		n->late = r;
+	else
+		n->lastlate->next = r;
+	n->lastlate = r;
 }
 
 static void
@@ -575,95 +710,32 @@ corrupted(uchar *f, uint len, Range *r)
 }
 
 /*
- * Must a read wait for its initiator's congested network?
+ * Has the initiator said that its network is congested?
  */
 static int
-mustwait(Host *h)
+congested(Host *h)
 {
 	if(h == NULL || h->slow == 0)
 		return 0;
-	if(h->slow > microseconds())
-		return nwaiting < Pacemax;
-	h->slow = 0;
-	return 0;
-}
-
-static void
-defer(Req *r)
-{
-	r->next = NULL;
-	*waitingtail = r;
-	waitingtail = &r->next;
-	nwaiting++;
-	stats.paced++;
-}
-
-static void
-begin(Req *r)
-{
-	r->ata.maxsec = served(r->nic, r->crc);
-	ata(&r->ata);
+	if(h->slow <= microseconds())
+		h->slow = 0;
+	return h->slow != 0;
 }
 
 /*
- * Begin the read at *p, which has waited.
- */
-static void
-resume(Req **p)
-{
-	Req *r = *p;
-	Host *h = hostfind(r->twin.who);
-
-	*p = r->next;
-	if(waitingtail == &r->next)
-		waitingtail = p;
-	nwaiting--;
-	extra++;
-	if(h != NULL)
-		h->reads++;
-	begin(r);
-}
-
-/*
- * Is there room for an answer more than there are frames?
+ * May a read of a congested initiator begin?  Nobody waits until it may: what
+ * is in excess is dropped.
  */
 static int
-extraroom(Nic *n)
+bursts(Host *h)
 {
-	return extra < TX_SLOTS - TURN_FRAMES && nicspace(n, TURN_FRAMES + extra + 1);
-}
+	uvlong now = microseconds();
 
-/*
- * Is there room for the answer of a read that has waited?
- */
-static int
-answerable(Req *r)
-{
-	return !r->nic->up || closing || extraroom(r->nic);
-}
-
-/*
- * A write has come: reads of its sectors that wait are to have what was
- * there before it.  Of a TRIM only ata.c knows which those are.  Returns 0
- * when they can't all begin: then the write must come again.
- */
-static int
-hurry(uint cmd, Range *w)
-{
-	Range range;
-	Req *r, **p = &waiting;
-
-	while((r = *p) != NULL){
-		atamoves(r->ata.cmd, r->ata.count, r->ata.lba, &range);
-		if(cmd != Dsm && (range.lba >= w->lba + w->nsec || w->lba >= range.lba + range.nsec)){
-			p = &r->next;
-			continue;
-		}
-		if(!answerable(r))
-			return 0;
-		resume(p);
+	if(now - h->burst >= Burst_us){
+		h->burst = now;
+		h->begun = 0;
 	}
-	return 1;
+	return h->begun < Burst && h->reads < Burst;
 }
 
 static void
@@ -672,22 +744,32 @@ atareq(Nic *n, uchar *f, uint len)
 	Req *r;
 	Host *h = hostfind(macof(f + Osrc));
 	Range range;
-	int op = -1;
+	int slow, op = -1;
 
-	if(h != NULL || conf.writetags || waiting != NULL)
+	if(h != NULL || conf.writetags)
 		op = atamoves(f[Oatacmd], f[Ocount], f + Olba, &range);
-	/* A read that hurries may give its Req back. */
-	if((op == Owrite && !hurry(f[Oatacmd], &range)) || (r = freereqs) == NULL || greedy(macof(f + Osrc))){
+	if(h != NULL && h->crc && op == Owrite && corrupted(f, len, &range))
+		return;
+	slow = op == Oread && congested(h);
+	if(slow && !bursts(h)){
+		stats.congested++;
+		return;
+	}
+	if(greedy(n, macof(f + Osrc)) || (r = newreq()) == NULL){
 		stats.dropped++;
 		return;
 	}
-	if(h != NULL && h->crc && op == Owrite && corrupted(f, len, &range))
-		return;
 	settwin(&r->twin, f);
-	if(!fresh(n, h, &r->twin))
+	if(!fresh(n, h, &r->twin)){
+		freereq(r);
 		return;
+	}
+	r->slow = slow;
+	if(slow){
+		h->begun++;
+		h->reads++;
+	}
 	++*shareof(r->twin.who);
-	freereqs = r->next;
 	stats.requests++;
 	if(++stats.under > stats.most)
 		stats.most = stats.under;
@@ -706,16 +788,12 @@ atareq(Nic *n, uchar *f, uint len)
 	r->ata.done = atadone;
 	settags(&r->ata, h, &r->twin, f + Otag, op);
 	r->crc = h != NULL && h->crc && op == Oread;
-	r->paced = op == Oread && mustwait(h);
-	if(r->paced)
-		defer(r);
-	else
-		begin(r);
+	r->ata.maxsec = served(n, r->crc);
+	ata(&r->ata);
 }
 
 /*
  * The reads that follow the first in a frame, which are requests like any.
- * Those for which there is no room are as good as lost by the network.
  */
 static void
 coalesced(Nic *n, uchar *f, uint len)
@@ -729,60 +807,11 @@ coalesced(Nic *n, uchar *f, uint len)
 		return;
 	memcpy(q, f, sizeof q);
 	for(i = 0; i < f[Orecords] && (uint)(p - f) + Recordlen <= len; i++, p += Recordlen){
-		if(!extraroom(n)){
-			stats.dropped++;
-			continue;
-		}
 		memcpy(q + Otag, p, 4);
 		memcpy(q + Olba, p + 4, 6);
 		q[Ocount] = p[15];
-		extra++;
 		atareq(n, q, sizeof q);
 	}
-}
-
-/*
- * May the read begin now?  A congested initiator gets few answers at a time.
- */
-static int
-mayread(Req *r, uvlong now)
-{
-	Host *h = hostfind(r->twin.who);
-
-	if(!answerable(r))
-		return 0;
-	if(h == NULL || closing)
-		return 1;
-	if(h->paced != now){
-		h->paced = now;
-		h->budget = h->reads < Paceburst ? Paceburst - h->reads : 0;
-	}
-	if(h->budget == 0)
-		return 0;
-	h->budget--;
-	return 1;
-}
-
-int
-pace(void)
-{
-	static uvlong last;
-	uvlong now;
-	Req *r, **p = &waiting;
-
-	extra = 0;
-	if(waiting == NULL)
-		return 0;
-	now = microseconds();
-	if(now - last < Pace_us && !closing)
-		return 1;
-	last = now;
-	while((r = *p) != NULL)
-		if(mayread(r, now))
-			resume(p);
-		else
-			p = &r->next;
-	return waiting != NULL;
 }
 
 static void	changed(Nic*, uchar*, int, int);
@@ -790,10 +819,9 @@ static void	changed(Nic*, uchar*, int, int);
 /* Command 1: config (wire.md 3). */
 
 static void
-configreply(Nic *n, uchar *request, uint ccmd, int error)
+configanswer(Nic *n, uchar *f, uchar *request, uint ccmd, int error)
 {
 	Host *h = hostfind(macof(request + Osrc));
-	uchar *f = nicroom(n);
 	uint len = (uint)(Etherhdr + n->mtu - Oconf);
 
 	if(len > conlen)
@@ -806,6 +834,12 @@ configreply(Nic *n, uchar *request, uint ccmd, int error)
 	put16(f + Oconflen, len);
 	memcpy(f + Oconf, constr, len);
 	answer(n, f, Oconf + len);
+}
+
+static void
+configreply(Nic *n, uchar *request, uint ccmd, int error)
+{
+	configanswer(n, room(n), request, ccmd, error);
 }
 
 /*
@@ -857,25 +891,68 @@ config(Nic *n, uchar *f, uint len)
 
 /*
  * The answer to a question that nobody asked: it tells initiators that the
- * target is here, and how large a request may be.
+ * target is here, and how large a request may be.  It is built when it has
+ * a slot, as there may be one for each MAC of the mask list.
  */
+static int
+tellnext(Nic *n)
+{
+	uchar request[Oarg] = { [Ocmd] = Cconfig };
+	uchar *f = nicroom(n);
+
+	if(f == NULL)
+		return 0;
+	if(n->untold > masks.n)
+		n->untold = masks.n > 0 ? masks.n : 1;
+	memcpy(request + Osrc, masks.n > 0 ? masks.ea[masks.n - n->untold].a : broadcast, sizeof(Ea));
+	n->untold--;
+	configanswer(n, f, request, Cread, Eok);
+	return 1;
+}
+
 static void
 advertise(Nic *n)
 {
-	uchar request[Oarg] = { [Ocmd] = Cconfig };
-	int i;
-
 	if(!n->up)
 		return;
-	if(masks.n == 0){
-		memcpy(request + Osrc, broadcast, sizeof broadcast);
-		configreply(n, request, Cread, Eok);
-	}
-	for(i = 0; i < masks.n; i++){
-		memcpy(request + Osrc, masks.ea[i].a, sizeof(Ea));
-		configreply(n, request, Cread, Eok);
-	}
+	if(!answerswait(n))
+		n->moved = microseconds();
+	n->untold = masks.n > 0 ? masks.n : 1;
+	sendwaiting(n);
+	stats.slotwaits += (uint)n->untold;
 	nickick(n);
+}
+
+void
+sendwaiting(Nic *n)
+{
+	uvlong now;
+	uchar *f;
+	Note *a;
+	Req *r;
+
+	if(!answerswait(n))
+		return;
+	now = microseconds();
+	for(; n->nnotes > 0; n->oldest = (n->oldest + 1) % Notes, n->nnotes--){
+		a = &n->notes[n->oldest];
+		if(!n->up || a->len > (uint)(Etherhdr + n->mtu))
+			continue;
+		if((f = nicroom(n)) == NULL)
+			return;
+		memcpy(f, a->f, a->len);
+		nicsend(n, f, a->len);
+		n->moved = now;
+	}
+	if(!n->up)
+		n->untold = 0;
+	for(; n->untold > 0; n->moved = now)
+		if(!tellnext(n))
+			return;
+	for(; (r = n->late) != NULL && reply(r); n->moved = now){
+		n->late = r->next;
+		endreq(r);
+	}
 }
 
 /* Command 2: MAC mask list (wire.md 4). */
@@ -883,7 +960,7 @@ advertise(Nic *n)
 static void
 maskreply(Nic *n, uchar *request)
 {
-	uchar *f = nicroom(n);
+	uchar *f = room(n);
 	int i, count = fits(n, Omdir, Mdirlen);
 
 	if(count > masks.n)
@@ -908,7 +985,7 @@ maskreply(Nic *n, uchar *request)
 static void
 maskfail(Nic *n, uchar *request, int merror, int index)
 {
-	uchar *f = nicroom(n);
+	uchar *f = room(n);
 
 	header(n, f, request, Eok);
 	f[Oarg] = 0;
@@ -971,7 +1048,7 @@ mask(Nic *n, uchar *f, uint len)
 static void
 reservereply(Nic *n, uchar *request, int error)
 {
-	uchar *f = nicroom(n);
+	uchar *f = room(n);
 	int i, count = fits(n, Ormac, sizeof(Ea));
 
 	if(count > reserved.n)
@@ -1251,7 +1328,7 @@ extend(Nic *n, uchar *f, uint len)
 		return;
 	if(Oext + size > (uint)(Etherhdr + n->mtu))
 		return;
-	a = nicroom(n);
+	a = room(n);
 	header(n, a, f, Eok);
 	memcpy(a + Oarg, f + Oarg, Oext - Oarg + size);
 	hostnegotiate(macof(f + Osrc), (char*)a + Oext, served(n, 1) > 0, microseconds());
@@ -1324,6 +1401,17 @@ frame(Nic *n, uchar *f, uint len)
 	}
 }
 
+/*
+ * Have memory for answers that may have to wait.
+ */
+static int
+havenotes(Nic *n)
+{
+	if(n->notes == NULL)
+		n->notes = calloc(Notes, sizeof *n->notes);
+	return n->notes != NULL;
+}
+
 int
 takeframes(Nic *n)
 {
@@ -1331,7 +1419,9 @@ takeframes(Nic *n)
 	uint len;
 	int i;
 
-	for(i = 0; i < TURN_FRAMES && freereqs != NULL && (f = nicrecv(n, &len)) != NULL; i++){
+	if(!havenotes(n))
+		return 0;
+	for(i = 0; i < TURN_FRAMES && n->nnotes <= Notes / 2 && (f = nicrecv(n, &len)) != NULL; i++){
 		if(i == 0)
 			wall = wallclock();
 		frame(n, f, len);
@@ -1345,14 +1435,39 @@ takeframes(Nic *n)
 	return i;
 }
 
+/*
+ * Have requests for as many initiators as tuneup.h says.  Their memory is
+ * really used only once they are under way.
+ */
+static int
+initreqs(void)
+{
+	static uint have;
+	uvlong n = (uvlong)CROWD * (uint)conf.bufcnt;
+	Req *r;
+
+	nreqs = n < Fewest ? Fewest : n > Most ? Most : (uint)n;
+	usedreqs = 0;
+	freereqs = NULL;
+	stats.under = 0;
+	memset(share, 0, sizeof share);
+	if(nreqs > have){
+		if((r = calloc(nreqs, sizeof *r)) == NULL)
+			return -1;
+		if(have > 0)
+			memcpy(r, reqs, have * sizeof *r);	/* their space */
+		free(reqs);
+		reqs = r;
+		have = nreqs;
+	}
+	return bufrequests(nreqs);
+}
+
 int
 aoeinit(Conf *c)
 {
-	static uchar *space;
 	int i;
 
-	if(space == NULL && (space = aligned_alloc(4096, (size_t)REQUESTS * Spacesize)) == NULL)
-		return -1;
 	conf = *c;
 	masks.n = reserved.n = 0;
 	conlen = 0;
@@ -1360,21 +1475,9 @@ aoeinit(Conf *c)
 	initiators.n = refusees.n = 0;
 	hostinit();
 	tagsclear();
-	stats.under = 0;
-	memset(share, 0, sizeof share);
-	waiting = NULL;
-	waitingtail = &waiting;
-	nwaiting = 0;
-	extra = 0;
 	for(i = 0; i < conf.nmask; i++)
 		addmac(&masks, conf.mask[i].a);
-	freereqs = NULL;
-	for(i = REQUESTS - 1; i >= 0; i--){
-		reqs[i].ata.io.space = space + i * Spacesize;
-		reqs[i].next = freereqs;
-		freereqs = &reqs[i];
-	}
-	return 0;
+	return initreqs();
 }
 
 /* The command line (behaviour.md). */
@@ -1781,7 +1884,8 @@ infocounters(char *p)
 		{ "refused_mask", &stats.masked },
 		{ "refused_reserved", &stats.barred },
 		{ "dropped_room", &stats.dropped },
-		{ "congested", &stats.paced },
+		{ "waited_for_slot", &stats.slotwaits },
+		{ "congested", &stats.congested },
 		{ "duplicates_under_way", &stats.twins },
 		{ "duplicates_in_ring", &stats.waiting },
 		{ "duplicates_done", &stats.repeated },
@@ -1996,12 +2100,13 @@ hangup(void)
 	say("%llu bytes", bufsize() * Sector);
 	if(disk.direct || conf.behind)
 		say("blocks read ahead and used %llu, not used %llu", stats.ahead, stats.wasted);
-	say("frames %llu, at most %u requests at a time, requests dropped %llu", stats.frames, stats.most, stats.dropped);
+	say("frames %llu, at most %u requests at a time, requests dropped %llu, answers that waited for a slot %llu",
+		stats.frames, stats.most, stats.dropped, stats.slotwaits);
 	say("reads %llu (%llu sectors, %llu from memory, %llu from disk), writes %llu (%llu sectors), trims %llu, flushes %llu",
 		stats.reads, stats.readsec, stats.hits, stats.reads - stats.hits, stats.writes, stats.writesec, stats.trims, stats.flushes);
 	say("disk transfers %llu, requests joined to them %llu, errors %llu", stats.transfers, stats.joined, stats.errors);
 	say("duplicates of requests under way %llu, of those in the ring %llu, of writes done %llu", stats.twins, stats.waiting, stats.repeated);
-	say("writes with a wrong CRC %llu, reads that waited for a congested network %llu", stats.corrupted, stats.paced);
+	say("writes with a wrong CRC %llu, reads dropped for a congested network %llu", stats.corrupted, stats.congested);
 	say("frames refused by the mask list %llu, requests refused by a reservation %llu", stats.masked, stats.barred);
 	for(n = nics; n < nics + conf.nnic; n++){
 		say("%s: %s, %llu frames dropped", n->name, n->up ? "up" : "down", n->drops += nicdrops(n));
@@ -2010,44 +2115,22 @@ hangup(void)
 }
 
 /*
- * Is there room on each interface for the answers that one ended operation
- * may bring?  One that has had none for a while has stopped sending, and is
- * not waited for: its answers are lost, and the others go on.
- */
-static int
-roomy(void)
-{
-	enum { Patience_us = 100000 };
-	Nic *n;
-
-	for(n = nics; n < nics + conf.nnic; n++)
-		if(!n->up || nicspace(n, Runmax))
-			n->full = 0;
-		else if(n->full == 0){
-			n->full = microseconds();
-			return 0;
-		}else if(microseconds() - n->full < Patience_us)
-			return 0;
-	return 1;
-}
-
-/*
- * One turn: take frames, as long as there are requests to put them in, do
- * what they and the disk ask, send the answers.  Returns 1 when an interface
- * could not take all of them.
+ * One turn: take frames, do what they and the disk ask, send the answers.
+ * Returns 1 when an interface could not take all of them.
  */
 static int
 turn(void)
 {
 	static int first;
 	Nic *n;
-	int i, j, unsent;
+	int i, j, unsent = 0;
 
+	for(n = nics; n < nics + conf.nnic; n++)
+		sendwaiting(n);
 	/* A few at a time: initiators get on while the others are looked at. */
-	for(i = 0; !(unsent = !roomy()) && i < Ended && enginereap(); i++)
+	for(i = 0; i < Ended && enginereap(); i++)
 		busy = 1;
 	left = i == Ended;
-	pace();
 	/* Another interface comes first each time. */
 	first = first + 1 < conf.nnic ? first + 1 : 0;
 	for(j = 0; j < conf.nnic && !closing; j++)
@@ -2058,7 +2141,7 @@ turn(void)
 	saveinfo();
 	bufcommit();
 	for(n = nics; n < nics + conf.nnic; n++){
-		unsent |= nickick(n);
+		unsent |= nickick(n) | answerswait(n);
 		nicrelease(n);
 	}
 	return unsent;
@@ -2187,9 +2270,9 @@ patience(int unsent)
 {
 	int ms = sooner(sooner(bufwait(), savewait()), infowait());
 
-	if(left && !unsent)
+	if(left)
 		return 0;
-	if(unsent || waiting != NULL)
+	if(unsent)
 		return sooner(ms, 1);
 	if(again)
 		return ms >= 0 && ms < 20 ? ms : 20;
@@ -2242,8 +2325,8 @@ serve(void)
 	while(!gotterm){
 		for(i = 0; i < conf.nnic; i++){
 			pfd[Pnic + i].fd = nicpoll(&nics[i], &pfd[Pnic + i].events);
-			if(freereqs == NULL)
-				pfd[Pnic + i].events = 0;
+			if(nics[i].nnotes > Notes / 2)
+				pfd[Pnic + i].events &= ~POLLIN;
 		}
 		wait = enginesleep() ? 0 : patience(unsent);
 		woken = poll(pfd, Pnic + (nfds_t)conf.nnic, wait);
@@ -2305,6 +2388,20 @@ ignore(Io *io)
 }
 
 /*
+ * Does an answer wait that may still be sent?
+ */
+static int
+unanswered(void)
+{
+	Nic *n;
+
+	for(n = nics; n < nics + conf.nnic; n++)
+		if(answerswait(n) && !stuck(n))
+			return 1;
+	return 0;
+}
+
+/*
  * Take turns without new frames until nothing is under way.
  */
 static void
@@ -2316,7 +2413,7 @@ drain(void)
 	bufclose();
 	info.stale = 1;
 	info.due = 0;
-	for(turn(); bufbusy() || state.busy || info.busy || waiting != NULL; turn()){
+	for(turn(); bufbusy() || state.busy || info.busy || unanswered(); turn()){
 		poll(&pfd, 1, enginesleep() || left ? 0 : 10);
 		enginewake();
 	}
@@ -2341,7 +2438,7 @@ finish(void)
 		warnx("the last flush failed: answered writes may be lost");
 	if(savenow() < 0)
 		last.error = EIO;
-	turn();
+	drain();
 	if(conf.info != NULL)
 		inforemove();
 	return last.error != 0;
@@ -2381,7 +2478,7 @@ main(int argc, char **argv)
 	logopen();
 	started = wallclock();
 	if(aoeinit(&c) < 0)
-		err(1, "memory for %d requests", REQUESTS);
+		err(1, "-b %d: no memory for so many requests", c.bufcnt);
 	if(conf.shelf == 4095)
 		warnx("shelf 4095: the Linux driver refuses it");
 	e = diskopen(&disk, conf.file, conf.readonly, conf.direct);

@@ -154,14 +154,13 @@ static struct {
 static List held;		/* requests that wait until the image stands still */
 static uint nheld;		/* of them, writes */
 
-static Run runs[REQUESTS + Owns + Trims + 1];	/* a request is in one, and the one that just ended keeps its own */
+static Run *runs;		/* a request is in one, and the one that just ended keeps its own */
+static uint usedruns;		/* those behind have never been used */
+static uint nrequests;		/* that may be under way */
 static Run *freeruns;
 
 static List tosync;		/* wait for a sync that is not started (inv. 5) */
 static List insync;		/* wait for the one that is under way */
-static List released;		/* the sync they waited for has ended */
-static int releasing;
-static Op releaseop;
 static int syncing;		/* this, or a job of freeze.c that syncs */
 static Op syncop;
 
@@ -503,12 +502,15 @@ readfailed(Io *io, uvlong lba, int error)
 static void
 deliver(Io *io)
 {
+	uchar *to;
+
 	if(poolsize() > 0){
 		poolget(io->space, first + io->lba, io->nsec);
 		if(disk.direct)
 			poolfill(io->space, first + io->lba, io->nsec, 0);
 	}
-	memcpy(io->room(io), io->space, io->nsec * Sector);
+	if((to = io->room(io)) != io->space)
+		memcpy(to, io->space, io->nsec * Sector);
 	finish(io, 0);
 }
 
@@ -638,33 +640,6 @@ breaks(int error)
 }
 
 static void
-nothing(Op *o)
-{
-	(void)o;
-}
-
-/*
- * A sync can be what more requests have waited for than an interface has
- * room for answers.  So they are done as the requests of a Run are, so
- * many for each operation that ends: whoever calls enginereap has seen to
- * it that there is room.
- */
-static void
-release(Op *o)
-{
-	Io *io;
-	int i;
-
-	for(i = 0; i < Runmax && (io = get(&released)) != NULL; i++)
-		finish(io, broken);
-	releasing = released.first != NULL;
-	if(!releasing)
-		return;
-	*o = (Op){ .op = Owork, .work = nothing, .done = release };
-	enginestart(o);
-}
-
-static void
 synced(Op *o)
 {
 	Io *io;
@@ -680,9 +655,7 @@ synced(Op *o)
 	}
 	breaks(error);
 	while((io = get(&insync)) != NULL)
-		put(&released, io);
-	if(!releasing)
-		release(&releaseop);
+		finish(io, broken);
 }
 
 /*
@@ -727,7 +700,10 @@ newrun(Io **q, int n)
 	Run *r = freeruns;
 	int i;
 
-	freeruns = r->next;
+	if(r != NULL)
+		freeruns = r->next;
+	else
+		r = &runs[usedruns++];
 	for(i = 0; i < n; i++){
 		r->io[i] = q[i];
 		r->iov[i] = (struct iovec){ q[i]->op == Owrite ? q[i]->data : q[i]->space, q[i]->nsec * Sector };
@@ -1697,7 +1673,7 @@ stopped(void)
 static void
 hold(Io *io)
 {
-	if(io->op == Owrite && nheld >= REQUESTS / 2){
+	if(io->op == Owrite && nheld >= nrequests / 2){
 		finish(io, Unanswered);
 		return;
 	}
@@ -2293,7 +2269,7 @@ beginready(void)
 }
 
 /*
- * Begin what was held, but not more at a time than can be answered.
+ * Begin what was held, but not so much at a time that others wait for it.
  */
 static void
 unhold(void)
@@ -2416,23 +2392,29 @@ bufio(Io *io)
 int
 bufbusy(void)
 {
-	return nqueue > 0 || order.n > 0 || toclean.first != NULL || tosync.first != NULL || syncing || jobbing || releasing;
+	return nqueue > 0 || order.n > 0 || toclean.first != NULL || tosync.first != NULL || syncing || jobbing;
 }
 
 /* The disk's size and shape. */
 
-static void
-initruns(void)
+int
+bufrequests(uint n)
 {
 	uint i;
 
-	for(i = 0; i < sizeof runs / sizeof runs[0]; i++){
-		runs[i].next = freeruns;
-		freeruns = &runs[i];
+	freeruns = NULL;
+	usedruns = 0;
+	if(n > nrequests){
+		free(runs);
+		nrequests = 0;
+		if((runs = calloc(n + Owns + Trims + 1, sizeof *runs)) == NULL)
+			return -1;
+		nrequests = n;
 	}
-	for(i = 0; i < Parts; i++)
-		put(&trims.free, &trims.part[i].io);
-	trims.nfree = Parts;
+	if(trims.nfree == 0)
+		for(i = 0; i < Parts; i++, trims.nfree++)
+			put(&trims.free, &trims.part[i].io);
+	return 0;
 }
 
 int
@@ -2460,8 +2442,6 @@ bufinit(uvlong offset, uvlong length)
 	first = offset;
 	nsec = length > 0 ? length : all - offset;
 	freezeexport(first, nsec);
-	if(freeruns == NULL && !bufbusy())
-		initruns();
 	pagesize = (uvlong)sysconf(_SC_PAGESIZE);
 	windowopen(Image, disk.size);
 	return 0;

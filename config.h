@@ -51,11 +51,10 @@ enum {
 _Static_assert(BUFCNT >= 2 && BUFCNT <= 65535, "BUFCNT travels in 16 bits, and Linux needs 2");
 _Static_assert(RX_FACTOR >= 1, "the receive ring must hold the buffer count");
 _Static_assert(TURN_FRAMES >= 1 && TURN_FRAMES <= 1024, "TURN_FRAMES must be sensible");
-_Static_assert(TX_SLOTS >= 2 * Runmax, "answers of a transfer must fit beside those on their way");
-_Static_assert(REQUESTS >= Queuemax, "a batch must be possible");
+_Static_assert(CROWD >= 1 && CROWD <= 32768, "CROWD must be sensible");
 _Static_assert(INITIATORS >= 1 && INITIATORS <= 65536, "INITIATORS must be sensible");
 _Static_assert(SPIN_US >= 0 && ENGINE_THREADS >= 1 && RESIDENT_MS >= 1 && SLOW_MS >= 1 && POOL_MIB >= 1 && FLUSH_MS >= 1 && STATE_MS >= 1 && HARDEN_MS >= 1, "see tuneup.h");
-_Static_assert(TX_SLOTS >= 2 * TURN_FRAMES, "a turn's replies must fit beside those on their way");
+_Static_assert(TX_SLOTS >= 2 * TURN_FRAMES, "a turn's replies fit beside those on their way");
 _Static_assert(MAX_MTU >= Minmtu && MAX_MTU <= 65535, "MAX_MTU must carry a sector");
 _Static_assert(RING_BLOCK >= Slotmax && RING_BLOCK % 4096 == 0, "a ring block holds whole slots");
 _Static_assert(LOG_RATE >= 1, "LOG_RATE must let something through");

@@ -18,6 +18,8 @@ typedef struct Op	Op;
 typedef struct Io	Io;
 typedef struct Knot	Knot;
 typedef struct Ata	Ata;
+typedef struct Req	Req;
+typedef struct Note	Note;
 typedef struct Stats	Stats;
 typedef struct Twin	Twin;
 typedef struct Heard	Heard;
@@ -109,7 +111,12 @@ struct Nic {
 	uvlong	drops;		/* frames dropped for want of room */
 	Heard	*heard;		/* aoe.c's: what came in by it lately, once anyone wants to know */
 	uint	taken;		/* frames taken since it was last empty */
-	uvlong	full;		/* since when there is no room for answers, in microseconds, or 0 */
+	Req	*late, *lastlate;	/* aoe.c's: ATA requests whose answers wait for a slot, the oldest first, */
+	Note	*notes;		/* other answers that do: a ring, */
+	uint	oldest;		/* the first of them in it, */
+	uint	nnotes;
+	int	untold;		/* and how many MACs are yet to hear the advertisement */
+	uvlong	moved;		/* when one of them last got a slot, in microseconds */
 	Port	*port;		/* linux.c or freebsd.c only */
 };
 
@@ -235,7 +242,7 @@ struct Io {
 	uchar	*data;		/* a write's; lent until bufcommit returns */
 	Range	*range;		/* a trim's, in order; lent until done */
 	int	nrange;
-	uchar	*(*room)(Io*);	/* where a read shall put its data; called just before it is moved, at most once */
+	uchar	*(*room)(Io*);	/* where a read shall put its data, space itself maybe; called just before it is moved, at most once */
 	void	(*done)(Io*);
 
 	uchar	*space;		/* Spacesize bytes at a page boundary, the Io's for as long as there is one */
@@ -304,9 +311,9 @@ struct Host {
 	int	coalesce;	/* coalesced_read */
 	int	crc;		/* crc8x4 */
 	uvlong	slow;		/* its network is congested until then, in microseconds */
-	uvlong	paced;		/* aoe.c's: when it could begin reads last, */
-	uint	budget;		/* and how many of them are left */
-	uint	reads;		/* aoe.c's: its reads under way that waited for that */
+	uvlong	burst;		/* aoe.c's: when its last burst of reads began, */
+	uint	begun;		/* how many of that there have been, */
+	uint	reads;		/* and of those that came while it was congested, how many are under way */
 	Tags	*tags;		/* its writes that are done, or NULL */
 
 	/* tags.c only */
@@ -333,7 +340,8 @@ enum {
 /* What HUP prints, and the info file has; each file counts its own. */
 struct Stats {
 	uvlong	frames;		/* aoe.c: frames that were ours, */
-	uvlong	dropped;	/* and requests that found no room and must come again */
+	uvlong	dropped;	/* ATA requests that found no room and must come again, */
+	uvlong	slotwaits;	/* and answers that waited for a slot of a transmit ring */
 	uvlong	requests;	/* aoe.c: ATA commands that were begun */
 	uvlong	reads;		/* buf.c: requests and sectors */
 	uvlong	readsec;
@@ -350,7 +358,7 @@ struct Stats {
 	uvlong	waiting;	/* or had waited in the ring with them */
 	uvlong	repeated;	/* ata.c: writes answered and not done again */
 	uvlong	corrupted;	/* aoe.c: writes whose CRC did not match */
-	uvlong	paced;		/* aoe.c: reads that waited for a congested network */
+	uvlong	congested;	/* aoe.c: reads dropped as their initiator's network is congested */
 	uint	under;		/* aoe.c: requests under way, and the most there were */
 	uint	most;
 	uvlong	errors;		/* buf.c: requests that the disk failed */

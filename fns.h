@@ -33,16 +33,16 @@ int	aoeinit(Conf *c);
 char	*aoerestore(void);
 
 /*
- * Take frames that came in by n, a batch at the most, and as long as there
- * are requests to put them in.  Returns how many it took.
+ * Take frames that came in by n, a batch at the most.  Returns how many it
+ * took.
  */
 int	takeframes(Nic *n);
 
 /*
- * Begin the reads that have waited long enough for their initiator's
- * congested network.  Returns 1 while more of them wait.
+ * Put the answers that wait for a slot of n's transmit ring there, as far as
+ * there are slots, or drop them if n can't be used any more.
  */
-int	pace(void);
+void	sendwaiting(Nic *n);
 
 /* ata.c */
 
@@ -137,6 +137,12 @@ void	tagsdone(Tags *t, uvlong place, uvlong what);
  * all is as it was.  May be called again when the disk's size has changed.
  */
 int	bufinit(uvlong offset, uvlong length);
+
+/*
+ * Have memory for n requests under way at a time.  To be called before any,
+ * and while none is.  Returns -1 when there is none.
+ */
+int	bufrequests(uint n);
 
 /* Sectors exported. */
 uvlong	bufsize(void);
@@ -528,7 +534,7 @@ void	nicerror(Nic *n);
 
 /*
  * The next frame that came in, its length in *len, or NULL when there is
- * none, or no room for the answer.  It is lent until nicrelease.
+ * none.  It is lent until nicrelease.
  */
 uchar	*nicrecv(Nic *n, uint *len);
 
@@ -540,22 +546,17 @@ void	nicrelease(Nic *n);
 
 /*
  * Room for a frame of up to the MTU, whose byte Odata lies at a sector
- * boundary in memory.  It must be given to nicsend within the turn, as
- * nothing behind it is sent before it.  Never NULL: with the ring full,
- * the frame will be lost.
+ * boundary in memory, or NULL when the transmit ring is full.  It must be
+ * given to nicsend within the turn, as nothing behind it is sent before it.
  */
 uchar	*nicroom(Nic *n);
-
-/* Is there room for count frames? */
-int	nicspace(Nic *n, uint count);
 
 /* Queue the frame f of len bytes, which nicroom gave. */
 void	nicsend(Nic *n, uchar *f, uint len);
 
 /*
  * Send what is queued.  Returns 1 when another turn is due in a moment
- * although poll won't call for it: not all could be sent, or there is no
- * room for further answers.
+ * although poll won't call for it: not all could be sent, say.
  */
 int	nickick(Nic *n);
 

@@ -11,8 +11,7 @@
  * 1. The buffer is read into anew only when everything in it has been lent
  *    and given back.
  * 2. Slots are taken, filled and sent in a ring, in order.
- * 3. A frame is received only if there is a slot for its answer.
- * 4. The descriptor stays open when the interface goes, and is attached to
+ * 3. The descriptor stays open when the interface goes, and is attached to
  *    the one that comes up with its name: inside Capsicum no other could be
  *    opened.
  *
@@ -91,7 +90,7 @@ struct Port {
 	int	largest;	/* the MTU whose frames can; */
 	int	told;		/* it has been said that they can't */
 	Slot	tx[TX_SLOTS];
-	uchar	*frames;	/* their memory, and one more's that is never sent */
+	uchar	*frames;	/* their memory */
 	uint	head;		/* the oldest slot in use */
 	uint	used;
 };
@@ -380,7 +379,7 @@ makebuffer(Port *p, int bufcnt)
 		return -1;
 	}
 	p->buf = aligned_alloc(4096, (p->size + 4095) / 4096 * 4096);
-	p->frames = aligned_alloc(4096, ((TX_SLOTS + 1) * (size_t)Slotmax + 4095) / 4096 * 4096);
+	p->frames = aligned_alloc(4096, (TX_SLOTS * (size_t)Slotmax + 4095) / 4096 * 4096);
 	return p->buf == NULL || p->frames == NULL ? -1 : 0;
 }
 
@@ -417,11 +416,8 @@ nicpoll(Nic *n, short *events)
 {
 	Port *p = n->port;
 
-	/*
-	 * Frames are no news while they can't be taken, and a descriptor
-	 * without an interface is always ready, for nothing.
-	 */
-	*events = p->used < TX_SLOTS ? POLLIN : 0;
+	/* A descriptor without an interface is always ready, for nothing. */
+	*events = POLLIN;
 	return p->attached ? p->fd : -1;
 }
 
@@ -463,7 +459,7 @@ nicrecv(Nic *n, uint *len)
 	struct bpf_hdr *h;
 	uchar *f;
 
-	while(p->used + p->lent < TX_SLOTS && fill(p)){		/* inv. 3 */
+	while(fill(p)){
 		h = (struct bpf_hdr*)(void*)(p->buf + p->at);
 		f = p->buf + p->at + h->bh_hdrlen;
 		p->at += (uint)BPF_WORDALIGN(h->bh_hdrlen + h->bh_caplen);
@@ -503,24 +499,16 @@ nicroom(Nic *n)
 	if(p->used == TX_SLOTS)
 		nickick(n);
 	if(p->used == TX_SLOTS)
-		return frameof(p, TX_SLOTS);
+		return NULL;
 	return frameof(p, (p->head + p->used++) % TX_SLOTS);
-}
-
-int
-nicspace(Nic *n, uint count)
-{
-	return TX_SLOTS - n->port->used >= count;
 }
 
 void
 nicsend(Nic *n, uchar *f, uint len)
 {
 	Port *p = n->port;
-	size_t i = (size_t)(f - p->frames) / Slotmax;
 
-	if(i < TX_SLOTS)
-		p->tx[i].len = len;
+	p->tx[(size_t)(f - p->frames) / Slotmax].len = len;
 }
 
 /*
@@ -1663,12 +1651,12 @@ disktry(uchar *to, size_t len, int file, uvlong off)
  * takes vectors of few parts (vfs.aio.max_buf_aio) and of kern.maxphys bytes:
  * a longer one goes there in several steps.
  *
- * 5. An operation belongs to the engine from enginestart until done is
+ * 4. An operation belongs to the engine from enginestart until done is
  *    called.  done is called only by enginereap, in the loop.
- * 6. aio has at most Inflight operations; the others wait in the order they
+ * 5. aio has at most Inflight operations; the others wait in the order they
  *    were started.
- * 7. aio_return is called once for each, as soon as the kqueue tells of it.
- * 8. A thread counts its operation before it triggers the kqueue, and
+ * 6. aio_return is called once for each, as soon as the kqueue tells of it.
+ * 7. A thread counts its operation before it triggers the kqueue, and
  *    enginereap looks at the count after it has emptied the kqueue: so none
  *    is missed.
  */
@@ -1740,7 +1728,7 @@ worker(void *arg)
 		/* Release: who sees the count sees the operation. */
 		atomic_fetch_add_explicit(&pool.nended, 1, memory_order_release);
 		pthread_mutex_unlock(&pool.lock);
-		trigger(0, NOTE_TRIGGER);	/* inv. 8 */
+		trigger(0, NOTE_TRIGGER);	/* inv. 7 */
 	}
 	return arg;
 }
@@ -1925,7 +1913,7 @@ submit(Op *o)
 		return 0;
 	}
 	if(j == NULL)
-		return -1;	/* inv. 6 */
+		return -1;	/* inv. 5 */
 	if(aiostart(o, j) == 0){
 		engine.free = j->next;
 		engine.inflight++;
@@ -1970,7 +1958,7 @@ static void
 landed(Job *j)
 {
 	Op *o = j->op;
-	ssize_t n = aio_return(&j->cb);		/* inv. 7 */
+	ssize_t n = aio_return(&j->cb);		/* inv. 6 */
 
 	n = n < 0 ? -errno : n;
 	j->next = engine.free;

@@ -18,8 +18,6 @@
  * 3. The kernel sends in ring order and stops at the first slot that is
  *    not ready.  A slot taken by nicroom is passed to nicsend before the
  *    next kick that counts, so a gap never lasts.
- * 4. A frame is received only if the slot that its answer will take is
- *    free.
  *
  * This file knows nothing of requests, blocks or initiators.  Problems at
  * the start come back as a sentence, later ones as errno.
@@ -101,10 +99,9 @@ struct Port {
 	Ring	rx;
 	Ring	tx;
 	uint	lent;		/* received slots not yet given back (inv. 2) */
-	uint	txbase;		/* tx.next when the first of them was lent (inv. 4) */
 	uint	txhead;		/* oldest slot not sent; sendmmsg only */
 	int	queued;		/* something was queued since the last kick */
-	Slot	*spare;		/* taken when the transmit ring is full; never sent */
+	int	full;		/* since the last nicpoll, nicroom has had no slot to give */
 };
 
 /* Directories in which files are made and removed in the sandbox, too. */
@@ -282,7 +279,7 @@ ringclose(Port *p)
 	p->rx = (Ring){ 0 };
 	p->tx = (Ring){ 0 };
 	p->lent = p->txhead = 0;
-	p->queued = 0;
+	p->queued = p->full = 0;
 	p->slotsize = 0;
 	if(p->shared
 	&& (setsockopt(p->fd, SOL_PACKET, PACKET_TX_RING, &none, sizeof none) < 0
@@ -586,7 +583,7 @@ nicopen(Nic *n, int shelf, int slot, int bufcnt)
 	Port *p;
 
 	p = n->port = calloc(1, sizeof *p);
-	if(p == NULL || (p->spare = aligned_alloc(Sector, Slotmax)) == NULL)
+	if(p == NULL)
 		return sentence("%s: %s", n->name, strerror(errno));
 	p->nrx = (uint)bufcnt * RX_FACTOR;
 	if(p->nrx < TURN_FRAMES)
@@ -616,25 +613,16 @@ nicopen(Nic *n, int shelf, int slot, int bufcnt)
 	return NULL;
 }
 
-/*
- * Is there no room for an answer?
- */
-static int
-full(Port *p)
-{
-	return p->tx.n > 0 && !isfree(p->tx.slot[p->tx.next]);
-}
-
 int
 nicpoll(Nic *n, short *events)
 {
 	Port *p = n->port;
 
-	/*
-	 * Frames are no news while they can't be taken.  Nor would poll tell
-	 * when the ring has room again: nickick does.
-	 */
-	*events = p->rx.n == 0 || p->resize || full(p) ? 0 : POLLIN;
+	/* Frames are no news while they can't be taken. */
+	*events = p->rx.n == 0 || p->resize ? 0 : POLLIN;
+	if(p->full)
+		*events |= POLLOUT;
+	p->full = 0;
 	return p->fd;
 }
 
@@ -653,14 +641,11 @@ nicrecv(Nic *n, uint *len)
 	Port *p = n->port;
 	Slot *s;
 
-	if(p->lent == 0)
-		p->txbase = p->tx.next;
 	while(p->lent < p->rx.n && !p->resize){
 		s = p->rx.slot[p->rx.next];
 		if(!p->shared && p->lent == 0 && !(status(s) & TP_STATUS_USER))
 			fill(p);
-		if(!(status(s) & TP_STATUS_USER)
-		|| !isfree(p->tx.slot[(p->txbase + p->lent) % p->tx.n]))	/* inv. 4 */
+		if(!(status(s) & TP_STATUS_USER))
 			break;
 		p->rx.next = after(&p->rx, p->rx.next);
 		p->lent++;
@@ -707,16 +692,8 @@ nicroom(Nic *n)
 		}
 		nickick(n);
 	}
-	return frameof(p->spare);
-}
-
-int
-nicspace(Nic *n, uint count)
-{
-	Ring *r = &n->port->tx;
-
-	/* Slots become free in the order they were taken. */
-	return count <= r->n && isfree(r->slot[(r->next + count - 1) % r->n]);
+	p->full = p->tx.n > 0 && p->shared;
+	return NULL;
 }
 
 void
@@ -724,8 +701,6 @@ nicsend(Nic *n, uchar *f, uint len)
 {
 	Slot *s = (Slot*)(void*)(f - Frameoff);
 
-	if(s == n->port->spare)
-		return;
 	s->tp_len = len;
 	setstatus(s, TP_STATUS_SEND_REQUEST);
 	n->port->queued = 1;
@@ -747,7 +722,7 @@ nickick(Nic *n)
 		drain(p);
 	p->queued = status(p->tx.slot[before(&p->tx, p->tx.next)]) == TP_STATUS_SEND_REQUEST;
 	/* Frames that fill() has taken from the socket wait unseen by poll. */
-	return p->queued || full(p) || (!p->shared && (status(p->rx.slot[p->rx.next]) & TP_STATUS_USER));
+	return p->queued || (!p->shared && (status(p->rx.slot[p->rx.next]) & TP_STATUS_USER));
 }
 
 void

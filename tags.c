@@ -49,7 +49,7 @@ enum {
 	Buckets	= 8192,		/* of Tags; a power of two */
 	Ways	= 8,
 	Far	= 65536,	/* a tag that far from the last one has jumped */
-	Chains	= 2 * REQUESTS,
+	Chains	= 2048,
 };
 
 /* Places; region is the upper half. */

@@ -24,8 +24,8 @@
 
 /*
  * Slots of a NIC's transmit ring, at least 2 * TURN_FRAMES; each costs
- * MTU + 700 bytes.  A reply keeps its slot until the NIC has sent it, and
- * more replies at once than there are slots are lost.  A ring that fits in
+ * MTU + 700 bytes.  A reply keeps its slot until the NIC has sent it;
+ * replies that find none wait, and are copied once more.  A ring that fits in
  * the processor's second-level cache is faster: 64 slots read 5 to 13 per
  * cent more than 256.
  */
@@ -96,14 +96,15 @@
 #endif
 
 /*
- * Requests under way at a time, from all initiators together, 64 to 65536.
- * Frames that come when there are so many wait in the receive ring; once
- * there are three quarters as many, frames of an initiator that has twice
- * the buffer count under way are dropped.  Each costs the size of a frame
- * once it has waited for the disk.
+ * Initiators that may have as many requests under way as the buffer count
+ * allows, all at the same time: 1 to 32768.  Requests under way are this many
+ * times the buffer count, but 64 at least and 65536 at most; those that come
+ * when there are so many are dropped.  Once there are three quarters as many,
+ * those of an initiator are dropped that has an eighth of them.  Each costs
+ * 2 KiB, and with data that has waited for disk or network the size of a frame.
  */
-#ifndef REQUESTS
-#define REQUESTS 512
+#ifndef CROWD
+#define CROWD 16
 #endif
 
 /*

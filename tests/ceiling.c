@@ -92,7 +92,8 @@ turn(Nic *n)
 	for(i = 0; i < TURN_FRAMES && (q = nicrecv(n, &len)) != NULL; i++){
 		if(len < Oarg + 8 || (q[Overflag] & Fresp) || (q[Ocmd] != Cata && q[Ocmd] != Cconfig))
 			continue;
-		f = nicroom(n);
+		if((f = nicroom(n)) == NULL)
+			continue;	/* it will be asked again */
 		len = answer(n, f, q, len);
 		if(len < Framemin){
 			memset(f + len, 0, Framemin - len);

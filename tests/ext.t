@@ -54,6 +54,6 @@ ok "the tests of the wire pass for this" extensions
 ok "corrupted writes are reported with MAC, tag and LBA" reported
 ok "and not more often than one can read" fewlines
 ok "HUP counts duplicates" statistics '^duplicates of requests under way [0-9]+, of those in the ring [0-9]+, of writes done [1-9][0-9]*$'
-ok "and corrupted writes and reads that waited" statistics '^writes with a wrong CRC [1-9][0-9]*, reads that waited for a congested network [1-9][0-9]*$'
+ok "and corrupted writes and reads dropped for congestion" statistics '^writes with a wrong CRC [1-9][0-9]*, reads dropped for a congested network [1-9][0-9]*$'
 ok "the target ends" stop_target TERM
 done_testing

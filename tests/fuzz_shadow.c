@@ -382,7 +382,7 @@ setup(int o, int m)
 	memcpy(model, mem.image + First * Sector, nsec * Sector);
 	memset(unknown, 0, sizeof unknown);
 	memremap();
-	check(bufinit(First, nsec) == 0, "the export was refused");
+	check(bufrequests(Njob) == 0 && bufinit(First, nsec) == 0, "the export was refused");
 	soft = 8192;
 	hard = soft + (nsec + 32767) / 32768 * 4096;
 	data = hard + hard - soft;

@@ -90,8 +90,6 @@ struct Port {
 	Queue	in;
 	Queue	lent;
 	Queue	ring;		/* given by nicroom, and not yet kicked */
-	uint	taken;		/* slots of it that were in use when the turn began */
-	Queue	spare;		/* the same, when the ring was full; to be lost */
 	Queue	out;
 	Buf	*got;		/* what memget gave last */
 	int	linkup;
@@ -361,7 +359,6 @@ emptyport(Port *p)
 	empty(&p->in);
 	empty(&p->lent);
 	empty(&p->ring);
-	empty(&p->spare);
 	empty(&p->out);
 	freebuf(p->got);
 	p->got = NULL;
@@ -396,6 +393,8 @@ memnic(Nic *n, const char *name, int id, int mtu)
 {
 	if(n->port == NULL)
 		newport(n);
+	n->up = 0;
+	sendwaiting(n);		/* nothing waits any more */
 	emptyport(n->port);
 	snprintf(n->name, sizeof n->name, "%s", name);
 	seteaddr(n, id);
@@ -465,9 +464,9 @@ memwaiting(Nic *n)
 void
 memround(Nic *n)
 {
+	sendwaiting(n);
 	while(enginereap())
 		;
-	pace();
 	while(takeframes(n) > 0)
 		;
 	bufcommit();
@@ -544,10 +543,6 @@ nicrecv(Nic *n, uint *len)
 	Port *p = n->port;
 	Buf *b;
 
-	if(p->lent.n == 0)
-		p->taken = p->ring.n;
-	if(p->taken + p->lent.n >= mem.txslots)
-		return NULL;
 	b = take(&p->in);
 	if(b == NULL)
 		return NULL;
@@ -571,8 +566,6 @@ nicrelease(Nic *n)
 	for(b = p->ring.head; b != NULL; b = b->next)
 		if(!b->sent)
 			wrong("a turn ends, and room that was given is not sent");
-	if(p->spare.n > 0)
-		wrong("a turn ends, and spare room that was given is not sent");
 	while((b = take(&p->lent)) != NULL){
 		if(memcmp(b->f, b->copy, b->len) != 0)
 			wrong("a received frame was changed");
@@ -587,29 +580,23 @@ nicroom(Nic *n)
 	Buf *b;
 	uint i;
 
+	if(p->ring.n >= mem.txslots)
+		nickick(n);
+	if(p->ring.n >= mem.txslots)
+		return NULL;
 	b = newbuf((uint)(Etherhdr + n->mtu));
 	for(i = 0; i < b->room; i++)
 		b->f[i] = (uchar)(i * 37 + 11) ^ mem.fill;
-	if(p->ring.n >= mem.txslots)
-		nickick(n);
-	append(p->ring.n < mem.txslots ? &p->ring : &p->spare, b);
+	append(&p->ring, b);
 	return b->f;
-}
-
-int
-nicspace(Nic *n, uint count)
-{
-	return n->port->ring.n + count <= mem.txslots;
 }
 
 void
 nicsend(Nic *n, uchar *f, uint len)
 {
 	Port *p = n->port;
-	Buf *b = findroom(&p->ring, f), *spare = findroom(&p->spare, f);
+	Buf *b = findroom(&p->ring, f);
 
-	if(b == NULL)
-		b = spare;
 	if(b == NULL)
 		wrong("nicsend of a frame that nicroom has not given, or that was sent already");
 	checkguard(b);
@@ -617,10 +604,6 @@ nicsend(Nic *n, uchar *f, uint len)
 		wrong("nicsend of %u bytes, expected from %d to %u", len, Framemin, b->room);
 	b->len = len;
 	b->sent = 1;
-	while(p->spare.head != NULL && p->spare.head->sent){
-		mem.lost++;
-		freebuf(take(&p->spare));
-	}
 }
 
 int

@@ -108,7 +108,6 @@ struct Mem {
 	uint	txslots;	/* length of a transmit ring */
 	int	stuck;		/* nothing leaves the transmit rings */
 	uchar	fill;		/* changes the pattern that room is filled with */
-	uvlong	lost;		/* answers for which there was no room */
 	void	(*idle)(void);	/* called when the daemon's loop is about to wait */
 };
 extern Mem mem;

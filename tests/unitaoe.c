@@ -453,28 +453,209 @@ manyatonce(void)
 	test(i == 3 * Queuemax + 7 && n == i, "%u reads in one turn are all answered", i);
 }
 
+/* Slots that come back late. */
+
+/*
+ * Answers that went out, and how many of them answer a request of this kind
+ * (a tag's third byte), each once, well and with this sector; 0 if any is
+ * wrong.
+ */
+static uint
+outs(uint kind, const uchar *sector)
+{
+	static uchar seen[65536];
+	uint len, tag, n = 0, bad = 0;
+	uchar *a;
+
+	memset(seen, 0, sizeof seen);
+	while((a = memget(&nic, &len)) != NULL){
+		tag = (uint)(a[22] << 8 | a[23]);
+		if(a[21] != kind)
+			continue;
+		bad |= seen[tag]++ || a[15] != 0 || (a[19] == Cata && a[27] != 0x40);
+		if(sector != NULL)
+			bad |= len != Odata + Sector || memcmp(a + Odata, sector, Sector) != 0;
+		n++;
+	}
+	return bad ? 0 : n;
+}
+
+/* A request of this kind with a number. */
+static uint
+numbered(uint cmd, uint kind, uint i, uvlong lba)
+{
+	uint len = atarequest(f, cmd, 0, 1, lba);
+
+	f[20] = 0;
+	f[21] = (uchar)kind;
+	f[22] = (uchar)(i >> 8);
+	f[23] = (uchar)i;
+	if(cmd != 0x34 && cmd != 0x3d)
+		return len;
+	memset(f + Odata, 0x5c, Sector);
+	return len + Sector;
+}
+
+/* So many rounds, in each of which a few slots come back. */
+static void
+slowly(uint rounds)
+{
+	for(; rounds > 0; rounds--){
+		mem.stuck = 0;
+		nickick(&nic);
+		mem.stuck = 1;
+		memround(&nic);
+	}
+	mem.stuck = 0;
+}
+
 static void
 ringfull(void)
 {
-	uint alen, n = 0, i;
+	uint i;
 
 	target("", Bufsec, 1500);
 	mem.txslots = 64;
 	mem.stuck = 1;
-	for(i = 0; i < 200; i++){
-		atarequest(f, i & 1 ? 0x24 : 0xec, 0, 1, i % Bufsec);
-		f[22] = (uchar)i;	/* no two are the same */
+	for(i = 0; i < 200; i++)
+		memput(&nic, f, numbered(i & 1 ? 0x24 : 0xec, 1, i, i % Bufsec));
+	for(i = 0; i < 10; i++)
+		memround(&nic);
+	test(memwaiting(&nic) == 0 && stats.under == 136 && stats.slotwaits == 136, "with the transmit ring full answers wait, and are counted");
+	memput(&nic, f, numbered(0x24, 1, 199, 199 % Bufsec));
+	memround(&nic);
+	test(stats.twins == 1, "a request whose answer waits is under way");
+	slowly(10);
+	test(outs(1, NULL) == 200 && stats.under == 0, "and are sent later, each one");
+}
+
+/* Reads from memory wait with what they read, and so do answers of every kind. */
+static void
+waitinganswers(void)
+{
+	uchar old[Sector];
+	uint i, n, len;
+	uchar *a;
+
+	target("", Bufsec, 1500);
+	mempattern(0, Bufsec, 7);
+	memcpy(old, mem.image + 9 * Sector, Sector);
+	mem.txslots = 8;
+	mem.stuck = 1;
+	for(i = 0; i < 100; i++)
+		memput(&nic, f, numbered(0x24, 1, i, 9));
+	memput(&nic, f, numbered(0x34, 2, 0, 9));
+	for(i = 0; i < 5; i++)
+		memround(&nic);
+	test(mem.image[9 * Sector] == 0x5c, "a write doesn't wait for the answers of the reads before it");
+	slowly(20);
+	test(outs(1, old) == 100, "they have what was there when they were read");
+	mem.stuck = 1;
+	for(i = 0; i < 100; i++)
+		memput(&nic, f, numbered(0x24, 1, i, 9));
+	memput(&nic, f, configframe(1, 3, "late", 4));
+	memput(&nic, f, configframe(2, 0, "", 0));
+	memput(&nic, f, request(f, Cmask, 3));
+	memput(&nic, f, request(f, Creserve, 4));
+	request(f, 77, 5);
+	memput(&nic, f, Oarg);
+	for(i = 0; i < 5; i++)
+		memround(&nic);
+	slowly(20);
+	for(i = n = 0; (a = memget(&nic, &len)) != NULL; i++)
+		if(a[19] != Cata)
+			n |= a[19] == Cconfig ? memcmp(a + 32, "late", 4) == 0 ? 1U << a[5] : 0 : 1U << a[5];
+	test(i == 105 && n == 0x3e, "answers to other commands wait too");
+	/* Without end. */
+	mem.stuck = 1;
+	for(i = 0; i < 1000; i++)
+		memput(&nic, f, configframe(1, 0, "", 0));
+	for(i = 0; i < 100; i++)
+		memround(&nic);
+	test(nic.nnotes == TURN_FRAMES + 1 && memwaiting(&nic) == 1000 - 8 - TURN_FRAMES - 1, "not without end: then frames wait where they came in");
+	slowly(200);
+	for(n = 0; memget(&nic, &len) != NULL; n++)
+		;
+	test(n == 1000, "and are answered all the same");
+}
+
+/* An interface that can't be used any more. */
+static void
+gone(void)
+{
+	uint i, len;
+
+	target("", Bufsec, 1500);
+	mem.txslots = 8;
+	mem.stuck = 1;
+	for(i = 0; i < 100; i++)
+		memput(&nic, f, i & 1 ? numbered(0x24, 1, i, 9) : configframe(1, 0, "", 0));
+	for(i = 0; i < 5; i++)
+		memround(&nic);
+	memlink(&nic, 0, 1500, 0);
+	niccheck(&nic);
+	memround(&nic);
+	test(stats.under == 0 && nic.nnotes == 0 && nic.late == NULL, "answers that wait for an interface are dropped when it goes");
+	mem.stuck = 0;
+	memlink(&nic, 1, 1500, 0);
+	niccheck(&nic);
+	memround(&nic);
+	while(memget(&nic, &len) != NULL)
+		;
+	memput(&nic, f, numbered(0x24, 2, 0, 9));
+	memturn(&nic);
+	test(outs(2, mem.image + 9 * Sector) == 1, "and what comes when it is back is answered");
+	target("", Bufsec, 9000);
+	mem.stuck = 1;
+	for(i = 0; i < 20; i++){
+		memput(&nic, f, numbered(0x24, 1, i, 9));
+		f[26] = 17;
+		f[23] = (uchar)(100 + i);
 		memput(&nic, f, Odata);
 	}
-	for(i = 0; i < 10; i++)
-		memturn(&nic);
-	test(memwaiting(&nic) > 0 && mem.lost == 0, "with the transmit ring full frames wait");
-	mem.stuck = 0;
-	for(i = 0; i < 10; i++)
-		memturn(&nic);
-	while(memget(&nic, &alen) != NULL)
-		n++;
-	test(n == 200 && memwaiting(&nic) == 0 && mem.lost == 0, "and are answered later, each one");
+	memround(&nic);
+	memround(&nic);
+	memlink(&nic, 1, 1500, 0);
+	niccheck(&nic);
+	slowly(10);
+	for(i = 0; memget(&nic, &len) != NULL; )
+		i += len == Odata + Sector;
+	test(stats.under == 0 && i == 20, "answers that the interface can't carry any more are dropped, the others aren't");
+}
+
+/* A slow write, and as many reads of its sectors as one turn may bring. */
+static void
+behindwrite(void)
+{
+	uint i;
+
+	target("-d", Bufsec, 1500);
+	mem.txslots = 32;
+	memhold(Mwrite, 0, Bufsec);
+	memput(&nic, f, numbered(0x34, 1, 0, 9));
+	memround(&nic);
+	for(i = 0; i < 256; i++)
+		memput(&nic, f, numbered(0x24, 2, i, 9));
+	for(i = 0; i < 20; i++)
+		memround(&nic);
+	mem.stuck = 1;
+	memrelease();
+	for(i = 0; i < 20; i++)
+		memround(&nic);
+	slowly(40);
+	test(outs(2, mem.image + 9 * Sector) == 256 && mem.image[9 * Sector] == 0x5c, "256 reads that wait for a slow write are all answered");
+	target("-s", Bufsec, 1500);
+	memhold(Msync, 0, Bufsec);
+	for(i = 0; i < 256; i++){
+		memput(&nic, f, numbered(0x3d, 2, i, i % Bufsec));
+		memround(&nic);
+	}
+	mem.stuck = 1;
+	memrelease();
+	for(i = 0; i < 20; i++)
+		memround(&nic);
+	slowly(40);
+	test(outs(2, NULL) == 256, "256 writes that wait for a sync are all answered");
 	mem.txslots = TX_SLOTS;
 }
 
@@ -488,6 +669,9 @@ aoetests(void)
 	reserves();
 	lengths();
 	ringfull();
+	waitinganswers();
+	gone();
+	behindwrite();
 	manyatonce();
 }
 
@@ -512,7 +696,7 @@ telling(void)
 static int
 tell(int (*fn)(int), const char *words)
 {
-	static char line[300];
+	static char line[8192];
 	char *argv[20];
 	int argc = 1, status;
 	char *s;
@@ -657,6 +841,57 @@ maskedlast(void)
 	return tell(masked, "-m 020000000001,020000000002 9 4 t0 image");
 }
 
+/* So many that they don't fit in the ring; and a ring that stays full for ever. */
+static int
+manymasks(int s)
+{
+	static uchar told[256];
+	Nic *n = mem.nic[0];
+	uchar *a;
+	uint len;
+	int i;
+
+	switch(s){
+	case 0:
+		mem.stuck = 1;
+		while(memget(n, &len) != NULL)
+			;
+		kill(getpid(), SIGHUP);
+		break;
+	case 2:
+		return n->untold == 255 - TX_SLOTS;
+	case 4:
+	case 6:
+	case 8:
+		mem.stuck = 0;
+		nickick(n);
+		mem.stuck = 1;
+		break;
+	case 10:
+		while((a = memget(n, &len)) != NULL)
+			told[a[5]]++;
+		for(i = 1; i <= 255 && told[i] == 1; i++)
+			;
+		kill(getpid(), SIGHUP);
+		mem.clock += 1000000000;
+		kill(getpid(), SIGTERM);
+		return i == 256;
+	}
+	return s < 20;
+}
+
+static int
+manymaskslast(void)
+{
+	char words[8192];
+	int i, n;
+
+	for(i = 1, n = snprintf(words, sizeof words, "-m "); i <= 255; i++)
+		n += snprintf(words + n, sizeof words - (size_t)n, "%s0200000000%02x", i > 1 ? "," : "", i);
+	snprintf(words + n, sizeof words - (size_t)n, " 9 4 t0 image");
+	return tell(manymasks, words);
+}
+
 static int
 lastfault(int s)
 {
@@ -778,6 +1013,7 @@ looptests(void)
 {
 	test(apart(stablelast) == 0, "the loop: adverts, answers, links that go and come, HUP, and a last flush");
 	test(apart(maskedlast) == 0, "with a mask list each MAC gets the advert");
+	test(apart(manymaskslast) == 0, "also when there are more than the transmit ring has slots; and one that is full for ever doesn't hold up the end");
 	test(apart(windowlast) == 0, "a file that has become too small for -o and -l keeps its size in force");
 	test(apart(faultlast) == 0, "a last flush that fails gives exit status 1");
 	test(apart(freezeloop) == 0, "the loop: freezing and unfreezing by signals");

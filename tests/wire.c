@@ -500,6 +500,12 @@ static const Group groups[] = {
 	{ "malformed", badgroup, 0 },
 	{ "initiators", whogroup, 0 },
 	{ "extensions", extgroup, 0 },
+	{ "behind", behindgroup, 0 },
+	{ "save", savegroup, 0 },
+	{ "tell", tellgroup, 1 },
+	{ "crowd", crowdgroup, 0 },
+	{ "greedy", greedygroup, 0 },
+	{ "congested", congestedgroup, 0 },
 };
 
 static void

@@ -85,3 +85,11 @@ void	extgroup(void);
 
 /* wirewho.c */
 void	whogroup(void);
+
+/* wireroom.c */
+void	behindgroup(void);
+void	savegroup(void);
+void	tellgroup(void);
+void	crowdgroup(void);
+void	greedygroup(void);
+void	congestedgroup(void);

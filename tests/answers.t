@@ -1,0 +1,97 @@
+#!/bin/sh
+# Whatever is under way, every answer gets there, and nobody waits for
+# others' greed: on a network that gives transmit slots back late, and with a
+# disk that is slow.
+
+# shellcheck disable=SC2016,SC2034,SC2317 # lib.sh has the variables; ok calls the functions
+
+tests/need ip:iproute2 tc:iproute2 losetup:mount strace:strace timeout:coreutils || exit 1
+. tests/lib.sh
+
+truncate -s 16M "$TMP/under" "$TMP/other"
+shadow=$TMP/shadow
+
+# groups GROUP...: these tests of wire become this script's.
+groups() {
+	on_initiator timeout 120 "$B/tests/wire" -f "$TMP/under" "$@" >"$TMP/wire.out" 2>&1
+	relay "$TMP/wire.out"
+	ok "($*: to the end, and the target lives)" eval '[ -n "$plan" ] && alive'
+}
+mac() { on_initiator cat /sys/class/net/i0/address; }
+# 255 MACs that differ in their last byte.
+macs() {
+	n=0
+	printf %s "$(mac)"
+	while [ $n -lt 256 ]
+	do
+		[ "$(printf %02x $n)" = "$(mac | sed 's/.*://')" ] || [ $n = 255 ] || printf ',02:ae:00:00:00:%02x' $n
+		n=$((n + 1))
+	done
+}
+counted() {
+	kill -HUP "$TPID"
+	until_true 5 grep -q 'waited for a slot' "$TMP/out"
+	cat "$TMP/out"
+	grep -q 'answers that waited for a slot [1-9]' "$TMP/out"
+}
+
+LATE=100mbit
+mknet 9000
+slow() { slow_disk && img=$(losetup --show -f --direct-io=on "$TMP/slow/disk") && undo "how; losetup -d $img"; }
+how
+ok "(a disk that can be slow)" slow
+how 'write 1000'
+ok "(a target)" start_target -d 9 0 t0 "$img"
+groups behind
+ok "answers that wait are counted" counted
+ok "it ends well" stop_target
+how
+
+frozen_target() { start_target -d -f "$shadow" 9 0 t0 "$TMP/other" && signals USR1 USR2 && until_true 10 frozen; }
+ok "(a frozen target)" frozen_target
+strace -f -p "$TPID" -o "$TMP/trace" -P "$shadow" -e trace=pwrite64,pwritev,pwritev2 -e inject=pwrite64,pwritev,pwritev2:delay_enter=700000 2>"$TMP/attached" &
+spid=$!
+PIDS="$PIDS $spid"
+ok "(the map is saved slowly)" until_true 5 grep -q attached "$TMP/attached"
+sleep 0.5
+groups save
+kill "$spid"
+reap "$spid"
+ok "it was saved in between" grep -q pwrite "$TMP/trace"
+ok "it ends well" stop_target
+rm -f "$shadow"
+
+ok "(a target for 255 MACs)" start_target -m "$(macs)" 9 0 t0 "$TMP/under"
+sleep 0.5
+on_initiator timeout 60 "$B/tests/wire" -f "$TMP/under" tell >"$TMP/wire.out" 2>&1 &
+lpid=$!
+PIDS="$PIDS $lpid"
+until_true 5 grep -q listening "$TMP/wire.out"
+kill -HUP "$TPID"
+wait "$lpid"
+relay "$TMP/wire.out"
+ok "it ends well" stop_target
+
+LATE=
+ip -n "$INS" link del i0
+ip -n "$TNS" link del t0
+ip netns del "$TNS"
+ip netns del "$INS"
+mknet 9000
+how 'read 3000'
+ok "(a target on a disk that takes 3 s for a read)" start_target -d 9 0 t0 "$img"
+groups crowd
+ok "it ends well" stop_target
+for bufcnt in 64 256
+do
+	ok "(a target with -b $bufcnt)" start_target -b $bufcnt -d 9 0 t0 "$img"
+	how 'read 300'
+	groups greedy
+	how
+	ok "it ends well" stop_target
+done
+how
+ok "(a target)" start_target 9 0 t0 "$TMP/under"
+groups congested
+ok "it ends well" stop_target
+done_testing
