@@ -1400,8 +1400,17 @@ shadowtakes(void)
 int
 shadowname(void)
 {
-	if(syscall(SYS_renameat2, shadow.dir, shadow.temp, shadow.dir, shadow.name, 1 /* RENAME_NOREPLACE */) < 0)
-		return -1;
+	if(syscall(SYS_renameat2, shadow.dir, shadow.temp, shadow.dir, shadow.name, 1 /* RENAME_NOREPLACE */) < 0){
+		if(errno != EINVAL && errno != ENOSYS)
+			return -1;
+		/* Not every file system can see to it that there is none, nor can every system. */
+		if(faccessat(shadow.dir, shadow.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0){
+			errno = EEXIST;
+			return -1;
+		}
+		if(renameat(shadow.dir, shadow.temp, shadow.dir, shadow.name) < 0)
+			return -1;
+	}
 	shadow.named = 1;
 	return fsync(shadow.dir);
 }

@@ -77,10 +77,10 @@ world() {
 	perl -e 'open F, "+<:raw", $ARGV[0] or die; seek F, 4 * $ARGV[1], 0;
 		if(@ARGV > 2) { print F pack "L", $ARGV[2] } else { read F, $n, 4; print unpack("L", $n), "\n" }' "$TMP/world" "$@"
 }
-head -c 20 /dev/zero >"$TMP/world"
+head -c 24 /dev/zero >"$TMP/world"
 export FAULTY="$TMP/world"
 shadow=$TMP/shadow
-EVERY=0 FAILED=1 AHEAD=2 UNIT=3 BROKEN=4
+EVERY=0 FAILED=1 AHEAD=2 UNIT=3 BROKEN=4 PLAIN=5
 ok "(a target whose memory can fail)" other strict/tests/faulty -t -T -S "$TMP/state" -f "$shadow" 9 0 t0 "$img"
 freeze() { signals USR1 USR2; }
 unfreeze() { signals USR1 USR1 USR2; }
@@ -121,6 +121,12 @@ do
 done
 freezes() { freeze && until_true 5 frozen && io verify 1 && unfreeze && until_true 10 thawed; }
 ok "it can still be frozen" freezes
+world $PLAIN 1
+ok "also where a file system can't rename without replacing" freezes
+taken() { echo precious >"$shadow" && freeze && until_true 5 grep -q 'File exists' "$TMP/err" && [ "$(cat "$shadow")" = precious ]; }
+ok "but what has the shadow's name stays there too" taken
+rm -f "$shadow"
+world $PLAIN 0
 ok "and ends well" stop_target
 jumping() { # the clocks jump under load
 	io verify 4 >"$TMP/verify" 2>&1 &

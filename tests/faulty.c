@@ -12,6 +12,7 @@
  *	unit	half the transfers of the disk move fewer bytes than they were
  *		asked to, a multiple of this; 0: they move all
  *	broken	how many have
+ *	plain	renameat2 knows no flags
  */
 #include <err.h>
 #include <errno.h>
@@ -40,6 +41,7 @@ struct World {
 	uint32_t ahead;
 	uint32_t unit;
 	uint32_t broken;
+	uint32_t plain;
 };
 
 /* The C library's names with 64-bit offsets. */
@@ -236,6 +238,10 @@ __wrap_syscall(long nr, ...)
 	for(i = 0; i < 6; i++)
 		a[i] = va_arg(ap, long);
 	va_end(ap);
+	if(nr == SYS_renameat2 && a[4] != 0 && world->plain){
+		errno = EINVAL;
+		return -1;
+	}
 	if(nr == SYS_io_submit){
 		cb = *(struct iocb**)a[2];
 		cb->aio_nbytes = (unsigned)part(some, (void*)(uintptr_t)cb->aio_buf, (int)cb->aio_nbytes);
