@@ -78,7 +78,9 @@ enum {
 	Aheadmax	= 4096,		/* and at most */
 	Manychunks	= 64,		/* pieces of the map that take too long to be saved at once */
 	Moves		= 4,		/* from the shadow to the image under way at a time */
-	Moveretry_ms	= 200,		/* after one that failed */
+	Moveretry_ms	= 200,		/* after one that failed, */
+	Moverest_ms	= 10000,	/* and after many */
+	Movesay_ms	= 60000,	/* between messages about these */
 	Idle_ms		= 20,		/* without a request, and nobody wants the disk */
 	Parts		= 4096,		/* ranges that are to be trimmed at a time, from all requests */
 	Trims		= 16,		/* of them, that the engine has */
@@ -789,6 +791,7 @@ static void edgeread(Op*);
 static void mend(Io*);
 static void land(Own*, int);
 static void moved(Own*, int);
+static void movefailed(Own*, const char*, int);
 static void retry(Io*, int, int);
 
 /*
@@ -874,10 +877,9 @@ edgeread(Op *op)
 		mend(io);
 	else if(io->own == Ownfill)
 		land((Own*)io, error);
-	else if(io->own == Ownmove){
-		complain("merge: read error", io->lba, error);
-		moved((Own*)io, error);
-	}else
+	else if(io->own == Ownmove)
+		movefailed((Own*)io, "merge: read error", error);
+	else
 		retry(io, 1, error);
 }
 
@@ -1025,6 +1027,8 @@ static struct {
 	uvlong	started;	/* when the last one was, or 0 */
 	uvlong	due;		/* when the next one is, or 0 */
 	uint	pause;		/* milliseconds until then, as one has failed */
+	uint	retry;		/* and after the next that fails */
+	uvlong	quiet;		/* nothing is said of those until then */
 	uvlong	asked;		/* requests that came before we last looked */
 	uvlong	busytill;	/* until when users are taken to want the disk */
 } mover;
@@ -2028,14 +2032,30 @@ static void
 moved(Own *o, int error)
 {
 	mover.n--;
-	if(error == 0)
+	if(error == 0){
 		mover.size = mover.size < Ownsize / Sector / 2 ? mover.size * 2 : Ownsize / Sector;
-	else{
+		mover.retry = Moveretry_ms;
+	}else{
 		mover.size = mover.size > 8 ? mover.size / 8 : 1;
-		mover.pause = Moveretry_ms;
+		mover.pause = mover.retry;
+		mover.retry = mover.retry < Moverest_ms / 2 ? 2 * mover.retry : Moverest_ms;
 	}
 	delist(&o->io);
 	freeown(o);
+}
+
+/*
+ * The disk has failed one.  It may do so for as long as it is full.
+ */
+static void
+movefailed(Own *o, const char *what, int error)
+{
+	if(now >= mover.quiet){
+		mover.quiet = now + Movesay_ms;
+		complain(what, o->io.lba, error);
+	}else
+		stats.errors++;
+	moved(o, error);
 }
 
 static void
@@ -2052,8 +2072,7 @@ movewritten(Op *op)
 		put(&torecord, &o->io);
 		return;
 	}
-	complain("merge: write error", o->io.lba, error);
-	moved(o, error);
+	movefailed(o, "merge: write error", error);
 }
 
 static void
@@ -2066,10 +2085,8 @@ moveread(Op *op)
 	freerun(r);
 	if(error == 0)
 		put1(io);
-	else{
-		complain("merge: read error", io->lba, error);
-		moved((Own*)io, error);
-	}
+	else
+		movefailed((Own*)io, "merge: read error", error);
 }
 
 /*
@@ -2174,7 +2191,8 @@ stepdone(void)
 	if(stopped())
 		return;
 	mover.size = Ownsize / Sector;
-	mover.due = 0;
+	mover.retry = Moveretry_ms;
+	mover.due = mover.quiet = 0;
 }
 
 static void
