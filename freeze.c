@@ -19,8 +19,9 @@
  * What no field is about is zero.  A shadow in state Smerged is of no use:
  * all is in the image.
  *
- * soft, hard and data are multiples of 4096.  The file is sparse: it is never
- * larger than the export and the maps, and takes about as much as was written.
+ * soft, hard, data and the file's size are multiples of 4096, so that with -d
+ * its blocks are whole.  The file is sparse, and takes about as much as was
+ * written.
  * A reader takes a sector from the shadow when its bit is set, and otherwise
  * from the image, sector offset + lba: the bit of the soft map if the header's
  * boot is that of the running system, else of the hard map.
@@ -237,7 +238,7 @@ layout(void)
 uvlong
 freezesize(void)
 {
-	return data + (first % 8 + nsec) * Sector;
+	return roundup(data + (first % 8 + nsec) * Sector, Aligned);
 }
 
 static int

@@ -466,7 +466,7 @@ shadow(const uchar **h, const uchar **map)
 	*h = header(s, size);
 	if(*h == NULL || le(*h + 8, 4) != 1 || le(*h + 32, 8) != First || le(*h + 40, 8) != nsect)
 		wrong(NULL, "there is a shadow of %llu bytes that nobody can read", size);
-	if(size != le(*h + 64, 8) + (First % 8 + nsect) * Sector)
+	if(size != (le(*h + 64, 8) + (First % 8 + nsect) * Sector + 4095) / 4096 * 4096)
 		wrong(NULL, "the shadow has %llu bytes", size);
 	if(le(*h + 24, 4) == 3)
 		return NULL;

@@ -386,7 +386,7 @@ setup(int o, int m)
 	soft = 8192;
 	hard = soft + (nsec + 32767) / 32768 * 4096;
 	data = hard + hard - soft;
-	size = place(nsec);
+	size = (place(nsec) + 4095) / 4096 * 4096;
 	check(size == freezesize() && size <= sizeof shadow, "the shadow's size was misjudged");
 	mem.readonly = (options & Zreadonly) != 0;
 	serial = 0;
@@ -497,7 +497,7 @@ forgetmap(void)
 	shadowdir(path);
 	imagemark(Marknone);
 	if(memshadow(&n) != NULL){
-		check(shadowopen(&n) == 1, "memos has lost the shadow");
+		check(shadowopen(&n, 0) == 1, "memos has lost the shadow");
 		shadowremove();
 	}
 	again(0);

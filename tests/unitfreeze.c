@@ -559,6 +559,44 @@ limited(int restarted)
 static int	limitkept(void) { return limited(0); }
 static int	limitresumed(void) { return limited(1); }
 
+/* A disk with blocks of 4096 bytes, of which the export ends within one. */
+static int
+lastblock(void)
+{
+	target("-l 1001", 1008, 9000);
+	mem.tick = 1000000;
+	mem.quiet = 1;
+	disk.direct = 1;
+	disk.block = 4096;
+	mem.hi = 1008 * Sector;
+	if(freopen("/dev/null", "w", stdout) == NULL || bufshadow(path, 0, 0) != NULL || buffreeze(1) != NULL || !waitfor(Ffrozen))
+		return 1;
+	if(transfer(Owrite, 1000, 1, 0x81) != 0 || transfer(Owrite, 990, 11, 0x82) != 0 || buffreeze(0) != NULL)
+		return 2;
+	steady();
+	return freezestate() != Fnone || mem.image[1000 * Sector] != 0x82;
+}
+
+/* A merge that can't write says so, but seldom, and is there when it can. */
+static int
+merging(void)
+{
+	uvlong was;
+
+	if(!frozen())
+		return 1;
+	memfault(Mwrite, First, Sectors, ENOSPC, 0);
+	was = mem.warned;
+	if(buffreeze(0) != NULL)
+		return 2;
+	rounds(100000);		/* of a millisecond each, and more */
+	if(freezestate() != Fmerging || mem.warned == was || mem.warned > was + 4)
+		return 3;
+	memheal();
+	rounds(20000);
+	return !whole();
+}
+
 /* While the shadow is removed, which may take long, syncs go on. */
 static int
 removing(void)
@@ -810,6 +848,8 @@ freezetests(void)
 	test(apart(holesfound) == 0, "after another start too");
 	test(apart(limitkept) == 0, "the limit is what the shadow takes, and holes take nothing");
 	test(apart(limitresumed) == 0, "after another start too");
+	test(apart(lastblock) == 0, "an export may end within a block of the disk");
+	test(apart(merging) == 0, "a merge that can't write says so seldom, and goes on when it can");
 	test(apart(removing) == 0, "removing the shadow holds up no sync");
 	test(apart(againfrozen) == 0, "a freeze that is asked for meanwhile comes");
 	test(apart(againwithdrawn) == 0, "unless it is withdrawn by an unfreeze");
