@@ -680,11 +680,12 @@ char	*shadowdir(char *path);
 char	*shadowpath(void);
 
 /*
- * Open and lock the shadow.  Returns 1, 0 when there is none, either of them
+ * Open and lock the shadow; if readonly, for reading only, and others that do
+ * so may share it.  Returns 1, 0 when there is none, either of them
  * for good, or -1 with errno; EWOULDBLOCK means that another program has
  * locked it.
  */
-int	shadowopen(uvlong *size);
+int	shadowopen(uvlong *size, int readonly);
 
 /*
  * Make a shadow of so many bytes, all holes, locked, and without its name.

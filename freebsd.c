@@ -923,10 +923,11 @@ shadowtake(char *name, int flags)
 	f->direct = files[Image].direct;
 	if(f->direct)
 		flags |= O_DSYNC;
-	f->fd = openplain(shadow.dir, name, flags|O_RDWR);
+	f->fd = openplain(shadow.dir, name, flags);
 	if(f->fd < 0)
 		return -1;
-	if(flock(f->fd, LOCK_EX|LOCK_NB) < 0 || fstat(f->fd, &st) < 0 || fstatat(shadow.dir, name, &now, AT_SYMLINK_NOFOLLOW) < 0){
+	if(flock(f->fd, ((flags & O_ACCMODE) == O_RDONLY ? LOCK_SH : LOCK_EX)|LOCK_NB) < 0 || fstat(f->fd, &st) < 0
+	|| fstatat(shadow.dir, name, &now, AT_SYMLINK_NOFOLLOW) < 0){
 		shadowclose();
 		return -1;
 	}
@@ -939,10 +940,10 @@ shadowtake(char *name, int flags)
 }
 
 int
-shadowopen(uvlong *size)
+shadowopen(uvlong *size, int readonly)
 {
 	struct stat st;
-	int r = shadowtake(shadow.name, 0);
+	int r = shadowtake(shadow.name, readonly ? O_RDONLY : O_RDWR);
 
 	if(r < 0 && errno != ENOENT)
 		return -1;
@@ -988,9 +989,9 @@ shadowmake(uvlong size)
 		return -1;
 	}
 	/* One of our name whom nobody has locked is left of another life. */
-	if(shadowtake(shadow.temp, 0) == 0)
+	if(shadowtake(shadow.temp, O_RDWR) == 0)
 		shadowremove();
-	if(shadowtake(shadow.temp, O_CREAT|O_EXCL) < 0)
+	if(shadowtake(shadow.temp, O_RDWR|O_CREAT|O_EXCL) < 0)
 		return -1;
 	if(holes(files[Shadow].fd) == 0 && ftruncate(files[Shadow].fd, (off_t)size) == 0 && fsync(files[Shadow].fd) == 0)
 		return 0;

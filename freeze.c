@@ -131,6 +131,7 @@ static int state = Fnone;
 static char *path;		/* of the shadow, or NULL: it was not asked for */
 static uvlong limit;		/* bytes that the shadow may take; 0: any number */
 static int readonly;		/* the image is */
+static int shared;		/* the shadow was there, and is for reading only, too */
 static uvlong first, nsec;	/* the export */
 static uvlong soft, hard, data;	/* where they begin in the shadow */
 static uvlong sequence;		/* of the last header written */
@@ -1032,7 +1033,7 @@ unfreeze(void)
 		say("unfrozen");
 		return NULL;
 	case Ffrozen:
-		if(readonly && count > 0)
+		if(shared || (readonly && count > 0))
 			return "the image is read-only, and the shadow has newer data";
 		state = Fthawing;
 		return NULL;
@@ -1177,7 +1178,7 @@ loadpart(uchar *s, uchar *h, uvlong byte, uint n)
 		put8(c->bits + at, soft1);
 		put8(c->holes + at, soft1);	/* until its data is found */
 		recount(c, __builtin_popcountll(soft1));
-		if(soft1 != hard1)
+		if(soft1 != hard1 && !shared)
 			setunhard(c, at / Wordbytes);
 		lba = (byte + i) * 8;
 		if(lba + 64 > nsec && (lba >= nsec ? soft1 : soft1 >> (nsec - lba)) != 0){
@@ -1224,7 +1225,7 @@ loadmap(int rebooted)
 			return -1;
 		if(rebooted && memcmp(s, h, n) != 0){
 			memcpy(s, h, n);
-			if(writeshadow(s, n, soft + byte) < 0)
+			if(!shared && writeshadow(s, n, soft + byte) < 0)
 				return -1;
 		}
 		if(loadpart(s, h, byte, n) < 0)
@@ -1307,23 +1308,28 @@ resume(uvlong size)
 		return e;
 	s = get4(h + Hstate);
 	sequence = get8(h + Hseq);
+	if(s == Smerged && shared)
+		return NULL;
 	if(s == Smerged)
 		return imagemark(Markgone) != 0 || shadowremove() < 0 || imagemark(Marknone) != 0 ?
 			sentence("%s: can't be removed: %s", path, strerror(errno)) : NULL;
 	if(newmap() < 0)
 		return sentence("%s: no memory for the map", path);
-	if(loadmap(memcmp(h + Hboot, boot, sizeof boot) != 0) < 0 || writeheader(s) < 0)
+	if(loadmap(memcmp(h + Hboot, boot, sizeof boot) != 0) < 0 || (!shared && writeheader(s) < 0))
 		return sentence("%s: %s", path, errno == EINVAL ? "a damaged shadow" : strerror(errno));
 	loadholes();
+	state = Ffrozen;
+	if(shared){
+		freezereport();
+		return NULL;
+	}
 	/* What the last life wrote, to the hard map too, may not have been synced. */
 	dirty[Image] = dirty[Shadow] = 1;
 	hardendue = milliseconds();
 	if(imagemark(Marklive) != 0)
 		return sentence("the image: %s", strerror(errno));
-	if(s == Smerging && !readonly)
+	if(s == Smerging)
 		startmerge();
-	else
-		state = Ffrozen;
 	freezereport();
 	return NULL;
 }
@@ -1354,7 +1360,7 @@ freezeinit(char *shadow, uvlong mib, int ro)
 	marked = imagemarked(other, sizeof other);
 	if(path == NULL)
 		return marked == Marklive ? sentence("the image is frozen, and its newest data is in %s: expected -f %s", other, other) : NULL;
-	r = shadowopen(&size);
+	r = shadowopen(&size, ro);
 	if(r < 0)
 		return sentence("%s: %s", path, errno == EWOULDBLOCK ? "locked by another program, most likely another aoede"
 			: errno == ELOOP ? "a symbolic link: expected a file" : strerror(errno));
@@ -1362,7 +1368,8 @@ freezeinit(char *shadow, uvlong mib, int ro)
 		return sentence("the image is frozen, and its newest data is in %s: expected -f %s", other, other);
 	if(r == 0 && marked == Marklive)
 		return sentence("the image is frozen, and its newest data was in %s, which is gone: expected it back, or the mark user.aoede.shadow taken off the image", other);
-	if(r == 0 && marked == Markgone && imagemark(Marknone) != 0)
+	shared = r == 1 && ro;
+	if(r == 0 && marked == Markgone && !ro && imagemark(Marknone) != 0)
 		return sentence("the image: %s", strerror(errno));
 	return r == 0 ? NULL : resume(size);
 }

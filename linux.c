@@ -1138,6 +1138,7 @@ static struct {
 	char	temp[NAME_MAX + 1];	/* its name until it has that; nobody else's */
 	char	path[PATH_MAX];		/* absolute */
 	int	named;			/* it has its name */
+	int	readonly;		/* it is open for reading only */
 } shadow = { .dir = -1 };
 
 static const char markname[] = "user.aoede.shadow";
@@ -1288,11 +1289,13 @@ shadowtake(char *name, int flags)
 	File *f = &files[Shadow];
 	struct stat st, now;
 
-	f->cached = openat(shadow.dir, name, flags|O_RDWR|O_CLOEXEC|O_NOFOLLOW|O_NONBLOCK, 0600);
+	shadow.readonly = (flags & O_ACCMODE) == O_RDONLY;
+	f->cached = openat(shadow.dir, name, flags|O_CLOEXEC|O_NOFOLLOW|O_NONBLOCK, 0600);
 	f->fd = f->cached;
 	if(f->fd < 0)
 		return -1;
-	if(flock(f->fd, LOCK_EX|LOCK_NB) < 0 || fstat(f->fd, &st) < 0 || fstatat(shadow.dir, name, &now, AT_SYMLINK_NOFOLLOW) < 0){
+	if(flock(f->fd, (shadow.readonly ? LOCK_SH : LOCK_EX)|LOCK_NB) < 0 || fstat(f->fd, &st) < 0
+	|| fstatat(shadow.dir, name, &now, AT_SYMLINK_NOFOLLOW) < 0){
 		shadowclose();
 		return -1;
 	}
@@ -1319,7 +1322,7 @@ shadowdirect(char *name)
 	if(!disk.direct)
 		return 0;
 	f->dio = 1U << 31;
-	fd = openat(shadow.dir, name, O_RDWR|O_CLOEXEC|O_NOFOLLOW|O_DIRECT);
+	fd = openat(shadow.dir, name, (shadow.readonly ? O_RDONLY : O_RDWR)|O_CLOEXEC|O_NOFOLLOW|O_DIRECT);
 	if(fd < 0)
 		return errno == EINVAL ? 0 : -1;
 	f->fd = fd;
@@ -1328,9 +1331,9 @@ shadowdirect(char *name)
 }
 
 int
-shadowopen(uvlong *size)
+shadowopen(uvlong *size, int readonly)
 {
-	int r = shadowtake(shadow.name, 0);
+	int r = shadowtake(shadow.name, readonly ? O_RDONLY : O_RDWR);
 	struct stat st;
 
 	if(r < 0 && errno != ENOENT)
@@ -1376,9 +1379,9 @@ shadowmake(uvlong size)
 		return -1;
 	}
 	/* One of our name whom nobody has locked is left of another life. */
-	if(shadowtake(shadow.temp, 0) == 0)
+	if(shadowtake(shadow.temp, O_RDWR) == 0)
 		shadowremove();
-	if(shadowtake(shadow.temp, O_CREAT|O_EXCL) < 0)
+	if(shadowtake(shadow.temp, O_RDWR|O_CREAT|O_EXCL) < 0)
 		return -1;
 	if(holes(files[Shadow].fd) == 0 && ftruncate(files[Shadow].fd, (off_t)size) == 0
 	&& fsync(files[Shadow].fd) == 0 && shadowdirect(shadow.temp) == 0)
@@ -1624,7 +1627,7 @@ diskmap(int file, uvlong size)
 	windows[file].base = NULL;
 	if(!WINDOW || f->dio != 0 || !f->ours || sizeof(void*) < 8 || size == 0 || size > (uvlong)1 << 46)
 		return 0;
-	windows[file].writable = file == Shadow && reserves(f->fd);
+	windows[file].writable = file == Shadow && !shadow.readonly && reserves(f->fd);
 	m = mmap(NULL, (size_t)size, windows[file].writable ? PROT_READ|PROT_WRITE : PROT_READ, MAP_SHARED, f->fd, 0);
 	if(m == MAP_FAILED)
 		return 0;

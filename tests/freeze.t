@@ -228,6 +228,14 @@ readme() {
 	until_true 5 carrier "$TNS" t0
 }
 
+# A second target beside the first.
+second() {
+	ip netns exec "$TNS" "$AOEDE" "$@" >"$TMP/out2" 2>"$TMP/err2" &
+	second=$!
+	PIDS="$PIDS $second"
+	until_true 5 grep '^pid ' "$TMP/out2" || { cat "$TMP/err2"; return 1; }
+}
+
 # (g)
 hears() { until_true 5 grep -q -- "$1" "$TMP/err" "$TMP/out"; }
 silent() { io -t 1500 write "$@"; [ $? -eq 2 ]; }
@@ -274,8 +282,14 @@ refusals() {
 	head -c 10000 /dev/urandom >"$shadow"
 	ok "and what is no shadow at all" start_refused 'no shadow' -f "$shadow" 9 0 t0 "$img"
 	cp "$TMP/away" "$shadow"
+	before=$(cat "$img" "$shadow" | cksum)
 	ok "a frozen image is served read-only" serve -r
 	ok "with the newest data" eval 'io read 0 64 | cmp - "$TMP/data"'
+	ok "and by another target too" second -r -f "$shadow" 9 1 t0 "$img"
+	ok "which has it as well" eval 'io -n 1 read 0 64 | cmp - "$TMP/data"'
+	kill $second
+	reap $second
+	ok "the shadow is as it was" [ "$before" = "$(cat "$img" "$shadow" | cksum)" ]
 	signals USR1 USR1 USR2
 	ok "and can't be unfrozen then" hears 'read-only'
 	stop_target

@@ -214,6 +214,7 @@ static Drive *drive = &mydrive;
 static int shared;
 static int opened = None;	/* the file that is open as the shadow */
 static int nameless;		/* and has no name yet */
+static int lookonly;		/* and may not be changed */
 static char where[128];		/* the shadow's path */
 static uvlong nwrites, ncovered;
 static uvlong windowlen[Nfiles];
@@ -1396,6 +1397,8 @@ diskwrite(int file, struct iovec *iov, int niov, uvlong off)
 	point();
 	if(file == Image)
 		checkrange(f, Mwrite, off, len);
+	else if(lookonly)
+		wrong("a write to a shadow that others share");
 	else if(off > f->size || len > f->size - off)
 		wrong("write of %llu bytes at %llu: beyond the shadow's %llu", len, off, f->size);
 	record(file, Mwrite, off, len, niov);
@@ -1729,7 +1732,7 @@ shadowpath(void)
 }
 
 int
-shadowopen(uvlong *size)
+shadowopen(uvlong *size, int readonly)
 {
 	point();
 	if(mem.locked && drive->name != None){
@@ -1741,6 +1744,7 @@ shadowopen(uvlong *size)
 		return 0;
 	opened = drive->name;
 	nameless = 0;
+	lookonly = readonly;
 	*size = drive->file[opened].size;
 	return 1;
 }
@@ -1756,12 +1760,12 @@ shadowmake(uvlong size)
 	int i;
 
 	point();
-	if(opened != None)
-		wrong("a shadow is made while one is open");
 	if(drive->name != None){
 		errno = EEXIST;
 		return -1;
 	}
+	if(opened != None)
+		wrong("a shadow is made while one is open");
 	if(fails(Shadow, Mmake))
 		return -1;
 	if(mem.noholes){
@@ -1776,6 +1780,7 @@ shadowmake(uvlong size)
 		wrong("a shadow of %llu bytes, for a disk of %llu", size, mem.size);
 	opened = i;
 	nameless = 1;
+	lookonly = 0;
 	return 0;
 }
 
