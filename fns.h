@@ -709,6 +709,9 @@ int	shadowname(void);
  */
 int	shadowremove(void);
 
+/* When the image was last changed, in nanoseconds; 0: nobody says. */
+uvlong	imagechanged(void);
+
 /*
  * Have the image bear a mark, for good: Marknone, or Marklive or Markgone
  * and the shadow's path.  Where there is no way to mark a file it bears

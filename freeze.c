@@ -48,7 +48,8 @@
  *    header says that it is of no use any more, and is synced: from then
  *    on writes to the image need leave no trace in the hard map.
  * 6. The image bears a mark with the shadow's name as long as there may be
- *    one, so that nobody serves the image alone by mistake.
+ *    one, so that nobody serves the image alone by mistake.  Of one that can
+ *    bear none the header tells whether it has been changed while frozen.
  *
  * What the table of jobs calls, and hardening, waits for disks, and runs
  * outside the loop, one at a time but for remove, which can take seconds and
@@ -87,6 +88,8 @@ enum {
 	Hdata		= 64,
 	Hboot		= 72,	/* the system that wrote the soft map[16] */
 	Hident		= 88,	/* which image it is, padded with zeros[Identmax] */
+	Hchanged	= 344,	/* of an image without a mark: when it was changed last, as long as it is frozen, */
+	Hplaces		= 352,	/* or if nobody says, the CRC-32 of a few places of it[4]; both 0: not known */
 	Hsum		= 508,	/* CRC-32 of the bytes before[4] */
 	Hlen		= 512,
 	Headers		= 8192,	/* both of them */
@@ -137,6 +140,8 @@ static uvlong soft, hard, data;	/* where they begin in the shadow */
 static uvlong sequence;		/* of the last header written */
 static uchar boot[16];		/* the system that runs now */
 static char ident[Identmax];	/* which image it is */
+static uvlong changed;		/* when an image without a mark was, in nanoseconds, or 0 */
+static uint places;		/* and what is in some places of it, or 0 */
 
 static Chunk **chunks;
 static uint *groups;		/* of each group of chunks, those that have sectors in the shadow */
@@ -275,6 +280,8 @@ writeheader(uint s)
 	put8(h + Hdata, data);
 	memcpy(h + Hboot, boot, sizeof boot);
 	memcpy(h + Hident, ident, Identmax);
+	put8(h + Hchanged, changed);
+	put4(h + Hplaces, places);
 	put4(h + Hsum, crc32(h, Hsum));
 	if(writeshadow(h, Hlen, (sequence + 1) % 2 * (Headers / 2)) < 0)
 		return -1;
@@ -773,12 +780,70 @@ mark(Op *o, int how)
 }
 
 /*
+ * Learn what tells that the image has been changed since.  A device doesn't
+ * say when; but whoever has a file system there changes its first or last
+ * sectors.  Returns -1 with errno.
+ */
+static int
+fingerprint(uvlong *when, uint *what)
+{
+	enum { Place = 64 * 1024, Places = 8 };
+	static _Alignas(Aligned) uchar buf[Place];
+	struct iovec iov;
+	uvlong at;
+	uint i, n;
+
+	*what = 0;
+	*when = imagechanged();
+	for(i = 0; *when == 0 && i < Places; i++){
+		n = nsec < Place / Sector ? (uint)nsec : Place / Sector;
+		at = (nsec - n) * i / (Places - 1);
+		iov = (struct iovec){ buf, n * Sector };
+		if(diskread(Image, &iov, 1, freezeplace(at, Image)) != n * Sector)
+			return -1;
+		*what = *what * 31 + crc32(buf, n * Sector);
+	}
+	return 0;
+}
+
+/*
+ * Have the header of the frozen image's shadow tell of changes, where no mark
+ * keeps others away.
+ */
+static int
+watch(void)
+{
+	char other[PATH_MAX];
+
+	if(imagemarked(other, sizeof other) != Marknone)
+		return 0;
+	return fingerprint(&changed, &places) < 0 || writeheader(Sfrozen) < 0 || disksync(Shadow) < 0 ? -1 : 0;
+}
+
+/*
+ * Has the image been changed since?
+ */
+static int
+tampered(uchar *h)
+{
+	uvlong when;
+	uint what;
+
+	changed = get8(h + Hchanged);
+	places = get4(h + Hplaces);
+	if(get4(h + Hstate) != Sfrozen || (changed == 0 && places == 0))
+		return 0;
+	return fingerprint(&when, &what) < 0 || when != changed || what != places;
+}
+
+/*
  * Have a shadow in all but name, before writes are stopped.  The image is
  * synced here as well, so that what is left to be synced then is little.
  */
 static void
 prepare(Op *o)
 {
+	changed = places = 0;
 	if(syncimage(o) < 0)
 		return;
 	if(shadowmake(freezesize()) < 0)
@@ -802,7 +867,7 @@ commit(Op *o)
 		return;
 	}
 	if(syncimage(o) == 0){
-		if(shadowname() < 0)
+		if(watch() < 0 || shadowname() < 0)
 			failed(o, path, NULL);
 		else if(mark(o, Marklive) == 0)
 			return;
@@ -814,6 +879,7 @@ commit(Op *o)
 static void
 thaw(Op *o)
 {
+	changed = places = 0;
 	if(writeheader(Smerging) < 0)
 		failed(o, path, NULL);
 	else if(disksync(Shadow) < 0){
@@ -1313,6 +1379,8 @@ resume(uvlong size)
 	if(s == Smerged)
 		return imagemark(Markgone) != 0 || shadowremove() < 0 || imagemark(Marknone) != 0 ?
 			sentence("%s: can't be removed: %s", path, strerror(errno)) : NULL;
+	if(tampered(h))
+		return sentence("the image was changed after it was frozen, so that %s does not fit it: expected -f %s at each start", path, path);
 	if(newmap() < 0)
 		return sentence("%s: no memory for the map", path);
 	if(loadmap(memcmp(h + Hboot, boot, sizeof boot) != 0) < 0 || (!shared && writeheader(s) < 0))

@@ -1428,6 +1428,16 @@ shadowremove(void)
 	return r < 0 ? -1 : fsync(shadow.dir);
 }
 
+uvlong
+imagechanged(void)
+{
+	struct stat st;
+
+	if(files[Image].isdev || fstat(files[Image].fd, &st) < 0)
+		return 0;
+	return (uvlong)st.st_mtim.tv_sec * 1000000000 + (uvlong)st.st_mtim.tv_nsec;
+}
+
 int
 imagemark(int mark)
 {

@@ -334,6 +334,28 @@ unmarked() {
 	img=${was% *} shadow=${was#* }
 }
 
+# A device bears no mark; what somebody without -f changed on it is noticed.
+changed() {
+	truncate -s 8M "$TMP/device"
+	loop=$(losetup -f --show "$TMP/device")
+	undo "losetup -d $loop"
+	was=$img
+	img=$loop
+	random "$TMP/data" 64
+	serve
+	freeze
+	ok "a frozen device is written to" write 0 "$TMP/data"
+	stop_target
+	ok "it is served again" serve
+	stop_target
+	start_target 9 0 t0 "$img"
+	write 8 "$TMP/data"
+	stop_target
+	ok "served without -f and written to, it is refused with the old shadow" start_refused 'the image was changed' -f "$shadow" 9 0 t0 "$img"
+	rm "$shadow"
+	img=$was
+}
+
 # Without -f.
 held() {
 	image 8192
@@ -399,6 +421,7 @@ restarts
 readme
 refusals
 unmarked
+changed
 held
 full
 done_testing

@@ -945,6 +945,7 @@ memdisk(uvlong size)
 	mem.window = 1;
 	mem.unstable = nwrites = ncovered = 0;
 	mem.room = UINT_MAX;
+	mem.changed = 0;
 	mem.badmark = mem.nomark = mem.noholes = mem.locked = 0;
 	mem.ident = 1;
 	mem.life = mem.worklife = mem.writeback = 0;
@@ -1822,6 +1823,12 @@ shadowremove(void)
 	point();
 	drive->stablename = drive->name;
 	return 0;
+}
+
+uvlong
+imagechanged(void)
+{
+	return mem.changed;
 }
 
 int

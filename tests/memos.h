@@ -64,6 +64,7 @@ struct Mem {
 	/* the shadow */
 	uint	room;		/* pages that it may take up */
 	int	nomark;		/* an image can't bear a mark */
+	uvlong	changed;	/* when the image was, as far as anyone says; 0: nobody does */
 	int	badmark;	/* imagemark finds no way to mark it now, with this errno */
 	int	noholes;	/* of its file system */
 	int	locked;		/* by somebody else */

@@ -347,6 +347,39 @@ nomark(void)
 	return freezestate() != Ffrozen;
 }
 
+/* An image that bears no mark, and was changed behind the shadow's back. */
+static int
+tampered(int device)
+{
+	char *e;
+
+	if(!begin())
+		return 1;
+	mem.nomark = 1;
+	mem.changed = device ? 0 : 12345;
+	if(buffreeze(1) != NULL)
+		return 2;
+	steady();
+	if(transfer(Owrite, 10, 4, 0x62) != 0 || bufshadow(path, 0, 0) != NULL || freezestate() != Ffrozen)
+		return 3;
+	if(device)
+		mem.image[First * Sector + 1080] ^= 1;
+	else
+		mem.changed++;
+	e = bufshadow(path, 0, 0);
+	if(e == NULL || strstr(e, "the image was changed") == NULL)
+		return 4;
+	mem.changed = device ? 0 : 12345;
+	mem.image[First * Sector + 1080] ^= (uchar)device;
+	if(bufshadow(path, 0, 0) != NULL || buffreeze(0) != NULL)
+		return 5;
+	steady();
+	return !whole();
+}
+
+static int	tamperedfile(void) { return tampered(0); }
+static int	tampereddevice(void) { return tampered(1); }
+
 /* Without a shadow. */
 static int
 heldback(void)
@@ -836,6 +869,8 @@ freezetests(void)
 	test(apart(unremovable) == 0, "a shadow of no use that can't be removed is refused, and removed later");
 	test(apart(noholes) == 0, "a shadow without holes is refused");
 	test(apart(nomark) == 0, "a freeze of an image that can't be marked is refused");
+	test(apart(tamperedfile) == 0, "an image without a mark that was changed while frozen is not served");
+	test(apart(tampereddevice) == 0, "nor is a device");
 	test(apart(heldback) == 0, "without a shadow writes are left unanswered");
 	test(apart(unheld) == 0, "but not when the image can't be synced");
 	test(apart(sentences) == 0, "what can't be done in a state is refused");
