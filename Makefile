@@ -23,14 +23,15 @@ WARN	= -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototy
 CSTD	= -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
 DEFS	=
 SAN	=
-# What the sanitizers do is more than the sandbox lets through.
-SANDBOX	= $(if $(SAN),0,1)
+# What the sanitizers do is more than the sandbox lets through.  Without a
+# word here config.h decides.
+SANDBOX	= $(if $(SAN),0)
 SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 CFLAGS	= $(OPT)
 # musl-gcc looks for headers in musl's own directory only; the kernel's are
 # found behind them.
 KERNELINC = $(if $(findstring musl-gcc,$(CC)),-idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -dumpmachine))
-ALLCFLAGS = $(CSTD) $(WARN) $(CFLAGS) $(SANFLAGS) -DSANDBOX=$(SANDBOX) $(DEFS) $(INC) -I. $(KERNELINC) -MMD -MP
+ALLCFLAGS = $(CSTD) $(WARN) $(CFLAGS) $(SANFLAGS) $(if $(SANDBOX),-DSANDBOX=$(SANDBOX)) $(DEFS) $(INC) -I. $(KERNELINC) -MMD -MP
 LDFLAGS	= -pthread
 prefix	= /usr/local
 sbindir	= $(prefix)/sbin
@@ -60,8 +61,10 @@ WIREPROGS = aoeio wire badnet
 
 all: $(if $(filter obj,$(B)),aoede,$(B)/aoede)
 
+# It may be running.
 aoede: obj/aoede
-	cp obj/aoede aoede
+	cp obj/aoede obj/aoede.new
+	mv -f obj/aoede.new aoede
 
 $(B)/aoede: $(OBJ)
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) $(LDLAYER) -o $@ $(OBJ)

@@ -142,6 +142,7 @@ struct Req {
 	Twin	twin;
 	int	crc;		/* the answer carries one */
 	int	slow;		/* it is one of its initiator's Host.reads */
+	int	active;		/* it is between its frame and the end of its command */
 	uchar	*reply;		/* the answer's place in the ring, once it has one */
 };
 
@@ -604,6 +605,7 @@ atadone(Ata *a)
 	Req *r = (Req*)a;
 	Nic *n = r->nic;
 
+	r->active = 0;
 	if(a->aoeerror == Ereserved)
 		barred(n, r->head);
 	if(a->aoeerror == Unanswered || ((n->late == NULL || r->reply != NULL) && reply(r))){
@@ -626,6 +628,7 @@ settwin(Twin *t, uchar *f)
 	/* Sector count, command and LBA, as they stand there. */
 	memcpy(&t->what, f + Ocount, sizeof t->what);
 	memcpy(&t->tag, f + Otag, sizeof t->tag);
+	t->feature = f[Ofeature];
 }
 
 /*
@@ -770,6 +773,7 @@ atareq(Nic *n, uchar *f, uint len)
 		h->reads++;
 	}
 	++*shareof(r->twin.who);
+	r->active = 1;
 	stats.requests++;
 	if(++stats.under > stats.most)
 		stats.most = stats.under;
@@ -953,6 +957,54 @@ sendwaiting(Nic *n)
 		n->late = r->next;
 		endreq(r);
 	}
+}
+
+/*
+ * Ask whether the target is here already, by another MAC than ours.
+ */
+static void
+askforothers(Nic *n)
+{
+	uchar *f = room(n);
+
+	memset(f, 0, Framemin);
+	memcpy(f + Odst, broadcast, sizeof broadcast);
+	memcpy(f + Osrc, n->ea.a, sizeof(Ea));
+	put16(f + Otype, Aoetype);
+	f[Overflag] = Aoever << 4;
+	put16(f + Omajor, (uint)conf.shelf);
+	f[Ominor] = (uchar)conf.slot;
+	f[Ocmd] = Cconfig;
+	f[Occmd] = Aoever << 4 | Cread;
+	answer(n, f, Framemin);
+	nickick(n);
+}
+
+/*
+ * An answer or advertisement for our shelf and slot has come from somebody
+ * else: whoever takes both for one disk will destroy what is on them.  It may
+ * be meant, so it is said and no more.
+ */
+static void
+another(Nic *n, uchar *f)
+{
+	enum { Again_s = 60 };
+	static People others;
+	static Few few = { .period = Again_s };
+	uchar *a = f + Osrc;
+	Nic *own;
+
+	for(own = nics; own < nics + conf.nnic; own++)
+		if(memcmp(own->ea.a, a, sizeof(Ea)) == 0)
+			return;
+	if(!meet(&others, macof(a))){
+		if(wall - others.first[others.last] < Again_s)
+			return;
+		others.first[others.last] = wall;
+	}
+	if(maysay(&few, "answers of others for this address"))
+		warnx("%s: e%d.%d is served by %02x:%02x:%02x:%02x:%02x:%02x, too: if that is another disk, both will be destroyed",
+			n->name, conf.shelf, conf.slot, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 /* Command 2: MAC mask list (wire.md 4). */
@@ -1336,6 +1388,16 @@ extend(Nic *n, uchar *f, uint len)
 }
 
 /*
+ * Does this tell of a target of our address?
+ */
+static int
+rival(uchar *f, uint len)
+{
+	return len >= Oarg && get16(f + Otype) == Aoetype && f[Overflag] & Fresp && f[Ocmd] == Cconfig && !(f[Osrc] & 1)
+		&& get16(f + Omajor) == (uint)conf.shelf && f[Ominor] == conf.slot;
+}
+
+/*
  * Is this frame for us, and from someone we serve?  A sender can't be a
  * group, and can't be ourselves.
  */
@@ -1364,6 +1426,8 @@ ours(Nic *n, uchar *f, uint len)
 void
 frame(Nic *n, uchar *f, uint len)
 {
+	if(rival(f, len))
+		another(n, f);
 	if(!ours(n, f, len))
 		return;
 	stats.frames++;
@@ -1380,7 +1444,9 @@ frame(Nic *n, uchar *f, uint len)
 			coalesced(n, f, len);
 		break;
 	case Cconfig:
-		if(len >= Oconf)
+		if(len == Oarg)
+			configreply(n, f, Cread, Eok);
+		else if(len >= Oconf)
 			config(n, f, len);
 		break;
 	case Cmask:
@@ -1561,6 +1627,8 @@ getmasks(Conf *c, char *list)
 		end = getmac(s, &c->mask[c->nmask]);
 		if(end == NULL || (*end != ',' && *end != 0))
 			return complaint("-m '%.*s': expected a MAC address like 00:11:22:33:44:55 or 001122334455", (int)strcspn(s, ","), s);
+		if(c->mask[c->nmask].a[0] & 1)
+			return complaint("-m '%.*s': expected the MAC address of one host, not of a group", (int)(end - s), s);
 		c->nmask++;
 		if(*end == 0)
 			return NULL;
@@ -1860,6 +1928,27 @@ statename(void)
 	return "freezing";
 }
 
+/*
+ * Tell the service manager, when there is news.  It must hear that we serve.
+ */
+static void
+tellmanager(void)
+{
+	static const char *said = "";
+	static uint saidmerged;
+	const char *now = statename();
+	uint merged = freezestate() == Fmerging ? freezemerged() : 0;
+
+	if(now == said && merged == saidmerged)
+		return;
+	if(freezestate() == Fmerging)
+		notify("%sSTATUS=e%d.%d: %s, %u per cent", said[0] == 0 ? "READY=1\n" : "", conf.shelf, conf.slot, now, merged);
+	else
+		notify("%sSTATUS=e%d.%d: %s", said[0] == 0 ? "READY=1\n" : "", conf.shelf, conf.slot, now);
+	said = now;
+	saidmerged = merged;
+}
+
 static void
 infocounters(char *p)
 {
@@ -2044,6 +2133,19 @@ tell(Nic *n)
 }
 
 /*
+ * A port of a bridge receives nothing itself.
+ */
+static void
+lookforbridge(Nic *n)
+{
+	char *bridge = nicbridge(n);
+
+	if(bridge != NULL && !n->bridged)
+		warnx("%s: a port of the bridge %s, which takes what comes in: serve on %s instead", n->name, bridge, bridge);
+	n->bridged = bridge != NULL;
+}
+
+/*
  * See what has become of the interfaces.
  */
 static void
@@ -2052,19 +2154,22 @@ checknics(void)
 	Nic *n;
 
 	again = 0;
-	for(n = nics; n < nics + conf.nnic; n++)
+	for(n = nics; n < nics + conf.nnic; n++){
+		lookforbridge(n);
 		switch(niccheck(n)){
 		case Nicdown:
 			warnx("%s: down; waiting for its return", n->name);
 			break;
 		case Nicup:
 			tell(n);
+			askforothers(n);
 			advertise(n);
 			break;
 		case Nicagain:
 			again = 1;
 			break;
 		}
+	}
 }
 
 /*
@@ -2263,12 +2368,36 @@ sooner(int a, int b)
 }
 
 /*
+ * Advertise again, if it is time.  Returns how many milliseconds it isn't, or
+ * -1.
+ */
+static int
+advertiseagain(void)
+{
+	const uvlong period = (uvlong)ADVERTISE_S * 1000000;
+	static uvlong due;
+	uvlong now = microseconds();
+	Nic *n;
+
+	if(period == 0)
+		return -1;
+	if(due == 0)
+		due = now + period;
+	if(now >= due){
+		due = now + period;
+		for(n = nics; n < nics + conf.nnic; n++)
+			advertise(n);
+	}
+	return (int)((due - now) / 1000) + 1;
+}
+
+/*
  * How long poll may wait, in milliseconds.
  */
 static int
 patience(int unsent)
 {
-	int ms = sooner(sooner(bufwait(), savewait()), infowait());
+	int ms = sooner(sooner(bufwait(), savewait()), sooner(infowait(), advertiseagain()));
 
 	if(left)
 		return 0;
@@ -2290,12 +2419,13 @@ static int
 turns(void)
 {
 	enum { Awake_us = 10000 };
+	const uvlong spin = SPIN_US;
 	uvlong t, start, last;
 	int unsent;
 
 	busy = 0;
 	unsent = turn();
-	if(!busy || SPIN_US == 0)
+	if(!busy || spin == 0)
 		return unsent;
 	start = last = microseconds();
 	do{
@@ -2304,7 +2434,7 @@ turns(void)
 		t = microseconds();
 		if(busy)
 			last = t;
-	}while(t - last < SPIN_US && t - start < Awake_us);
+	}while(t - last < spin && t - start < Awake_us);
 	return unsent;
 }
 
@@ -2322,7 +2452,7 @@ serve(void)
 	pfd[Psignal] = (struct pollfd){ .fd = sigpipe[0], .events = POLLIN };
 	pfd[Plink] = (struct pollfd){ .fd = linkfd, .events = POLLIN };
 	pfd[Pengine] = (struct pollfd){ .fd = enginefd, .events = POLLIN };
-	while(!gotterm){
+	while(!gotterm && !diskgone()){
 		for(i = 0; i < conf.nnic; i++){
 			pfd[Pnic + i].fd = nicpoll(&nics[i], &pfd[Pnic + i].events);
 			if(nics[i].nnotes > Notes / 2)
@@ -2349,6 +2479,7 @@ serve(void)
 		if(again || linkfd < 0)
 			checknics();
 		unsent = turns();
+		tellmanager();
 	}
 	free(pfd);
 }
@@ -2420,6 +2551,25 @@ drain(void)
 }
 
 /*
+ * The device has gone.  Whoever waits for it is told at once, as he may have
+ * another.  Returns the exit status.
+ */
+static int
+abandon(void)
+{
+	Nic *n;
+	uint i;
+
+	warnx("%s: the device is gone%s", conf.file, conf.behind ? ": answered writes may be lost" : "");
+	for(i = 0; i < usedreqs; i++)
+		if(reqs[i].active)
+			ataabandon(&reqs[i].ata);
+	for(n = nics; n < nics + conf.nnic; n++)
+		nickick(n);
+	return 1;
+}
+
+/*
  * Answer what has come already, and put everything on stable storage.
  * Returns the exit status.
  */
@@ -2439,8 +2589,6 @@ finish(void)
 	if(savenow() < 0)
 		last.error = EIO;
 	drain();
-	if(conf.info != NULL)
-		inforemove();
 	return last.error != 0;
 }
 
@@ -2466,6 +2614,7 @@ main(int argc, char **argv)
 {
 	Conf c;
 	char *e;
+	int status;
 
 	freshstart();
 	e = getconf(&c, argc, argv);
@@ -2500,6 +2649,7 @@ main(int argc, char **argv)
 	linkfd = linkopen();
 	if(conf.info != NULL && (e = infoopen(conf.info)) != NULL)
 		errx(1, "%s", e);
+	notifyopen();
 	if(engineopen(&enginefd) < 0)
 		err(1, "can't open an engine for the disk");
 	disarm();
@@ -2509,6 +2659,10 @@ main(int argc, char **argv)
 	checknics();
 	sandbox();
 	announce();
+	tellmanager();
 	serve();
-	return finish();
+	notify("STOPPING=1\nSTATUS=e%d.%d: ending", conf.shelf, conf.slot);
+	status = diskgone() ? abandon() : finish();
+	inforemove();
+	return status;
 }

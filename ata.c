@@ -181,6 +181,13 @@ bad(Ata *a, uint status, uint error)
 	a->done(a);
 }
 
+void
+ataabandon(Ata *a)
+{
+	a->nreply = 0;
+	bad(a, Sdf, Eabrt);
+}
+
 /*
  * Not the device failing, but the AoE frame refused.
  */
@@ -332,7 +339,11 @@ setfeatures(Ata *a)
 	switch(a->feature){
 	case Wcacheon:
 		/* With -s there is none to be switched on. */
-		drive.wcache = !drive.sync;
+		if(drive.sync){
+			bad(a, 0, Eabrt);
+			return;
+		}
+		drive.wcache = 1;
 		break;
 	case Wcacheoff:
 		drive.wcache = 0;

@@ -206,27 +206,16 @@ nanoseconds(void)
 
 /*
  * Say that the disk failed a request, but not more often than anyone can
- * read.
+ * read.  Whose device has gone hears that instead.
  */
 static void
 complain(const char *what, uvlong lba, int error)
 {
-	static uvlong second;
-	static uint said, unsaid;
+	static Few few = { .period = 1 };
 
 	stats.errors++;
-	if(now / 1000 != second){
-		if(unsaid > 0)
-			warnx("%u more errors of the disk", unsaid);
-		second = now / 1000;
-		said = unsaid = 0;
-	}
-	if(said >= LOG_RATE){
-		unsaid++;
-		return;
-	}
-	said++;
-	warnx("%s at LBA %llu: %s", what, lba, strerror(error));
+	if(!diskgone() && maysay(&few, "errors of the disk"))
+		warnx("%s at LBA %llu: %s", what, lba, strerror(error));
 }
 
 /* Lists. */

@@ -53,6 +53,7 @@ _Static_assert(RX_FACTOR >= 1, "the receive ring must hold the buffer count");
 _Static_assert(TURN_FRAMES >= 1 && TURN_FRAMES <= 1024, "TURN_FRAMES must be sensible");
 _Static_assert(CROWD >= 1 && CROWD <= 32768, "CROWD must be sensible");
 _Static_assert(INITIATORS >= 1 && INITIATORS <= 65536, "INITIATORS must be sensible");
+_Static_assert(ADVERTISE_S >= 0 && ADVERTISE_S <= 86400, "see tuneup.h");
 _Static_assert(SPIN_US >= 0 && ENGINE_THREADS >= 1 && RESIDENT_MS >= 1 && SLOW_MS >= 1 && POOL_MIB >= 1 && FLUSH_MS >= 1 && STATE_MS >= 1 && HARDEN_MS >= 1, "see tuneup.h");
 _Static_assert(TX_SLOTS >= 2 * TURN_FRAMES, "a turn's replies fit beside those on their way");
 _Static_assert(MAX_MTU >= Minmtu && MAX_MTU <= 65535, "MAX_MTU must carry a sector");

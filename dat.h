@@ -102,9 +102,13 @@ struct Conf {
 	int	version;	/* -V */
 };
 
+enum {
+	Nicname	= 128,		/* bytes of an interface's name, with a 0 at its end */
+};
+
 /* A network interface. */
 struct Nic {
-	char	name[16];
+	char	name[Nicname];
 	Ea	ea;
 	int	mtu;		/* bytes, at most MAX_MTU */
 	int	up;		/* can send and receive now, frames of Minmtu at least */
@@ -117,6 +121,7 @@ struct Nic {
 	uint	nnotes;
 	int	untold;		/* and how many MACs are yet to hear the advertisement */
 	uvlong	moved;		/* when one of them last got a slot, in microseconds */
+	int	bridged;	/* aoe.c's: have said that it is a port of a bridge */
 	Port	*port;		/* linux.c or freebsd.c only */
 };
 
@@ -273,6 +278,7 @@ struct Twin {
 	uvlong	who;		/* the initiator */
 	uvlong	what;		/* command, LBA and count */
 	uint	tag;
+	uint	feature;
 
 	Twin	*next;		/* tags.c only */
 };

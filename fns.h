@@ -59,6 +59,12 @@ void	atainit(char *serial, int readonly, int sync);
 void	ata(Ata *a);
 
 /*
+ * The device has gone: have the command fail now.  Nothing else must come
+ * of it.
+ */
+void	ataabandon(Ata *a);
+
+/*
  * Does a command bring data to the initiator from sectors of the disk
  * (Oread), or from the initiator (Owrite)?  r is the LBA that it names, and
  * the sectors of data.  Returns -1 when it does neither.
@@ -491,6 +497,13 @@ _Noreturn void	errx(int status, const char *fmt, ...) __attribute__((format(prin
 int	maysay(Few *f, const char *what);
 
 /*
+ * Tell the service manager that started us, if it wants to be told
+ * (sd_notify(3)).  Only READY may wait.  notifyopen comes before disarm.
+ */
+void	notifyopen(void);
+void	notify(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/*
  * Keep the info file there.  Returns NULL, or a sentence saying why not.
  * To be called once, before disarm.
  */
@@ -572,6 +585,9 @@ int	linkopen(void);
 /* Make the link descriptor unreadable again. */
 void	linkread(int fd);
 
+/* The bridge of which it is a port, so that nothing is received here, or NULL. */
+char	*nicbridge(Nic *n);
+
 /* How frames pass: packet (rings shared with the kernel), mmsg or bpf. */
 char	*nicrings(Nic *n);
 
@@ -643,6 +659,9 @@ int	diskcopy(uchar *to, int file, uvlong off, size_t len);
  * disk when the page isn't in memory.
  */
 int	diskstore(int file, uvlong off, const void *from, size_t len);
+
+/* Has the image's device gone?  Whatever is under way may never end. */
+int	diskgone(void);
 
 /* How often diskcopy has waited for the disk. */
 uvlong	diskstalls(void);
@@ -750,6 +769,9 @@ void	closefiles(void);
 
 /* A write to this pipe or terminal shall fail rather than wait. */
 void	lognowait(int fd);
+
+/* A socket to the service manager, or -1. */
+int	managersocket(void);
 
 /*
  * Open the directory of a file that may not be there, for use in the

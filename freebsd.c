@@ -119,17 +119,20 @@ sentence(const char *fmt, ...)
 }
 
 /*
- * Only frames for us: without a VLAN, a request, and for our shelf and slot
- * or every one.  What bpf held before is thrown away.
+ * Only frames for us: without a VLAN, and for our shelf and slot or every
+ * one; of answers those that tell of a target.  What bpf held before is
+ * thrown away.
  */
 static int
 setfilter(Port *p)
 {
 	struct bpf_insn code[] = {
 		BPF_STMT(BPF_LD|BPF_H|BPF_ABS, Otype),
-		BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, Aoetype, 0, 9),
+		BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, Aoetype, 0, 11),
 		BPF_STMT(BPF_LD|BPF_B|BPF_ABS, Overflag),
-		BPF_JUMP(BPF_JMP|BPF_JSET|BPF_K, Fresp, 7, 0),
+		BPF_JUMP(BPF_JMP|BPF_JSET|BPF_K, Fresp, 0, 2),
+		BPF_STMT(BPF_LD|BPF_B|BPF_ABS, Ocmd),
+		BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, Cconfig, 0, 7),
 		BPF_STMT(BPF_LD|BPF_H|BPF_ABS, Omajor),
 		BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, Allshelves, 1, 0),
 		BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, (uint)p->shelf, 0, 4),
@@ -280,7 +283,7 @@ follow(Nic *n, struct ifreq *ifr, int *fresh)
 		return 0;
 	p->attached = 0;
 	*fresh = 1;
-	snprintf(ifr->ifr_name, sizeof ifr->ifr_name, "%s", n->name);
+	snprintf(ifr->ifr_name, sizeof ifr->ifr_name, "%.*s", IFNAMSIZ - 1, n->name);
 	return attach(p, n->name);
 }
 
@@ -389,6 +392,8 @@ nicopen(Nic *n, int shelf, int slot, int bufcnt)
 	uint dlt;
 	Port *p;
 
+	if(strlen(n->name) >= IFNAMSIZ)
+		return sentence("%s: expected a network interface", n->name);
 	p = calloc(1, sizeof *p);
 	if(p == NULL)
 		return sentence("%s: %s", n->name, strerror(errno));
@@ -558,10 +563,24 @@ lognowait(int fd)
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
+int
+managersocket(void)
+{
+	return -1;		/* none here has one */
+}
+
 void
 closefiles(void)
 {
 	closefrom(3);
+}
+
+char*
+nicbridge(Nic *n)
+{
+	/* bpf sees a frame before a bridge can take it. */
+	(void)n;
+	return NULL;
 }
 
 char*
@@ -1184,6 +1203,14 @@ istransfer(Op *o)
 	return o->op == Oread || o->op == Owrite;
 }
 
+static atomic_int gone;		/* the device is */
+
+int
+diskgone(void)
+{
+	return atomic_load_explicit(&gone, memory_order_relaxed);
+}
+
 /*
  * What came of one attempt at an operation: the bytes it moved, or an
  * errno made negative.  Returns 1 when it has ended, 0 when what is left
@@ -1196,6 +1223,8 @@ settle(Op *o, long n)
 		return 0;
 	if(n < 0){
 		o->error = (int)-n;
+		if(o->file == Image && (n == -ENXIO || n == -ENODEV))
+			atomic_store(&gone, 1);
 		return 1;
 	}
 	if(!istransfer(o))

@@ -54,6 +54,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <linux/aio_abi.h>
@@ -103,6 +104,14 @@ struct Port {
 	int	queued;		/* something was queued since the last kick */
 	int	full;		/* since the last nicpoll, nicroom has had no slot to give */
 };
+
+enum {
+	/* rtnetlink(7), which not every system's headers have */
+	Altname		= 53,		/* IFLA_ALT_IFNAME */
+	Slavekind	= 4,		/* IFLA_INFO_SLAVE_KIND */
+	Skipstats	= 8,		/* RTEXT_FILTER_SKIP_STATS */
+};
+static int linkasker = -1;	/* a socket to ask about interfaces by */
 
 /* Directories in which files are made and removed in the sandbox, too. */
 enum {
@@ -174,22 +183,25 @@ setint(int fd, int level, int option, int value)
 }
 
 /*
- * Only frames for us: to this host or to all, without a VLAN, a request,
- * and for our shelf and slot or every one.  Offsets below zero ask the
- * kernel for what it knows of a frame (filter.rst).
+ * Only frames for us: to this host or to all, without a VLAN, and for our
+ * shelf and slot or every one; of answers those that tell of a target.
+ * Offsets below zero ask the kernel for what it knows of a frame
+ * (filter.rst).
  */
 static int
 setfilter(int fd, int shelf, int slot)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD|BPF_W|BPF_ABS, (uint)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
-		BPF_JUMP(BPF_JMP|BPF_JGT|BPF_K, PACKET_BROADCAST, 13, 0),
+		BPF_JUMP(BPF_JMP|BPF_JGT|BPF_K, PACKET_BROADCAST, 15, 0),
 		BPF_STMT(BPF_LD|BPF_W|BPF_ABS, (uint)(SKF_AD_OFF + SKF_AD_VLAN_TAG)),
-		BPF_JUMP(BPF_JMP|BPF_JSET|BPF_K, 0xfff, 11, 0),
+		BPF_JUMP(BPF_JMP|BPF_JSET|BPF_K, 0xfff, 13, 0),
 		BPF_STMT(BPF_LD|BPF_H|BPF_ABS, Otype),
-		BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, Aoetype, 0, 9),
+		BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, Aoetype, 0, 11),
 		BPF_STMT(BPF_LD|BPF_B|BPF_ABS, Overflag),
-		BPF_JUMP(BPF_JMP|BPF_JSET|BPF_K, Fresp, 7, 0),
+		BPF_JUMP(BPF_JMP|BPF_JSET|BPF_K, Fresp, 0, 2),
+		BPF_STMT(BPF_LD|BPF_B|BPF_ABS, Ocmd),
+		BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, Cconfig, 0, 7),
 		BPF_STMT(BPF_LD|BPF_H|BPF_ABS, Omajor),
 		BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, Allshelves, 1, 0),
 		BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, (uint)shelf, 0, 4),
@@ -483,6 +495,76 @@ ifquery(Port *p, struct ifreq *ifr, const char *name, unsigned long what)
 }
 
 /*
+ * Ask the kernel for an interface, by its index, or by any name it has, which
+ * may be longer than what the other calls take (rtnetlink(7)).  It answers
+ * at once.  Returns the answer, or NULL.
+ */
+static struct nlmsghdr*
+asklink(int index, const char *name)
+{
+	static struct {
+		struct nlmsghdr h;
+		struct ifinfomsg i;
+		char	attr[RTA_SPACE(Nicname) + RTA_SPACE(sizeof(uint32_t))];
+	} ask;
+	static _Alignas(struct nlmsghdr) char got[32 * 1024];
+	struct nlmsghdr *h = (struct nlmsghdr*)(void*)got;
+	struct rtattr *a = (struct rtattr*)(void*)ask.attr;
+	uint32_t filter = Skipstats;
+	ssize_t n;
+
+	memset(&ask, 0, sizeof ask);
+	ask.i.ifi_index = index;
+	*a = (struct rtattr){ .rta_type = IFLA_EXT_MASK, .rta_len = RTA_LENGTH(sizeof filter) };
+	memcpy(RTA_DATA(a), &filter, sizeof filter);
+	ask.h = (struct nlmsghdr){ .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST, .nlmsg_len = NLMSG_LENGTH(sizeof ask.i) + RTA_SPACE(sizeof filter) };
+	if(name != NULL){
+		a = (struct rtattr*)(void*)(ask.attr + RTA_SPACE(sizeof filter));
+		*a = (struct rtattr){ .rta_type = Altname, .rta_len = (ushort)RTA_LENGTH(strlen(name) + 1) };
+		memcpy(RTA_DATA(a), name, strlen(name) + 1);
+		ask.h.nlmsg_len += (uint)RTA_SPACE(strlen(name) + 1);
+	}
+	if(linkasker < 0)
+		linkasker = socket(AF_NETLINK, SOCK_RAW|SOCK_CLOEXEC|SOCK_NONBLOCK, NETLINK_ROUTE);
+	if(send(linkasker, &ask, ask.h.nlmsg_len, MSG_DONTWAIT) < 0)
+		return NULL;
+	n = recv(linkasker, got, sizeof got, MSG_DONTWAIT);
+	return n >= (ssize_t)NLMSG_LENGTH(sizeof ask.i) && h->nlmsg_type == RTM_NEWLINK && (ssize_t)h->nlmsg_len <= n ? h : NULL;
+}
+
+/*
+ * An attribute of those from a on, n bytes of them, or NULL.
+ */
+static struct rtattr*
+attribute(struct rtattr *a, int n, int type)
+{
+	int step;
+
+	for(; n >= (int)sizeof *a && a->rta_len >= sizeof *a && a->rta_len <= n; n -= step){
+		if((a->rta_type & NLA_TYPE_MASK) == type)
+			return a;
+		step = (int)RTA_ALIGN(a->rta_len);
+		a = (struct rtattr*)(void*)((char*)a + step);
+	}
+	return NULL;
+}
+
+/*
+ * The index of the interface that has this name, or 0.
+ */
+static int
+findlink(Port *p, const char *name)
+{
+	struct ifreq ifr;
+	struct nlmsghdr *h;
+
+	if(strlen(name) < IFNAMSIZ)
+		return ifquery(p, &ifr, name, SIOCGIFINDEX) < 0 ? 0 : ifr.ifr_ifindex;
+	h = asklink(0, name);
+	return h != NULL ? ((struct ifinfomsg*)NLMSG_DATA(h))->ifi_index : 0;
+}
+
+/*
  * The index of the interface that the port listens on, or nothing above 0:
  * none as yet, or one that is gone for good, even when another has its
  * index now.
@@ -526,9 +608,10 @@ follow(Nic *n, char *name, size_t size)
 		snprintf(name, size, "%s", ifr.ifr_name);
 		return ifr.ifr_ifindex;
 	}
-	snprintf(name, size, "%s", n->name);
-	if(ifquery(p, &ifr, n->name, SIOCGIFINDEX) < 0)
+	ifr.ifr_ifindex = findlink(p, n->name);
+	if(ifr.ifr_ifindex == 0 || control(p->fd, SIOCGIFNAME, &ifr) < 0)
 		return 0;
+	snprintf(name, size, "%s", ifr.ifr_name);
 	return ifr.ifr_ifindex;
 }
 
@@ -576,9 +659,21 @@ niccheck(Nic *n)
 	return same ? Nicsame : Nicup;
 }
 
+/*
+ * Have a limit of the socket's raised, or else, without CAP_NET_ADMIN, as far
+ * as the system lets anyone raise it.
+ */
+static void
+setlimit(int fd, int force, int ask, int value)
+{
+	if(setint(fd, SOL_SOCKET, force, value) < 0)
+		setint(fd, SOL_SOCKET, ask, value);
+}
+
 char*
 nicopen(Nic *n, int shelf, int slot, int bufcnt)
 {
+	char name[IFNAMSIZ];
 	struct ifreq ifr;
 	Port *p;
 
@@ -592,8 +687,8 @@ nicopen(Nic *n, int shelf, int slot, int bufcnt)
 	p->fd = socket(AF_PACKET, SOCK_RAW|SOCK_CLOEXEC|SOCK_NONBLOCK, 0);
 	if(p->fd < 0)
 		return sentence("%s: can't open a raw socket: %s%s", n->name, strerror(errno), errno == EPERM ? " (root or CAP_NET_RAW is needed)" : "");
-	if(ifquery(p, &ifr, n->name, SIOCGIFHWADDR) < 0)
-		return sentence("%s: %s: expected a network interface", n->name, strerror(errno));
+	if(follow(n, name, sizeof name) == 0 || ifquery(p, &ifr, name, SIOCGIFHWADDR) < 0)
+		return sentence("%s: %s: expected a network interface", n->name, strerror(ENODEV));
 	if(ifr.ifr_hwaddr.sa_family != ARPHRD_ETHER)
 		return sentence("%s: not an Ethernet interface", n->name);
 	if(setfilter(p->fd, shelf, slot) < 0)
@@ -603,8 +698,8 @@ nicopen(Nic *n, int shelf, int slot, int bufcnt)
 	 * what is received without rings against the other.  They are for the
 	 * largest MTU, as we may not change them later.
 	 */
-	setint(p->fd, SOL_SOCKET, SO_SNDBUFFORCE, TX_SLOTS * Slotmax);
-	setint(p->fd, SOL_SOCKET, SO_RCVBUFFORCE, p->nrx < INT_MAX / 2 / Slotmax ? (int)p->nrx * Slotmax : INT_MAX / 2);
+	setlimit(p->fd, SO_SNDBUFFORCE, SO_SNDBUF, TX_SLOTS * Slotmax);
+	setlimit(p->fd, SO_RCVBUFFORCE, SO_RCVBUF, p->nrx < INT_MAX / 2 / Slotmax ? (int)p->nrx * Slotmax : INT_MAX / 2);
 	p->canshare = PACKET_RINGS;
 	if(PACKET_RINGS && setrings(p->fd) < 0){
 		warnx("%s: no packet rings (%s): using recvmmsg and sendmmsg", n->name, strerror(errno));
@@ -742,6 +837,27 @@ lognowait(int std)
 	close(fd);
 }
 
+int
+managersocket(void)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	size_t len = path != NULL ? strlen(path) : 0;
+	int fd;
+
+	if(len == 0 || len >= sizeof sa.sun_path || (path[0] != '/' && path[0] != '@'))
+		return -1;
+	memcpy(sa.sun_path, path, len);
+	if(path[0] == '@')
+		sa.sun_path[0] = 0;	/* a name, and no file */
+	fd = socket(AF_UNIX, SOCK_DGRAM|SOCK_CLOEXEC, 0);
+	if(fd >= 0 && connect(fd, (struct sockaddr*)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) == 0)
+		return fd;
+	warn("can't tell the service manager, at %s", path);
+	close(fd);
+	return -1;
+}
+
 void
 closefiles(void)
 {
@@ -753,6 +869,29 @@ closefiles(void)
 	getrlimit(RLIMIT_NOFILE, &most);
 	for(fd = 3; fd < most.rlim_cur && fd < 1 << 20; fd++)
 		close((int)fd);
+}
+
+char*
+nicbridge(Nic *n)
+{
+	static struct ifreq ifr;
+	struct rtattr *a, *info, *kind;
+	struct nlmsghdr *h = asklink(bound(n->port), NULL);
+	int len;
+
+	if(h == NULL)
+		return NULL;
+	len = (int)IFLA_PAYLOAD(h);
+	a = IFLA_RTA(NLMSG_DATA(h));
+	info = attribute(a, len, IFLA_LINKINFO);
+	if(info == NULL || (kind = attribute(RTA_DATA(info), (int)RTA_PAYLOAD(info), Slavekind)) == NULL)
+		return NULL;
+	a = attribute(a, len, IFLA_MASTER);
+	if(a == NULL || RTA_PAYLOAD(kind) < sizeof "bridge" || strcmp(RTA_DATA(kind), "bridge") != 0)
+		return NULL;
+	memset(&ifr, 0, sizeof ifr);
+	memcpy(&ifr.ifr_ifindex, RTA_DATA(a), sizeof ifr.ifr_ifindex);
+	return control(n->port->fd, SIOCGIFNAME, &ifr) < 0 ? NULL : ifr.ifr_name;
 }
 
 char*
@@ -1812,6 +1951,7 @@ static struct {
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .todotail = &pool.todo };
 
 static aio_context_t aio;
+static atomic_int gone;		/* the device is */
 
 /*
  * Take n bytes off the front of the operation's vector.
@@ -1835,6 +1975,31 @@ istransfer(Op *o)
 }
 
 /*
+ * An operation has failed: because the device has gone?  Then some drivers
+ * say so, and others fail everything, and it has no size any more.
+ */
+static int
+failed(Op *o, int error)
+{
+	uint64_t size = 1;
+
+	o->error = error;
+	if(o->file != Image)
+		return 1;
+	if(files[Image].isdev && control(files[Image].fd, BLKGETSIZE64, &size) < 0)
+		error = errno;
+	if(error == ENODEV || error == ENXIO || size == 0)
+		atomic_store(&gone, 1);
+	return 1;
+}
+
+int
+diskgone(void)
+{
+	return atomic_load_explicit(&gone, memory_order_relaxed);
+}
+
+/*
  * What came of one attempt at an operation: the bytes it moved, or an
  * errno made negative.  Returns 1 when it has ended, 0 when what is left
  * must be tried again.
@@ -1848,16 +2013,12 @@ settle(Op *o, long n)
 		o->fd = files[o->file].cached;	/* some devices want memory aligned to more than a sector */
 		return 0;
 	}
-	if(n < 0){
-		o->error = (int)-n;
-		return 1;
-	}
+	if(n < 0)
+		return failed(o, (int)-n);
 	if(!istransfer(o))
 		return 1;
-	if(n == 0){
-		o->error = EIO;		/* the file has been cut short */
-		return 1;
-	}
+	if(n == 0)
+		return failed(o, EIO);		/* the file has been cut short */
 	advance(o, (size_t)n);
 	return o->niov == 0;
 }

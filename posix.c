@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,6 +34,7 @@ typedef struct Log	Log;
 enum {
 	Linemax		= 1024,		/* bytes of a message */
 	Maxsig		= 64,
+	Ready_ms	= 5000,		/* that the service manager may take to hear that we serve */
 
 	/* syslog(3)'s numbers, which the journal takes in front of a line */
 	Lerr		= 3,
@@ -225,6 +227,34 @@ maysay(Few *f, const char *what)
 		f->said = 0;
 	}
 	return f->said++ < LOG_RATE;
+}
+
+/* The service manager. */
+
+static int manager = -1;
+
+void
+notifyopen(void)
+{
+	manager = managersocket();
+}
+
+void
+notify(const char *fmt, ...)
+{
+	char buf[256];
+	struct pollfd p = { .fd = manager, .events = POLLOUT };
+	va_list ap;
+
+	if(manager < 0)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(buf, sizeof buf, fmt, ap);
+	va_end(ap);
+	/* Without READY we would be taken for dead; it has time. */
+	if(strncmp(buf, "READY", 5) == 0)
+		poll(&p, 1, Ready_ms);
+	send(manager, buf, strlen(buf), MSG_DONTWAIT|MSG_NOSIGNAL);
 }
 
 /* The info file. */

@@ -3,7 +3,7 @@
  * which requests are the same, and which of them have been seen.  There are
  * the twins of requests under way, those that came in lately, and the writes
  * of an initiator that are done.  What makes two requests the same is a Twin:
- * whose it is, its tag, and its command, LBA and count.
+ * whose it is, its tag, and its command, LBA, count and feature.
  *
  * 1. Nothing here takes longer the more is remembered.
  * 2. Tags say that a write was done only when tagsdone was told so, with
@@ -70,6 +70,7 @@ struct Saying {
 	uvlong	who;
 	uvlong	what;
 	uint	tag;
+	uint	feature;
 	uvlong	before;		/* the one before it in its chain */
 };
 
@@ -93,7 +94,7 @@ hash(const Twin *t)
 static int
 same(const Twin *a, const Twin *b)
 {
-	return a->tag == b->tag && a->what == b->what && a->who == b->who;
+	return a->tag == b->tag && a->what == b->what && a->who == b->who && a->feature == b->feature;
 }
 
 /* Requests under way. */
@@ -166,10 +167,10 @@ heard(Heard *h, const Twin *t)
 	/* What is older than n has been written over, and its chain with it. */
 	for(i = *chain; i > h->gone && i + h->n > h->last; i = s->before){
 		s = &h->said[i & (h->n - 1)];
-		if(s->tag == t->tag && s->what == t->what && s->who == t->who)
+		if(s->tag == t->tag && s->what == t->what && s->who == t->who && s->feature == t->feature)
 			return 1;
 	}
-	h->said[++h->last & (h->n - 1)] = (Saying){ t->who, t->what, t->tag, *chain };
+	h->said[++h->last & (h->n - 1)] = (Saying){ t->who, t->what, t->tag, t->feature, *chain };
 	*chain = h->last;
 	return 0;
 }

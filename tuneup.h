@@ -70,9 +70,20 @@
 #endif
 
 /*
- * Messages about failed disk transfers printed each second; those beyond
- * are counted, and the next message says how many they were.  A dying disk under an initiator
- * that tries again would fill the log otherwise.
+ * Seconds between two advertisements of the target to all initiators, on each
+ * interface; 0: only when something has changed.  An initiator that did not
+ * hear the first, as its switch was not forwarding yet, finds the disk by the
+ * next, and need not wait for its own query, which Linux sends once a minute.
+ */
+#ifndef ADVERTISE_S
+#define ADVERTISE_S 10
+#endif
+
+/*
+ * Messages about failed disk transfers printed each second, and about new
+ * initiators, refused ones, and targets of the same address each minute.
+ * Those beyond are counted, and the next message says how many they were.  A
+ * dying disk under an initiator that tries again would fill the log otherwise.
  */
 #ifndef LOG_RATE
 #define LOG_RATE 10

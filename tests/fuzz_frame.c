@@ -327,6 +327,13 @@ wrongcrc(Asked *a)
 	return (what == Xwrite || what == Xtrim) && a->len >= Odata + n * Sector + 4 && !goodcrc(f + 24, 12 + n * Sector);
 }
 
+/* A config read may end after its header. */
+static int
+bareread(Asked *a)
+{
+	return a->f[19] == Cconfig && a->len == Oarg;
+}
+
 /*
  * Is silence wrong?  With a mask list, or when a config string was asked
  * for, the oracle doesn't know.
@@ -345,7 +352,7 @@ mustanswer(Asked *a)
 	if(f[14] >> 4 != Aoever || f[19] > 3)
 		return 1;
 	if(a->len < least[f[19]])
-		return 0;
+		return bareread(a);
 	return f[19] != 1 || ((f[29] & 0xf) != 1 && (f[29] & 0xf) != 2);
 }
 
@@ -362,7 +369,7 @@ judge(Asked *a)
 	}
 	check(a->ours, "a frame that was not for us was answered");
 	check(a->crc != 1 || !wrongcrc(a), "a write with a wrong checksum was answered");
-	check(f[14] >> 4 != Aoever || f[19] > 3 || a->len >= least[f[19]], "a frame that was too short was answered");
+	check(f[14] >> 4 != Aoever || f[19] > 3 || a->len >= least[f[19]] || bareread(a), "a frame that was too short was answered");
 	check(a->alen <= (uint)(Etherhdr + a->mtu) && a->alen >= Framemin, "an answer is too short or too long");
 	check(memcmp(r, f + 6, 6) == 0 && memcmp(r + 6, nic.ea.a, 6) == 0 && get16(r + 12) == Aoetype, "an answer's Ethernet header is wrong");
 	check(r[14] == 0x18 || r[14] == 0x1c, "an answer's version or flags are wrong");

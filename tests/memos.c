@@ -620,6 +620,13 @@ nickick(Nic *n)
 }
 
 char*
+nicbridge(Nic *n)
+{
+	(void)n;
+	return NULL;
+}
+
+char*
 nicrings(Nic *n)
 {
 	(void)n;
@@ -685,6 +692,12 @@ void
 lognowait(int fd)
 {
 	(void)fd;
+}
+
+int
+managersocket(void)
+{
+	return -1;
 }
 
 void
@@ -1538,6 +1551,12 @@ diskstore(int file, uvlong off, const void *from, size_t len)
 		return -1;
 	checkwindow("diskstore", file, off, len);
 	return diskwrite(file, &iov, 1, off) == len ? 0 : -1;
+}
+
+int
+diskgone(void)
+{
+	return 0;
 }
 
 uvlong

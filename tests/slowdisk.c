@@ -12,6 +12,7 @@
  *	sync MS		a sync
  *	bad LBA N	N sectors that can be neither read nor written
  *	syncerror ERRNO	what comes of a sync
+ *	fail ERRNO	what comes of all
  *
  * Requests don't wait for each other: any number are under way at a time,
  * as in a disk with a deep queue or far away.  The file system is FUSE
@@ -55,6 +56,7 @@ struct Req {
 static struct {
 	int	read, write, sync;	/* milliseconds */
 	int	syncerror;
+	int	fail;
 	int	nbad;
 	uint64_t bad[Maxbad][2];	/* sectors: first, and first behind */
 } control;
@@ -94,6 +96,8 @@ readcontrol(void)
 			control.sync = (int)a;
 		else if(strcmp(word, "syncerror") == 0)
 			control.syncerror = (int)a;
+		else if(strcmp(word, "fail") == 0)
+			control.fail = (int)a;
 		else if(strcmp(word, "bad") == 0 && fscanf(f, "%llu", &b) == 1 && control.nbad < Maxbad){
 			control.bad[control.nbad][0] = a;
 			control.bad[control.nbad++][1] = a + b;
@@ -182,8 +186,8 @@ doread(const struct fuse_in_header *in, const struct fuse_read_in *a)
 {
 	ssize_t n;
 
-	if(isbad(a->offset, a->size)){
-		reply(in, EIO, NULL, 0);
+	if(control.fail != 0 || isbad(a->offset, a->size)){
+		reply(in, control.fail != 0 ? control.fail : EIO, NULL, 0);
 		return;
 	}
 	n = pread(disk, data, a->size < Most ? a->size : Most, (off_t)a->offset);
@@ -196,8 +200,8 @@ dowrite(const struct fuse_in_header *in, const struct fuse_write_in *a)
 	struct fuse_write_out out = { 0 };
 	ssize_t n;
 
-	if(isbad(a->offset, a->size)){
-		reply(in, EIO, NULL, 0);
+	if(control.fail != 0 || isbad(a->offset, a->size)){
+		reply(in, control.fail != 0 ? control.fail : EIO, NULL, 0);
 		return;
 	}
 	n = pwrite(disk, a + 1, a->size, (off_t)a->offset);
@@ -233,7 +237,7 @@ carryout(const struct fuse_in_header *in)
 		dowrite(in, a);
 		break;
 	case FUSE_FSYNC:
-		reply(in, control.syncerror, NULL, 0);
+		reply(in, control.fail != 0 ? control.fail : control.syncerror, NULL, 0);
 		break;
 	case FUSE_FLUSH:
 	case FUSE_RELEASE:

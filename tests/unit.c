@@ -276,7 +276,10 @@ badlines(void)
 		{ "-m 020000000001,x,020000000002 9 4 t0 f", "-m 'x'" },
 		{ "-m 02-00-00-00-00-01 9 4 t0 f", "-m '02-00-00-00-00-01'" },
 		{ "9 4 t0 t1 t0 f", "interface t0: expected each interface once" },
-		{ "9 4 interface0123456 f", "interface 'interface0123456'" },
+		{ "9 4 i0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456 f",
+			"expected a name of 1 to 127 characters" },
+		{ "-m 01:00:00:00:00:01 9 4 t0 f", "-m '01:00:00:00:00:01': expected the MAC address of one host" },
+		{ "-m 020000000001,ffffffffffff 9 4 t0 f", "-m 'ffffffffffff': expected the MAC address of one host" },
 	};
 	uint i;
 

@@ -513,7 +513,7 @@ features(void)
 	test(succeeds(0xef, 0x02, 0, 0) && identify(1, 0) && (idword(85) & 0x20) && writebatch(5) == 5 && mem.unstable > 0, "and on again");
 	target("-s", Bufsec, 1500);
 	test(writebatch(5) == 5 && mem.unstable == 0, "with -s every write is stable when it is answered");
-	test(succeeds(0xef, 0x02, 0, 0) && writebatch(5) == 5 && mem.unstable == 0 && identify(1, 0) && !(idword(85) & 0x20), "and the write cache can't be switched on");
+	test(failswith(0xef, 0x02, 0, 0, 4) && writebatch(5) == 5 && mem.unstable == 0 && identify(1, 0) && !(idword(85) & 0x20), "and the write cache can't be switched on");
 }
 
 static void

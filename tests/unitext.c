@@ -253,6 +253,12 @@ twins(void)
 		c += (uint)!heard(h, &a) + (uint)heard(h, &a);
 	}
 	test(c == 200, "with the ring empty none is, until it comes again");
+	a = t[0] = twin(9, 4999, 4);
+	a.feature = 1;
+	test(!heard(h, &a) && heard(h, &a), "one that differs in its feature is another");
+	test(tagsenter(&t[0]) && tagsenter(&a), "and is under way beside the first");
+	tagsleave(&a);
+	tagsleave(&t[0]);
 }
 
 /* Frames. */

@@ -78,6 +78,8 @@ runts(void)
 	for(good = 1, cmd = 0; cmd < 4 && shortest == 0 && good; cmd++){
 		drain();
 		for(n = 0; n < leastlen(cmd); n++){
+			if(cmd == Cconfig && n == Oarg)
+				continue;	/* a read of the config string may end there */
 			mkframe(&q, &net, t.mac, t.shelf, t.slot, cmd, net.tag++);
 			addzero(&q, Ethermin);
 			q.n = n;
@@ -110,6 +112,8 @@ truncated(const Frame *q, int error)
 	least = leastlen(q->b[Ocmd]);
 	drain();
 	for(cut = *q, n = shortest; n < least; n++){
+		if(q->b[Ocmd] == Cconfig && n == Oarg)
+			continue;
 		cut.n = n;
 		netsend(&net, &cut);
 	}

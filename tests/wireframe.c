@@ -872,6 +872,17 @@ listening(void)
 	fflush(stdout);
 }
 
+/* The next frame that is no question: it asks for others of its address. */
+static int
+heard(Frame *f, int ms)
+{
+	int got;
+
+	while((got = netrecv(&net, f, ms)) && f->n > Over && !(f->b[Over] & Fresp))
+		;
+	return got;
+}
+
 /* The target starts while we listen. */
 void
 advertgroup(void)
@@ -880,7 +891,7 @@ advertgroup(void)
 	int good;
 
 	listening();
-	good = netrecv(&net, &f, 10000) ? isadvert(&f, broadcast) : why("nothing comes");
+	good = heard(&f, 10000) ? isadvert(&f, broadcast) : why("nothing comes");
 	test(good, "the target advertises itself to all when it starts");
 	cfgframe(&q, Qread, NULL, 0);
 	test(configis(&q, 0, NULL, 0), "by the MAC it answers from");
@@ -897,7 +908,7 @@ unicastgroup(void)
 	listening();
 	memset(got, 0, sizeof got);
 	good = 1;
-	for(n = 0; good && netrecv(&net, &f, n < 2 ? 10000 : 300); n++){
+	for(n = 0; good && heard(&f, n < 2 ? 10000 : 300); n++){
 		for(i = 1; i < 3 && memcmp(f.b + Odst, macs[i], 6) != 0; i++)
 			;
 		good = i < 3 ? isadvert(&f, macs[i]) : why("an advertisement to %s", macstr(f.b + Odst));
