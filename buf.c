@@ -924,8 +924,10 @@ retry(Io *io, int alone, int error)
 	}else if(!alone)
 		startio(&io, 1);
 	else{
-		if(io->file == Shadow)
+		if(io->file == Shadow){
+			freezefilled(io->lba, io->nsec);
 			error = freezefull(error);
+		}
 		if(error != Unanswered)
 			complain("write error", io->lba, error);
 		if(poolsize() > 0)
@@ -1638,13 +1640,22 @@ took(uvlong start, uvlong end)
 }
 
 /*
+ * Is a sync under way that takes long?
+ */
+static int
+slowsync(void)
+{
+	return syncing && (syncslow || now - syncstart >= SLOW_MS);
+}
+
+/*
  * May a write wait in the system for one of the engine's operations?  They
  * lock the file, a sync only now and then.
  */
 static int
 locked(void)
 {
-	return changing > 0 || (syncing && (syncslow || now - syncstart >= SLOW_MS));
+	return changing > 0 || slowsync();
 }
 
 /*
@@ -1977,8 +1988,9 @@ noteio(Io *io)
 
 /*
  * Record what has been written since the last time, all of it together.
- * The map goes into the page cache, as writes do when there is no -d: here
- * and now, unless that may have to wait.
+ * The map goes into the page cache, also with -d, as it is for the time that
+ * the system runs: through a mapping where there is one, and otherwise as
+ * writes do when there is no -d, here and now unless that may have to wait.
  */
 static void
 record(void)
@@ -2000,13 +2012,17 @@ record(void)
 		news |= r > 0;
 	}
 	saveop = (Op){ .op = Owork, .work = savework, .done = saved };
+	t = nanoseconds();
+	if(news && now >= slowtill && !slowsync() && freezeunsaved() <= Manychunks && freezestore() == 0){
+		took(t, nanoseconds());
+		news = 0;
+	}
 	if(!news)
 		saved(&saveop);
 	else if(disk.direct || now < slowtill || locked() || freezeunsaved() > Manychunks){
 		saving = 1;
 		enginestart(&saveop);
 	}else{
-		t = nanoseconds();
 		savework(&saveop);
 		took(t, nanoseconds());
 		saved(&saveop);

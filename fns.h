@@ -387,12 +387,21 @@ int	freezenote(uvlong lba, uint n, int file);
 /* The same, of sectors that were trimmed. */
 int	freezenotetrim(uvlong lba, uint n, int file);
 
+/* These sectors are no holes, as a write of them to the shadow may have been done in part. */
+void	freezefilled(uvlong lba, uvlong n);
+
 /* Pieces of the map, of what was noted, that have still to be saved. */
 int	freezeunsaved(void);
 
 /*
- * Save what was noted, for whoever comes after our death.  May wait for the
- * disk, if seldom.  Returns -1 with errno.
+ * Save what was noted, for whoever comes after our death, as far as the map's
+ * pages are at hand.  Returns how many pieces are left.
+ */
+int	freezestore(void);
+
+/*
+ * Save what is left, by writing it, which may have to wait for the disk.
+ * Returns -1 with errno.
  */
 int	freezesave(void);
 
@@ -626,8 +635,8 @@ uvlong	diskdata(int file, uvlong off, uvlong *end);
 
 /*
  * Map a file for diskcopy, size bytes of it, instead of what was mapped
- * before, and the shadow for diskstore, too; none when size is 0.  Returns 0
- * when there can be no mapping; then disktry must serve.
+ * before, and the shadow for diskstore, too, also with -d; none when size is
+ * 0.  Returns 0 when diskcopy can't be used; then disktry must serve.
  */
 int	diskmap(int file, uvlong size);
 

@@ -120,7 +120,7 @@ struct Chunk {
 	uvlong	unhard;		/* a bit for each word that differs from the hard map */
 	Chunk	*nextunhard;
 	ushort	from, to;	/* bytes that differ from the soft map */
-	int	written;	/* we have written to the soft map's */
+	int	written;	/* we have written to the soft map's: its page is in memory, and has room */
 	Chunk	*nextunsaved;
 };
 
@@ -591,6 +591,25 @@ freezenotetrim(uvlong lba, uint n, int file)
 	return note(lba, n, file == Shadow, file == Shadow);
 }
 
+void
+freezefilled(uvlong lba, uvlong n)
+{
+	uint part, i, k, end;
+	Chunk *c;
+	uchar *p;
+
+	for(; chunks != NULL && n > 0; lba += part, n -= part){
+		i = (uint)(lba % Chunksec);
+		part = n < Chunksec - i ? (uint)n : Chunksec - i;
+		if((c = chunks[lba / Chunksec]) == NULL)
+			continue;
+		for(end = i + part; i < end; i += k){
+			p = c->holes + i / 64 * Wordbytes;
+			put8(p, get8(p) & ~maskof(i, end, &k));
+		}
+	}
+}
+
 int
 freezeunsaved(void)
 {
@@ -603,21 +622,38 @@ freezedirty(int file)
 	dirty[file] = 1;
 }
 
+static uvlong
+saveplace(Chunk *c)
+{
+	return soft + c->no * Chunkbytes + c->from;
+}
+
+int
+freezestore(void)
+{
+	Chunk *c, *left = NULL, *next;
+
+	for(c = unsaved, nunsaved = 0; c != NULL; c = next){
+		next = c->nextunsaved;
+		if(c->written && diskstore(Shadow, saveplace(c), c->bits + c->from, (size_t)(c->to - c->from)) == 0){
+			c->from = c->to = 0;
+			continue;
+		}
+		c->nextunsaved = left;
+		left = c;
+		nunsaved++;
+	}
+	unsaved = left;
+	return (int)nunsaved;
+}
+
 int
 freezesave(void)
 {
 	Chunk *c;
-	size_t n;
-	uvlong off;
 
 	while((c = unsaved) != NULL){
-		n = (size_t)(c->to - c->from);
-		off = soft + c->no * Chunkbytes + c->from;
-		/*
-		 * The first time a write, which has the page brought to memory and
-		 * finds its room.  After that a mapping saves the system call.
-		 */
-		if((!c->written || diskstore(Shadow, off, c->bits + c->from, n) < 0) && writeshadow(c->bits + c->from, n, off) < 0)
+		if(writeshadow(c->bits + c->from, (size_t)(c->to - c->from), saveplace(c)) < 0)
 			return -1;
 		unsaved = c->nextunsaved;
 		nunsaved--;
@@ -1301,28 +1337,12 @@ loadmap(int rebooted)
 }
 
 /*
- * These sectors of the chunk are no holes.
- */
-static void
-filled(Chunk *c, uint i, uint n)
-{
-	uint k, end = i + n;
-	uchar *p;
-
-	for(; i < end; i += k){
-		p = c->holes + i / 64 * Wordbytes;
-		put8(p, get8(p) & ~maskof(i, end, &k));
-	}
-}
-
-/*
  * Find what is no hole.
  */
 static void
 loadholes(void)
 {
 	uvlong at, end, from, to, all = data + (first % 8 + nsec) * Sector;
-	uint n;
 
 	for(at = diskdata(Shadow, data, &end); at < all; at = diskdata(Shadow, end, &end)){
 		if(end > all)
@@ -1331,11 +1351,7 @@ loadholes(void)
 		to = (end - data + Sector - 1) / Sector;
 		from -= from < first % 8 ? from : first % 8;
 		to -= to < first % 8 ? to : first % 8;
-		for(; from < to; from += n){
-			n = to - from < Chunksec - from % Chunksec ? (uint)(to - from) : (uint)(Chunksec - from % Chunksec);
-			if(chunks[from / Chunksec] != NULL)
-				filled(chunks[from / Chunksec], (uint)(from % Chunksec), n);
-		}
+		freezefilled(from, to - from);
 	}
 }
 

@@ -1774,10 +1774,12 @@ diskmap(int file, uvlong size)
 	if(windows[file].base != NULL)
 		munmap(windows[file].base, windows[file].len);
 	windows[file].base = NULL;
-	if(!WINDOW || f->dio != 0 || !f->ours || sizeof(void*) < 8 || size == 0 || size > (uvlong)1 << 46)
+	if(!WINDOW || (f->dio != 0 && file == Image) || !f->ours || sizeof(void*) < 8 || size == 0 || size > (uvlong)1 << 46)
 		return 0;
 	windows[file].writable = file == Shadow && !shadow.readonly && reserves(f->fd);
-	m = mmap(NULL, (size_t)size, windows[file].writable ? PROT_READ|PROT_WRITE : PROT_READ, MAP_SHARED, f->fd, 0);
+	if(f->dio != 0 && !windows[file].writable)
+		return 0;
+	m = mmap(NULL, (size_t)size, windows[file].writable ? PROT_READ|PROT_WRITE : PROT_READ, MAP_SHARED, f->cached, 0);
 	if(m == MAP_FAILED)
 		return 0;
 	/* No reading ahead behind our back: nothing shall be read through it. */
@@ -1785,7 +1787,7 @@ diskmap(int file, uvlong size)
 	sigaction(SIGBUS, &sa, NULL);
 	windows[file].base = m;
 	windows[file].len = (size_t)size;
-	return 1;
+	return f->dio == 0;
 }
 
 int

@@ -102,12 +102,12 @@ static const Mode modes[] = {
 	{ .name = "window", .window = 1 },
 	{ .name = "window-evict", .window = 1, .evict = 1, .nomark = 1 },
 	{ .name = "calls" },
-	{ .name = "direct", .direct = 1 },
-	{ .name = "direct-pool", .direct = 1, .pool = 1 },
+	{ .name = "direct", .direct = 1, .window = 1 },
+	{ .name = "direct-pool", .direct = 1, .window = 1, .pool = 1 },
 	{ .name = "sync", .window = 1, .sync = 1 },
 	{ .name = "direct-sync", .direct = 1, .sync = 1 },
 	{ .name = "behind", .window = 1, .pool = 1, .behind = 1 },
-	{ .name = "behind-direct", .direct = 1, .pool = 1, .behind = 1 },
+	{ .name = "behind-direct", .direct = 1, .window = 1, .pool = 1, .behind = 1 },
 	{ .name = "large", .window = 1, .large = 1 },
 	{ .name = "large-behind-direct", .direct = 1, .pool = 1, .behind = 1, .large = 1 },
 	{ .name = "noshadow", .window = 1, .noshadow = 1 },
@@ -116,7 +116,7 @@ static const Mode modes[] = {
 	{ .name = "limit-direct", .direct = 1, .limit = 1, .large = 1 },
 	{ .name = "limit-behind", .window = 1, .pool = 1, .behind = 1, .limit = 1, .large = 1 },
 	{ .name = "full", .window = 1, .full = 1 },
-	{ .name = "full-direct", .direct = 1, .pool = 1, .full = 1 },
+	{ .name = "full-direct", .direct = 1, .window = 1, .pool = 1, .full = 1 },
 	{ .name = "full-behind", .window = 1, .pool = 1, .behind = 1, .full = 1 },
 	{ .name = "breaks", .window = 1, .breaks = 1 },
 	{ .name = "breaks-direct", .direct = 1, .breaks = 1 },
@@ -889,6 +889,8 @@ askunfreeze(void)
 			wrong(NULL, "an unfreeze is refused");
 		return;
 	}
+	if(s >= Fending)
+		return;		/* a freeze that was asked for meanwhile is withdrawn */
 	if(world->frozen)
 		comparestill();
 	world->unwanted = 1;

@@ -22,7 +22,8 @@
  *
  * 6. An operation of the engine is not touched, and its memory stays, until
  *    done is called.  Nothing begins before enginekick.
- * 7. diskcopy and diskstore are for what diskmap has mapped, and not with -d.
+ * 7. diskcopy and diskstore are for what diskmap has mapped, and not with -d
+ *    but for diskstore.
  * 8. Not a byte of the image changes while it is frozen.
  *
  * A file has up to four contents, which a write passes through in turn:
@@ -1445,8 +1446,8 @@ diskwrite(int file, struct iovec *iov, int niov, uvlong off)
 int
 diskmap(int file, uvlong size)
 {
-	windowlen[file] = mem.window && !disk.direct && size <= 1ULL << 40 ? size : 0;
-	return windowlen[file] > 0;
+	windowlen[file] = mem.window && (!disk.direct || file == Shadow) && size <= 1ULL << 40 ? size : 0;
+	return windowlen[file] > 0 && !disk.direct;
 }
 
 static void
@@ -1456,6 +1457,8 @@ checkwindow(const char *what, int file, uvlong off, size_t len)
 
 	if(n == 0)
 		wrong("%s without a mapping", what);
+	if(disk.direct && strcmp(what, "diskstore") != 0)
+		wrong("%s with -d", what);
 	if(off > n || len > n - off)
 		wrong("%s of %zu bytes at %llu: beyond the mapping of %llu", what, len, off, n);
 }
@@ -2029,6 +2032,18 @@ movepart(Pending *p, uvlong at, uvlong n)
 }
 
 /*
+ * Is there a place for a sector of a transfer?  Not where a shadow has a hole
+ * and found no room.
+ */
+static int
+hasplace(Pending *p, uvlong sector)
+{
+	uvlong at = p->o->off + sector * Sector;
+
+	return p->op != Mwrite || isimage(p->f) || !tracked(p->f) || p->f->alloc[at / Mpage];
+}
+
+/*
  * Some sectors move, in any order.  Of those behind a fault a write may
  * move some as well, without saying so.
  */
@@ -2041,7 +2056,7 @@ movesome(Pending *p)
 		return;
 	start = chance((uint)n);
 	for(i = 0; i < n; i++, start = (start + 1) % n)
-		if(!p->moved[start] && chance(3) == 0 && (p->error == 0 || p->o->off + start * Sector != p->end)){
+		if(!p->moved[start] && chance(3) == 0 && hasplace(p, start) && (p->error == 0 || p->o->off + start * Sector != p->end)){
 			p->moved[start] = 1;
 			movepart(p, start * Sector, Sector);
 		}
