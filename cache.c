@@ -588,9 +588,11 @@ poollift(uchar *to, uvlong s, uint n)
 	Piece p;
 	uint i;
 
-	for(i = 0; i < n && isdirty(s + i); i++){
+	for(i = 0; i < n; i++){
 		p = piece(s + i, 1);
 		b = find(p.no);
+		if(b == NULL || !(b->dirty & p.bits))
+			break;
 		memcpy(to + i * Sector, b->data + p.at * Sector, Sector);
 		b->flying |= (ushort)p.bits;
 		setdirty(b, b->dirty & ~p.bits);
@@ -606,7 +608,9 @@ poollanded(uvlong s, uint n, int ok, int keep)
 
 	for(; n > 0; s += p.n, n -= p.n){
 		p = piece(s, n);
-		b = find(p.no);		/* inv. 2 */
+		b = find(p.no);
+		if(b == NULL)
+			abort();	/* inv. 2 */
 		b->flying &= (ushort)~p.bits;
 		if(!ok)
 			setdirty(b, b->dirty | p.bits);

@@ -700,7 +700,7 @@ verify(int argc, char **argv)
 	if(status == 0 && argc == 5)
 		savemodel(&m, argv[4]);
 	printf("%ld writes, %ld reads, %ld retransmits, %.1f MB/s\n", m.nwrite, m.nread, m.w.resent,
-		(double)m.sectors * Secsize / 1e3 / (double)(ms > 0 ? ms : 1));
+		(double)(m.sectors * Secsize) / 1e3 / (double)(ms > 0 ? ms : 1));
 	return status;
 }
 

@@ -107,6 +107,6 @@ main(void)
 		}
 		printf("\n");
 	}
-	printf("wanted: %d times: %s\n", Wanted, fast >= Wanted ? "ok" : "missed");
-	return fast < Wanted;
+	printf("wanted: %d times: %s\n", Wanted, fast >= (double)Wanted ? "ok" : "missed");
+	return fast < (double)Wanted;
 }
