@@ -5,6 +5,7 @@
 #   make check      every test (as root; installs the packages it needs)
 #   make fresh      both on a machine that has nothing yet; SUITE=trixie
 #   make check-all  and what takes long on emulated machines
+#   make power      power failures, as many as CUTS says
 #   make soak       everything that may happen to it under load, for half an hour
 #   make fuzz       what is read from outside, fed with anything
 #   make coverage   how much of the code the tests execute
@@ -242,6 +243,11 @@ $(TRIED):
 #	make check-all
 machines: testprogs
 	B=obj $(ALONE) $(MACHINES:%=tests/%.t)
+# Any number of power cuts, and the same ones again: make power CUTS=50 SEED=1
+CUTS = 10
+power: testprogs
+	tests/need prove:perl -f tests/vm.sh tests/vmpower.t
+	B=obj $(ALONE) tests/vmpower.t :: $(CUTS) $(SEED)
 check-all: check
 	B=obj $(ALONE) $(MACHINES:%=tests/%.t) :: all
 
@@ -284,4 +290,4 @@ coverage:
 	$(MAKE) B=obj/coverage CC=gcc OPT='-O0 -g --coverage' SANDBOX=0 DEFS='-include tests/covered.h' testprogs
 	B=obj/coverage tests/coverage.sh $(COVERAGE:%=tests/%.t)
 
-.PHONY: machines check-all $(TRIED) soaks coverage soak fuzz install uninstall clean all demo bench testprogs check ready test fresh bare
+.PHONY: machines power check-all $(TRIED) soaks coverage soak fuzz install uninstall clean all demo bench testprogs check ready test fresh bare

@@ -10,6 +10,7 @@
 #include <err.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -881,6 +882,207 @@ clash(int argc, char **argv)
 }
 
 /*
+ * What a target must hold through power failures: a load of stamped writes,
+ * of which a file remembers, sector by sector, the number that must be there
+ * at least and the last that was sent.  Without flushes a write must be there
+ * when it has been answered, else when a flush that was sent after that has
+ * been.  The load ends when its time is over, or by a SIGTERM that says that
+ * the target's power has failed.  The next one first compares the whole
+ * region with the file; what is found is on the disk, and must stay.
+ */
+typedef struct Hold Hold;
+struct Hold {
+	uint64_t first;
+	uint64_t n;
+	uint64_t seq;
+	uint64_t *sure;		/* by sector */
+	uint64_t *done;		/* the number that was answered last */
+	uint64_t *last;		/* that was sent last */
+	uint64_t *then;		/* done, when the flush that is under way was sent */
+	int64_t flushms;	/* between two flushes; 0: none */
+	int64_t flushdue;
+	int flushing;
+	uint8_t *buf;
+	long nwrite;
+	long nflush;
+	Win w;
+};
+
+static Hold h;
+
+/* What the sector at lba holds, a stamp or zeros, is one of what it may hold. */
+static int
+held(const uint8_t *p, uint64_t lba, uint64_t least, uint64_t *seq)
+{
+	static const uint8_t zero[Secsize];
+	uint8_t want[Secsize];
+
+	memcpy(seq, p + 24, sizeof *seq);
+	if(memcmp(p, zero, Secsize) == 0)
+		*seq = 0;
+	else{
+		mkstamp(want, 0, lba, *seq);
+		if(memcmp(p, want, Secsize) != 0){
+			fprintf(stderr, "LBA %" PRIu64 ": torn or misplaced\n", lba);
+			return Xerror;
+		}
+	}
+	if(*seq >= least && *seq <= h.last[lba - h.first])
+		return 0;
+	fprintf(stderr, "LBA %" PRIu64 ": write %" PRIu64 ", expected %" PRIu64 " to %" PRIu64 "\n", lba, *seq,
+		least, h.last[lba - h.first]);
+	return Xerror;
+}
+
+static void
+starthold(Req *r)
+{
+	uint64_t most, i;
+
+	if(h.flushms > 0 && !h.flushing && nowms() >= h.flushdue){
+		h.flushing = 1;
+		memcpy(h.then, h.done, h.n * sizeof *h.then);
+		r->write = Flush;
+		r->lba = h.first;
+		r->n = 0;
+		winsend(&h.w, r);
+		return;
+	}
+	most = h.w.t->scnt < Maxrandom ? (uint64_t)h.w.t->scnt : Maxrandom;
+	do{
+		r->n = (int)rnd(most) + 1;
+		r->lba = h.first + rnd(h.n - (uint64_t)r->n + 1);
+		r->write = rnd(4) != 0;
+	}while(busyat(&h.w, r));
+	r->buf = h.buf + (r - h.w.r) * Maxrandom * Secsize;
+	if(r->write)
+		for(h.seq++, i = 0; i < (uint64_t)r->n; i++){
+			mkstamp(r->buf + i * Secsize, 0, r->lba + i, h.seq);
+			h.last[r->lba - h.first + i] = h.seq;
+		}
+	winsend(&h.w, r);
+}
+
+static int
+endhold(const Req *r)
+{
+	uint64_t i, at, seq;
+	int status;
+
+	if(r->write == Flush){
+		h.flushing = 0;
+		h.flushdue = nowms() + h.flushms;
+		h.nflush++;
+		memcpy(h.sure, h.then, h.n * sizeof *h.sure);
+		return 0;
+	}
+	h.nwrite += r->write;
+	for(status = 0, i = 0; status == 0 && i < (uint64_t)r->n; i++){
+		at = r->lba - h.first + i;
+		if(r->write)
+			h.done[at] = h.last[at];
+		else
+			status = held(r->buf + i * Secsize, r->lba + i, h.done[at], &seq);
+		if(r->write && h.flushms == 0)
+			h.sure[at] = h.done[at];
+	}
+	return status;
+}
+
+/* The file: first, n, seq, and of each sector what is sure and what was sent last. */
+static int
+loadhold(const char *name)
+{
+	uint64_t head[3], i;
+	uint8_t *p;
+	FILE *f;
+	int status;
+
+	f = fopen(name, "r");
+	if(f != NULL && (fread(head, sizeof head, 1, f) != 1 || head[0] != h.first || head[1] != h.n
+	|| fread(h.sure, sizeof *h.sure, h.n, f) != h.n || fread(h.last, sizeof *h.last, h.n, f) != h.n))
+		errx(Xusage, "%s: of another region", name);
+	if(f != NULL){
+		fclose(f);
+		h.seq = head[2];
+	}
+	p = alloc(h.n * Secsize);
+	if(transfer(&h.w, 0, h.first, p, h.n) == -1)
+		return windowerror(&h.w);
+	for(status = 0, i = 0; status == 0 && i < h.n; i++){
+		status = held(p + i * Secsize, h.first + i, h.sure[i], &h.done[i]);
+		h.sure[i] = h.last[i] = h.done[i];
+	}
+	free(p);
+	return status;
+}
+
+static void
+savehold(const char *name)
+{
+	uint64_t head[3] = { h.first, h.n, h.seq };
+	FILE *f;
+
+	f = fopen(name, "w");
+	if(f == NULL || fwrite(head, sizeof head, 1, f) != 1 || fwrite(h.sure, sizeof *h.sure, h.n, f) != h.n
+	|| fwrite(h.last, sizeof *h.last, h.n, f) != h.n || fclose(f) != 0)
+		err(Xusage, "%s", name);
+}
+
+static void
+powerfails(int sig)
+{
+	(void)sig;
+	h.w.giveup = -1;
+}
+
+static int
+hold(int argc, char **argv)
+{
+	uint64_t size;
+	int64_t end;
+	int status;
+	Req *r;
+
+	end = (int64_t)number(argv[0], 86400) * 1000;
+	if((status = getsize(&size)) != 0)
+		return status;
+	h.first = number(argv[1], size - 1);
+	h.n = number(argv[2], size - h.first);
+	h.flushms = argc == 5 ? (int64_t)number(argv[4], 86400000) : 0;
+	h.sure = alloc(h.n * sizeof *h.sure);
+	h.done = alloc(h.n * sizeof *h.done);
+	h.last = alloc(h.n * sizeof *h.last);
+	h.then = alloc(h.n * sizeof *h.then);
+	wininit(&h.w, &net, &target, patience());
+	h.buf = alloc((uint64_t)h.w.size * Maxrandom * Secsize);
+	if((status = loadhold(argv[3])) != 0)
+		return status;
+	seed = (h.seq + (uint64_t)target.slot * 7919 + net.tag) * 2 + 1;
+	h.w.giveup = patience();
+	signal(SIGTERM, powerfails);
+	puts("begun");
+	fflush(stdout);
+	h.flushdue = nowms() + h.flushms;
+	for(end += nowms(); nowms() < end || h.w.busy > 0; ){
+		while(nowms() < end && (r = winslot(&h.w)) != NULL)
+			starthold(r);
+		if(h.w.busy == 0)
+			continue;
+		if((r = winwait(&h.w)) == NULL){
+			if(h.w.err[0] != '\0')
+				return windowerror(&h.w);
+			break;
+		}
+		if((status = endhold(r)) != 0)
+			return status;
+	}
+	savehold(argv[3]);
+	printf("%ld writes, %ld flushes, %s\n", h.nwrite, h.nflush, h.w.busy > 0 ? "then silence" : "all answered");
+	return 0;
+}
+
+/*
  * The probe: reads at random places of a region, one at a time and with a
  * pause after each, so that it loads nobody and notices everything.  An
  * error is counted and is no reason to stop.
@@ -1046,6 +1248,7 @@ static const Cmd cmds[] = {
 	{ "listen", listenfor, 1, 1, "listen SECONDS" },
 	{ "verify", verify, 1, 5, "verify SECONDS [SEED [LBA COUNT [MODELFILE]]]" },
 	{ "clash", clash, 4, 5, "clash SECONDS WRITER LBA COUNT [SEED]" },
+	{ "hold", hold, 4, 5, "hold SECONDS LBA COUNT FILE [FLUSHMS]" },
 	{ "probe", probe, 3, 3, "probe SECONDS LBA COUNT" },
 	{ "exercise", exercise, 0, 0, "exercise" },
 };

@@ -430,8 +430,8 @@ put(Win *w, Req *r)
 	Ata a;
 
 	memset(&a, 0, sizeof a);
-	a.aflags = r->write ? Aext | Awrite : Aext;
-	a.cmd = r->write ? 0x34 : 0x24;
+	a.aflags = r->write == 1 ? Aext | Awrite : Aext;
+	a.cmd = r->write == Flush ? 0xEA : r->write ? 0x34 : 0x24;
 	a.count = (uint8_t)r->n;
 	a.lba = r->lba;
 	a.data = r->buf;

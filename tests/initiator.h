@@ -97,6 +97,7 @@ enum {
 	Secsize		= 512,
 	Maxstring	= 1024,
 	Maxwin		= 1024,
+	Flush		= 2,		/* as a Req's write: FLUSH CACHE EXT */
 };
 
 typedef struct Ata Ata;
@@ -139,9 +140,9 @@ struct Ata {
 
 struct Req {
 	int busy;
-	int write;
+	int write;		/* or Flush */
 	uint64_t lba;
-	int n;			/* sectors */
+	int n;			/* sectors; of a flush none */
 	uint8_t *buf;
 	uint32_t tag;
 	int64_t first;		/* when it was sent first, ms */
@@ -155,7 +156,7 @@ struct Win {
 	Target *t;
 	int size;
 	int busy;
-	int giveup;		/* ms without an answer */
+	volatile int giveup;	/* ms without an answer */
 	long resent;
 	char err[96];		/* what went wrong, empty: no answer */
 	Req r[Maxwin];

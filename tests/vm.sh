@@ -170,7 +170,7 @@ vm_begin() {
 	vm_name=$1 vm_dir=$TMP/$1
 	shift
 	eval "job_$vm_name=$(($(vm_job "$vm_name") + 1))"
-	echo "$*" >"$vm_dir/job.new"
+	printf "%s\n" "$*" >"$vm_dir/job.new"
 	mv "$vm_dir/job.new" "$vm_dir/$(vm_job "$vm_name").sh"
 }
 vm_end() {
