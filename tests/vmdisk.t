@@ -1,0 +1,165 @@
+#!/bin/sh
+# Real disks: the target in a guest, on virtio disks with sectors of 4096
+# bytes, of 512 in blocks of 4096, with and without discard, and with
+# sectors that can't be read; and on a SCSI disk that is pulled out and put in
+# again.
+
+# shellcheck disable=SC2016,SC2046,SC2086,SC2317 # ok calls the functions; lists of arguments
+
+tests/need qemu-system-x86_64:qemu-system-x86 od:coreutils cmp:diffutils || exit 1
+. tests/lib.sh
+. tests/vm.sh
+
+all=$1
+# NAME:PROPERTIES of the disks; bad is by itself.
+disks="large:logical_block_size=4096,physical_block_size=4096 mixed:physical_block_size=4096 discard:discard=on,discard_granularity=4096 plain:discard=off"
+for d in $disks bad: scsi:
+do
+	head -c 41943040 /dev/urandom >"$TMP/${d%%:*}.img"
+done
+
+machine() {
+	vm_initrd amd64 virtio_blk virtio_net virtio_scsi sd_mod && vm_aoede "" && ip netns add "$INS" && vm_tap i0 9000 || return 1
+	vm_boot t $(vm_nic virtio-net-pci i0 52:54:00:00:00:01) \
+		$(for d in $disks; do vm_disk "$TMP/${d%%:*}.img" "${d%%:*}" "${d#*:}"; done) \
+		-blockdev "driver=blkdebug,node-name=bad,image.driver=file,image.filename=$TMP/bad.img,inject-error.0.event=none,inject-error.0.iotype=read,inject-error.0.sector=2005,inject-error.0.errno=5,inject-error.0.once=off,inject-error.1.event=none,inject-error.1.iotype=read,inject-error.1.sector=30000,inject-error.1.errno=5,inject-error.1.once=off" \
+		-device virtio-blk-pci,drive=bad,serial=bad,rerror=report,werror=report \
+		-device virtio-scsi-pci,id=scsi -blockdev "driver=file,node-name=scsi-file,filename=$TMP/scsi.img,discard=unmap" \
+		-device scsi-hd,id=pulled,drive=scsi-file,serial=pulled,bus=scsi.0
+}
+# The guest's disks by their names.
+named() {
+	vm t 'mkdir -p /run/disk
+	for d in /sys/block/vd*; do ln -sf /dev/$(basename $d) /run/disk/$(cat $d/serial); done
+	ln -sf /dev/sda /run/disk/scsi
+	ip link set eth0 mtu 9000 up
+	ls -lL /run/disk && [ $(ls /run/disk | wc -l) = 6 ]'
+}
+serve() {
+	vm t ': >/run/out; rm -f /run/status
+	{ aoede '"$*"' >/run/out 2>/run/err; echo $? >/run/new; mv /run/new /run/status; } &
+	until grep -q ^pid /run/out || [ -e /run/status ]; do usleep 100000; done
+	cat /run/out /run/err
+	grep -q ^pid /run/out && sed -n "s/^pid \([0-9]*\).*/\1/p" /run/out >/run/pid'
+}
+alive() { vm t 'kill -0 $(cat /run/pid)'; }
+ends() { vm t 'kill $(cat /run/pid); for i in $(seq 100); do [ -e /run/status ] && exit $(cat /run/status); usleep 100000; done; exit 1'; }
+io() { on_initiator "$B/tests/aoeio" "$@"; }
+wired() {
+	label=$1 file=$2
+	shift 2
+	for g
+	do
+		on_initiator timeout 300 "$B/tests/wire" -p -f "$file" "$g" >"$TMP/wire.out" 2>&1
+		sed -i "s/^\\(not \\)*ok [0-9]* - /&$label, /" "$TMP/wire.out"
+		relay "$TMP/wire.out"
+		ok "$label, $g: ran to its end" [ -n "$plan" ]
+	done
+}
+blocks() { stat -c %b "$1"; }
+# The host's file is smaller by about as much as was trimmed.
+gives_back() {
+	old=$(blocks "$1")
+	io trim 1003 20001 && io flush || return 1
+	new=$(blocks "$1")
+	echo "$((old - new)) sectors given back"
+	[ $((old - new)) -ge 19000 ]
+}
+zeros() { io read "$1" "$2" | cmp -n $(($2 * 512)) - /dev/zero; }
+
+ok "a machine with disks of all kinds starts" machine
+ok "it has them all" named
+[ $failed = 0 ] || done_testing
+# Stable writes, as wire looks at the file.  In the guest's page cache is
+# what the last target read, from before wire's changes.
+for d in $disks
+do
+	d=${d%%:*}
+	for mode in -s "-d -s"
+	do
+		[ "$mode" = -s ] || [ $d = large ] || [ "$all" = all ] || continue
+		ok "$d, $mode: the target starts" serve $mode 9 0 eth0 /run/disk/$d
+		wired "$d, $mode" "$TMP/$d.img" ata trim
+		ok "$d, $mode: random reads and writes agree with a model" io verify 2
+		ok "$d, $mode: it ends with status 0" ends
+	done
+done
+for d in large mixed discard scsi
+do
+	ok "$d: the target starts" serve 9 0 eth0 /run/disk/$d
+	case $d in
+	discard) ok "$d: what is trimmed is given back" gives_back "$TMP/$d.img" ;;
+	*) ok "$d: trim succeeds" eval 'io trim 1003 20001 && io flush' ;;
+	esac
+	ok "$d: and reads as zeros" zeros 1003 20001
+	ok "$d: it ends with status 0" ends
+done
+ok "plain: the target starts" serve 9 0 eth0 /run/disk/plain
+ok "plain: a disk without discard takes a trim" eval 'io trim 1003 20001 && io flush'
+ok "plain: and what was trimmed reads as zeros" zeros 1003 20001
+ok "plain: it ends with status 0" ends
+
+# An offset in the middle of a large sector.
+ok "large, -o 3: the target starts" serve -s -o 3 -l 20000 9 0 eth0 /run/disk/large
+ok "large, -o 3: random reads and writes agree with a model" io verify 2
+ok "large, -o 3: it ends with status 0" ends
+
+# Sectors 2005 and 30000 can't be read; they can be written.
+unc() { # LBA: a read of it is UNC, and names it
+	io ata 0x24 0 1 "$1" >"$TMP/ata" 2>&1
+	cat "$TMP/ata"
+	grep -q 'error 0x40' "$TMP/ata" && grep -q "lba $1 " "$TMP/ata"
+}
+# What is read in pages may miss the rest of the page too, but nothing else.
+around() {
+	io read 0 2000 | cmp -n 1024000 - "$TMP/bad.img" && io read 2008 20000 | cmp -i 0:1028096 -n 10240000 - "$TMP/bad.img"
+}
+for mode in "" -d
+do
+	ok "bad, $mode: the target starts" serve $mode 9 0 eth0 /run/disk/bad
+	ok "bad, $mode: a sector that can't be read is UNC" unc 2005
+	ok "bad, $mode: so is another" unc 30000
+	ok "bad, $mode: what is before and behind it can be read" around
+	ok "bad, $mode: READ VERIFY says the same" eval 'io ata 0x42 0 16 2000 2>&1 | tee /dev/stderr | grep -q "error 0x40"'
+	ok "bad, $mode: 200 bad reads don't end it" eval 'for i in $(seq 200); do io ata 0x24 0 1 30000; done; alive'
+	ok "bad, $mode: a sector before it can be written" eval 'head -c 512 /dev/urandom | io write 1000'
+	ok "bad, $mode: the target lives" alive
+	ok "bad, $mode: it ends with status 0" ends
+done
+ok "bad, -d: in direct mode only that sector is lost" eval 'serve -d 9 0 eth0 /run/disk/bad && io read 2004 1 | cmp -i 0:1026048 -n 512 - "$TMP/bad.img" && io read 2006 1 | cmp -i 0:1027072 -n 512 - "$TMP/bad.img"; r=$?; ends && [ $r = 0 ]'
+
+# A disk that is pulled out under load: nothing hangs, what was written
+# before is there when it has been put in and the target is started again.
+pulled() {
+	io -t 3000 -w 8 hold 60 0 4096 "$TMP/held" >"$TMP/load" 2>&1 &
+	load=$!
+	PIDS="$PIDS $load"
+	sleep 3
+	vm_monitor t device_del pulled
+	wait $load
+	cat "$TMP/load"
+}
+# Errors or silence, in seconds, but no data.
+nothing() { ! io -t 3000 ata 0x24 0 1 15000; }
+over() { vm t 'cat /run/out /run/err; for i in $(seq 50); do [ -e /run/status ] && break; usleep 100000; done; echo "status $(cat /run/status)"; kill -9 $(cat /run/pid) 2>/dev/null; true'; }
+again() {
+	vm_monitor t device_add scsi-hd,id=pulled,drive=scsi-file,serial=pulled,bus=scsi.0
+	vm t 'for i in $(seq 100); do for d in /dev/sd?; do [ -b $d ] && dd if=$d of=/dev/null count=1 2>/dev/null && ln -sf $d /run/disk/scsi && exit; done; usleep 100000; done; exit 1'
+}
+for mode in -s "-d -s"
+do
+	rm -f "$TMP/held"
+	ok "scsi, $mode: (zeros)" eval 'vm t "dd if=/dev/zero of=/run/disk/scsi bs=1M count=2 conv=fsync"'
+	ok "scsi, $mode: the target starts" serve $mode 9 0 eth0 /run/disk/scsi
+	pulled >"$TMP/pull" 2>&1
+	note "pulled: $(tail -n 1 "$TMP/pull")"
+	ok "scsi, $mode: a disk that was pulled out gives no data" nothing
+	over >"$TMP/over" 2>&1
+	note "$(tail -n 3 "$TMP/over" | tr "\n" ";")"
+	ok "scsi, $mode: the disk is put in again" again
+	ok "scsi, $mode: a new target serves it" serve $mode 9 0 eth0 /run/disk/scsi
+	ok "scsi, $mode: random reads and writes agree with a model" io verify 2
+	ok "scsi, $mode: it ends with status 0" ends
+done
+ok "the machine shuts down" vm_off t
+done_testing
