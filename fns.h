@@ -754,6 +754,9 @@ int	imagemark(int mark);
  */
 int	imagemarked(char *path, size_t size);
 
+/* What the mark is called by those who would look at it, or take it off. */
+char	*imagemarkname(void);
+
 /* linux.c, freebsd.c: the state file */
 
 /*

@@ -1093,6 +1093,12 @@ imagemarked(char *path, size_t size)
 	return strncmp(text, "live ", 5) == 0 || access(path, F_OK) == 0 ? Marklive : Markgone;
 }
 
+char*
+imagemarkname(void)
+{
+	return "aoede.shadow (namespace user)";
+}
+
 /*
  * The file of the target's state, found by its directory, which is opened at the
  * start.  What is written goes to another file first, which then takes its

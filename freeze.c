@@ -1451,7 +1451,7 @@ freezeinit(char *shadow, uvlong mib, int ro)
 	if(marked == Marklive && strcmp(other, shadowpath()) != 0)
 		return sentence("the image is frozen, and its newest data is in %s: expected -f %s", other, other);
 	if(r == 0 && marked == Marklive)
-		return sentence("the image is frozen, and its newest data was in %s, which is gone: expected it back, or the mark user.aoede.shadow taken off the image", other);
+		return sentence("the image is frozen, and its newest data was in %s, which is gone: expected it back, or the mark %s taken off the image", other, imagemarkname());
 	shared = r == 1 && ro;
 	if(r == 0 && marked == Markgone && !ro && imagemark(Marknone) != 0)
 		return sentence("the image: %s", strerror(errno));

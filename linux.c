@@ -1280,7 +1280,7 @@ static struct {
 	int	readonly;		/* it is open for reading only */
 } shadow = { .dir = -1 };
 
-static const char markname[] = "user.aoede.shadow";
+static char markname[] = "user.aoede.shadow";
 
 /*
  * The first line of a file under /sys for a device, of which there may be
@@ -1607,6 +1607,12 @@ imagemarked(char *path, size_t size)
 	text[n] = 0;
 	snprintf(path, size, "%s", text + 5);
 	return strncmp(text, "live ", 5) == 0 || access(path, F_OK) == 0 ? Marklive : Markgone;
+}
+
+char*
+imagemarkname(void)
+{
+	return markname;
 }
 
 /*

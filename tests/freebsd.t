@@ -5,7 +5,7 @@
 
 # shellcheck disable=SC2016,SC2086,SC2119,SC2317 # ok calls the functions and expands what is quoted
 
-tests/need ip:iproute2 gcc:gcc clang:clang losetup:mount cmp:diffutils || exit 1
+tests/need ip:iproute2 gcc:gcc clang:clang losetup:mount cmp:diffutils setfattr:attr || exit 1
 . tests/lib.sh
 
 # compiles TARGET FILE: for FreeBSD on such a processor, as either release.
@@ -124,6 +124,14 @@ taken() {
 	until_true 5 grep -q '^aoede: freeze refused: .*File exists' "$TMP/err" && [ "$(stat -c %z "$TMP/taken")" = "$before" ]
 	then_stop && echo other | cmp - "$TMP/taken/shadow" && rm -r "$TMP/taken"
 }
+# The image is marked, and its shadow is gone.
+marked() {
+	: >"$TMP/marked" && truncate -s 1M "$TMP/marked" && setfattr -n user.aoede.shadow -v "live $TMP/lost" "$TMP/marked" || return 1
+	fails on_target timeout 5 "$AOEDE" -f "$TMP/lost" 9 0 t0 "$TMP/marked" 2>"$TMP/err"
+	r=$?
+	cat "$TMP/err"
+	[ $r = 0 ] && grep -q 'the mark aoede.shadow (namespace user)' "$TMP/err"
+}
 # linked OPTION: a link where a file of ours should be.
 linked() {
 	rm -f "$TMP/shadow"
@@ -192,6 +200,7 @@ over() {
 	ok "$on: and of one with larger sectors" trims '' "$LOOP4K"
 	ok "$on: a second target of a disk is refused" second
 	ok "$on: a shadow's name that is taken stops no write" taken
+	ok "$on: the mark of an image is named as it is there" marked
 	ok "$on: a link is no shadow" linked -f
 	ok "$on: nor a state file" linked -S
 	ok "$on: -d says what ZFS needs" zfs

@@ -269,7 +269,7 @@ refusals() {
 	ok "nor with another shadow" start_refused 'expected -f' -f "$TMP/other.shadow" 9 0 t0 "$img"
 	ok "nor another part of it" start_refused 'shadow of' -f "$shadow" -o 8 9 0 t0 "$img"
 	mv "$shadow" "$TMP/away"
-	ok "nor without its shadow" start_refused 'which is gone' -f "$shadow" 9 0 t0 "$img"
+	ok "nor without its shadow" start_refused 'which is gone: .*the mark .*aoede.shadow' -f "$shadow" 9 0 t0 "$img"
 	mv "$TMP/away" "$shadow"
 	truncate -s 4M "$TMP/other"
 	ok "another image is not served with that shadow" start_refused 'shadow of another image' -f "$shadow" 9 0 t0 "$TMP/other"

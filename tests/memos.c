@@ -1880,6 +1880,12 @@ imagemarked(char *path, size_t size)
 	return drive->mark == Marklive || drive->name != None ? Marklive : Markgone;
 }
 
+char*
+imagemarkname(void)
+{
+	return "in memory";
+}
+
 int
 memmark(void)
 {
