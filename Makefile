@@ -12,13 +12,15 @@
 #   make bench      aoede beside vblade and the most that is possible
 #   make install    prefix=/usr/local and DESTDIR are honoured
 #
+# CC, CFLAGS, CPPFLAGS and LDFLAGS may come from the command line or from the
+# environment.
+#
 # A variant is built beside the default one by naming another build
 # directory, which then holds its own objects and its own aoede:
 #
 #   make B=obj/asan CC=clang SAN=address,undefined
 
 B	= obj
-CC	= cc
 OPT	= -O2 -g
 WARN	= -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
 CSTD	= -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
@@ -28,12 +30,11 @@ SAN	=
 # word here config.h decides.
 SANDBOX	= $(if $(SAN),0)
 SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-CFLAGS	= $(OPT)
+CFLAGS	?= $(OPT)
 # musl-gcc looks for headers in musl's own directory only; the kernel's are
 # found behind them.
 KERNELINC = $(if $(findstring musl-gcc,$(CC)),-idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -dumpmachine))
-ALLCFLAGS = $(CSTD) $(WARN) $(CFLAGS) $(SANFLAGS) $(if $(SANDBOX),-DSANDBOX=$(SANDBOX)) $(DEFS) $(INC) -I. $(KERNELINC) -MMD -MP
-LDFLAGS	= -pthread
+ALLCFLAGS = $(CSTD) $(WARN) -pthread $(CPPFLAGS) $(CFLAGS) $(SANFLAGS) $(if $(SANDBOX),-DSANDBOX=$(SANDBOX)) $(DEFS) $(INC) -I. $(KERNELINC) -MMD -MP
 prefix	= /usr/local
 sbindir	= $(prefix)/sbin
 mandir	= $(prefix)/share/man
@@ -261,14 +262,14 @@ soak: aoede testprogs $(VARIANTS:%=$(B)/%/aoede)
 	B=$(B) SOAKTIME=$(SOAKTIME) DAEMONS='$(B)/strict/aoede $(VARIANTS:%=$(B)/%/aoede)' tests/soak.sh
 
 install: $(B)/aoede
-	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(mandir)/man8
-	install -m 755 $(B)/aoede AoEded $(DESTDIR)$(sbindir)
-	install -m 644 aoede.8 $(DESTDIR)$(mandir)/man8
-	ln -sf aoede.8 $(DESTDIR)$(mandir)/man8/AoEded.8
+	install -d "$(DESTDIR)$(sbindir)" "$(DESTDIR)$(mandir)/man8"
+	install -m 755 $(B)/aoede AoEded "$(DESTDIR)$(sbindir)"
+	install -m 644 aoede.8 "$(DESTDIR)$(mandir)/man8"
+	ln -sf aoede.8 "$(DESTDIR)$(mandir)/man8/AoEded.8"
 
 uninstall:
-	rm -f $(DESTDIR)$(sbindir)/aoede $(DESTDIR)$(sbindir)/AoEded
-	rm -f $(DESTDIR)$(mandir)/man8/aoede.8 $(DESTDIR)$(mandir)/man8/AoEded.8
+	rm -f "$(DESTDIR)$(sbindir)/aoede" "$(DESTDIR)$(sbindir)/AoEded"
+	rm -f "$(DESTDIR)$(mandir)/man8/aoede.8" "$(DESTDIR)$(mandir)/man8/AoEded.8"
 
 clean:
 	rm -rf $(B) aoede

@@ -90,14 +90,35 @@ ok "make alone makes ./aoede" plain
 installed() {
 	prefix=$1
 	shift
-	rm -rf "$TMP/dest"
-	make -s install DESTDIR="$TMP/dest" "$@" || return 1
-	(cd "$TMP/dest" && find . -type f -printf '%m %p\n' | sort) >"$TMP/list"
+	rm -rf "$TMP/a dest"
+	make -s install DESTDIR="$TMP/a dest" "$@" || return 1
+	(cd "$TMP/a dest" && find . -type f -printf '%m %p\n' | sort) >"$TMP/list"
 	cat "$TMP/list"
 	printf '%s\n' "644 .$prefix/share/man/man8/aoede.8" "755 .$prefix/sbin/AoEded" "755 .$prefix/sbin/aoede" | cmp - "$TMP/list"
 }
 ok "make install honours DESTDIR and prefix" installed /usr prefix=/usr
 ok "without a prefix it is /usr/local" installed /usr/local
+uninstalled() { make -s uninstall DESTDIR="$TMP/a dest" && [ -z "$(find "$TMP/a dest" ! -type d)" ]; }
+ok "make uninstall undoes it" uninstalled
+
+# outside PLATFORM WAY CC: what packages set reaches the compiler and the
+# linker, from the command line or the environment, and takes nothing away.
+outside() {
+	platform=$1 way=$2 cc=$3
+	echo 'static const char from_outside[] __attribute__((used)) = "by CPPFLAGS";' >"$TMP/outside.h"
+	set -- CC="$cc" CFLAGS=-O1 CPPFLAGS="-include $TMP/outside.h" LDFLAGS=-Wl,-rpath,/by/ldflags
+	if [ "$way" = env ]; then set -- env "$@" make; else set -- make "$@"; fi
+	rm -rf obj/outside
+	"$@" B=obj/outside PLATFORM="$platform" obj/outside/aoede >"$TMP/make.out" 2>&1 || { cat "$TMP/make.out"; return 1; }
+	grep -e ' -c ' -e ' -o ' "$TMP/make.out" >"$TMP/compiled"
+	[ -s "$TMP/compiled" ] && fails grep -v "^$cc .* -pthread .* -O1 " "$TMP/compiled" &&
+		readelf -d obj/outside/aoede | grep /by/ldflags && grep -q 'by CPPFLAGS' obj/outside/aoede
+}
+for platform in linux freebsd
+do
+	ok "$platform: compiler and flags come from outside" outside $platform make clang
+	ok "$platform: or from the environment" outside $platform env gcc
+done
 
 # The tree.  Another build's output may be anywhere under obj.
 cd "$top" || exit 1
