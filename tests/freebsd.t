@@ -206,6 +206,51 @@ over() {
 	ok "$on: -d says what ZFS needs" zfs
 	LAYER=
 }
-[ -n "$ONLY" ] || over freebsd 17
+
+# The script for rc.d, over as much of rc.subr as it asks for.
+cat >"$TMP/rc.subr" <<'EOF'
+load_rc_config() { . "$RCCONF"; }
+run_rc_command() {
+	eval "on=\$$rcvar"
+	[ "$on" = YES ] || { echo "set $rcvar" >&2; exit 1; }
+	case $1 in
+	restart) run_rc_command stop; run_rc_command start; return ;;
+	esac
+	case " start stop $extra_commands " in
+	*" $1 "*) eval "todo=\$${1}_cmd" ;;
+	*) exit 64 ;;
+	esac
+	$todo
+}
+EOF
+mkdir "$TMP/conf"
+echo "ARGS=-f '$TMP/rc.shadow' 9 0 t0 '$img'" >"$TMP/conf/disk.conf"
+echo "ARGS=-r 9 1 t0 '$LOOP'" >"$TMP/conf/other.conf"
+printf '#!/bin/sh\nexec cat >>"%s"\n' "$TMP/rc.log" >"$TMP/logger"
+chmod 755 "$TMP/logger"
+./AoEded rc "$(pwd)" | sed "s,^\. /etc/rc.subr,. $TMP/rc.subr," >"$TMP/rc.aoede"
+RCCONF=$TMP/rc.conf
+export RCCONF
+echo "aoede_conf='$TMP/conf'" >"$RCCONF"
+rc() {
+	on_target env AOEDE="$(realpath "$B/freebsd/aoede")" AOEDE_RUN="$TMP/run" AOEDE_LOGGER="$TMP/logger" sh "$TMP/rc.aoede" "$@"
+}
+undo 'rc stop >/dev/null 2>&1'
+there() { io -n "$1" -t 500 size; }
+rcboth() { rc start && there 0 && there 1 && rc status; }
+rcone() { rc stop other && there 0 && fails there 1 && fails rc status && rc status disk && rc start && rc status; }
+rchup() { : >"$TMP/rc.log"; rc reload disk && until_true 5 grep -q '^frames ' "$TMP/rc.log"; }
+rcfreeze() { rc freeze disk && [ -e "$TMP/rc.shadow" ] && rc unfreeze disk && [ ! -e "$TMP/rc.shadow" ]; }
+rcstop() { rc restart && there 0 && rc stop && fails there 0 && fails there 1 && fails rc status; }
+ok "the script for rc.d has no error" sh -n "$TMP/rc.aoede"
+nok "aoede_enable is needed" rc start
+echo 'aoede_enable=YES' >>"$RCCONF"
+ok "it starts what is configured" rcboth
+ok "or stops and starts some of it" rcone
+ok "it has the disk looked at anew" rchup
+ok "it freezes and unfreezes" rcfreeze
+ok "it restarts and stops" rcstop
+
+over freebsd 17
 over freebsd13 7
 done_testing
