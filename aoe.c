@@ -992,10 +992,10 @@ another(Nic *n, uchar *f)
 	static People others;
 	static Few few = { .period = Again_s };
 	uchar *a = f + Osrc;
-	Nic *own;
+	int i;
 
-	for(own = nics; own < nics + conf.nnic; own++)
-		if(memcmp(own->ea.a, a, sizeof(Ea)) == 0)
+	for(i = 0; nics != NULL && i < conf.nnic; i++)
+		if(memcmp(nics[i].ea.a, a, sizeof(Ea)) == 0)
 			return;
 	if(!meet(&others, macof(a))){
 		if(wall - others.first[others.last] < Again_s)
@@ -2155,7 +2155,6 @@ checknics(void)
 
 	again = 0;
 	for(n = nics; n < nics + conf.nnic; n++){
-		lookforbridge(n);
 		switch(niccheck(n)){
 		case Nicdown:
 			warnx("%s: down; waiting for its return", n->name);
@@ -2169,6 +2168,7 @@ checknics(void)
 			again = 1;
 			break;
 		}
+		lookforbridge(n);
 	}
 }
 

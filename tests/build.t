@@ -2,7 +2,7 @@
 # The build: compilers, warnings, installation, and what the tree may hold.
 # All of it happens in a copy.
 
-# shellcheck disable=SC2012,SC2016,SC2086,SC2317 # ok calls the functions and expands what is quoted
+# shellcheck disable=SC2012,SC2119,SC2016,SC2086,SC2317 # ok calls the functions and expands what is quoted
 
 tests/need ip:iproute2 gcc:gcc clang:clang make:make musl-gcc:musl-tools readelf:binutils || exit 1
 . tests/lib.sh
@@ -85,6 +85,23 @@ header() { touch dat.h && fails make -q B=obj/gcc CC=gcc CFLAGS='-O2 -g -Werror'
 ok "a changed header means a build" header
 plain() { env -i PATH="$PATH" make >"$TMP/make.out" 2>&1 && [ -x ./aoede ]; }
 ok "make alone makes ./aoede" plain
+
+ok "without time to look on there is nothing to say either" builds nospin gcc DEFS=-DSPIN_US=0
+mknet 1500
+truncate -s 1M "$TMP/img"
+# boxed SANDBOX: what a build with this line in config.h says of its sandbox
+boxed() {
+	sed -i "s/define SANDBOX .*/define SANDBOX $1/" config.h
+	make -s obj/aoede && AOEDE=obj/aoede start_target 9 0 t0 "$TMP/img" && sed -n 's/.* sandbox //p' "$TMP/out" && stop_target
+}
+ok "config.h decides whether there is a sandbox" eval '[ "$(boxed 0)" = none ] && [ "$(boxed 1)" != none ]'
+running() {
+	make -s
+	AOEDE=./aoede start_target 9 0 t0 "$TMP/img" || return 1
+	touch aoe.c
+	make && [ -x ./aoede ] && alive
+}
+ok "make works while ./aoede runs" running
 
 # installed PREFIX ARGUMENTS...: the three files and no other.
 installed() {

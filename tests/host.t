@@ -201,7 +201,7 @@ do
 	ok "and does not take its time" [ $(($(date +%s) - before)) -le 3 ]
 	reap "$TPID"
 	ok "the target ends with status 1" [ $? = 1 ]
-	one_line() { cat "$TMP/err"; [ "$(grep -v "initiator" "$TMP/err" | wc -l)" = 1 ] && grep -q "^aoede: $TMP/slow/disk: the device is gone" "$TMP/err"; }
+	one_line() { cat "$TMP/err"; [ "$(grep -cv initiator "$TMP/err")" = 1 ] && grep -q "^aoede: $TMP/slow/disk: the device is gone" "$TMP/err"; }
 	ok "and says so in one line" one_line
 	ok "its info file is gone" [ ! -e "$TMP/info" ]
 	umount -l "$TMP/slow"; wait $SLOWPID 2>/dev/null

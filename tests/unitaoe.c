@@ -428,6 +428,34 @@ lengths(void)
 	test(right == total, "%u frames of every length are answered as far as they are long enough", total);
 }
 
+/* A frame of a target, which may be for our address. */
+static uvlong
+rivalsays(int from, int cmd, int slot)
+{
+	uvlong was = mem.warned;
+	uint alen;
+
+	memset(f, 0, 60);
+	request(f, cmd, from);
+	f[14] |= Fresp;
+	f[18] = (uchar)slot;
+	return ask(f, 60, &alen) == NULL ? mem.warned - was : 99;
+}
+
+static void
+rivals(void)
+{
+	uvlong n;
+
+	target("", Bufsec, 1500);
+	n = stats.frames;
+	test(rivalsays(7, Cconfig, 4) == 1, "another target of our address is said");
+	test(rivalsays(7, Cconfig, 4) == 0, "once");
+	test(rivalsays(8, Cconfig, 4) == 1, "and a third is");
+	test(rivalsays(9, Cconfig, 5) == 0 && rivalsays(9, Cata, 4) == 0 && rivalsays(9, Cconfig, 0xff) == 0, "of others, and other answers, there is no word");
+	test(stats.frames == n, "none of them is counted as a request");
+}
+
 /*
  * More in one turn than buf.c collects and aoe.c has requests for.
  */
@@ -668,6 +696,7 @@ aoetests(void)
 	masks();
 	reserves();
 	lengths();
+	rivals();
 	ringfull();
 	waitinganswers();
 	gone();
