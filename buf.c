@@ -963,9 +963,12 @@ transferred(Op *o)
 static void
 keep(Io *io)
 {
-	uchar *to = io->space + lead(io->lba) * Sector;
+	uchar *to;
 
-	if(io->op != Owrite || io->data == to)
+	if(io->op != Owrite)
+		return;		/* it may have no space */
+	to = io->space + lead(io->lba) * Sector;
+	if(io->data == to)
 		return;
 	memcpy(to, io->data, io->nsec * Sector);
 	io->data = to;
