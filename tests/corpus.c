@@ -532,7 +532,7 @@ disks(void)
 static void
 late(void)
 {
-	static const int ways[] = { Fcold, Fcold | Fnowindow, Fdirect, Fcold | Fsync, Fdirect | Fsync };
+	static const int ways[] = { Fcold, Fcold | Fnowindow, Fdirect, Fcold | Fsync, Fdirect | Fsync, Flate, Flate | Fdirect };
 	char name[20];
 	uint i, k;
 

@@ -9,6 +9,7 @@ enum {
 	Fdirect		= 0x08,		/* -d, without a pool */
 	Fnowindow	= 0x10,		/* the image can't be mapped */
 	Fcold		= 0x20,		/* the page cache is empty */
+	Flate		= 0x40,		/* few transmit slots, which come back only at a Rturn without more bits */
 	Fmaskused	= 0x100,	/* the oracle's own: the list was edited */
 
 	/* records */

@@ -15,7 +15,8 @@
  *	Rraw	length[2], bytes[length]: a frame as it is
  *	Rturn	requests are carried out, and answers sent: all, or, when the
  *		upper bits of the byte aren't 0, as many as the disk feels
- *		like, in the way that these bits say (somewhat)
+ *		like, in the way that these bits say (somewhat); with Flate
+ *		answers are only sent when all are
  *	Rfault	what[1], sector[1]: from now on the disk fails there (rfault);
  *		sector 255: the file has shrunk
  *	Rheal	neither is so any longer
@@ -440,6 +441,7 @@ somewhat(uint how)
 	mem.late = how / 4;
 	mem.torn = how & 1;
 	mem.shuffled = how >> 1 & 1;
+	mem.stuck = (options & Flate) != 0;
 	memround(&nic);
 	collect();
 }
@@ -449,6 +451,7 @@ turn(void)
 {
 	uint i, n = nasked;
 
+	mem.stuck = 0;
 	memturn(&nic);
 	collect();
 	for(i = 0; i < n; i++){
@@ -606,8 +609,8 @@ ask(const uchar *f, uint len, int maybe)
 static void
 give(uchar *f, uint len)
 {
-	uchar q[Odata], *r, *p;
-	uint i, got, n = records(f, len);
+	uchar q[Odata], *p;
+	uint i, n = records(f, len);
 	int ext, maybe;
 
 	if(nasked + 1 + n > Maxasked)
@@ -626,9 +629,7 @@ give(uchar *f, uint len)
 		ask(q, sizeof q, maybe);
 	}
 	memput(&nic, f, len);
-	r = nicrecv(&nic, &got);
-	check(r != NULL, "memos has no frame");
-	frame(&nic, r, got);
+	takeframes(&nic);
 }
 
 /* Records. */
@@ -726,7 +727,7 @@ start(void)
 	Conf c = { .shelf = Shelf, .slot = Slot, .bufcnt = 16 };
 	static const Ea friend = {{ 0x02, 0, 0, 0, 0, 2 }};
 
-	options = (int)byte() & (Freadonly | Fsync | Fmasked | Fdirect | Fnowindow | Fcold);
+	options = (int)byte() & (Freadonly | Fsync | Fmasked | Fdirect | Fnowindow | Fcold | Flate);
 	memnic(&nic, "t0", 1, mtus[byte() % 8]);
 	memdisk(Maximage * Sector);
 	if(fresh[0] == 0 && fresh[1] == 0){
@@ -746,7 +747,7 @@ start(void)
 	memwindow(First, Length);
 	mem.size = mem.eof = disk.size = Imagesec * Sector;
 	mem.readonly = options & Freadonly;
-	mem.txslots = 2 * Maxasked;
+	mem.txslots = options & Flate ? 4 : 2 * Maxasked;
 	memcpy(model, mem.image, sizeof model);
 	memset(unknown, 0, sizeof unknown);
 	memremap();
