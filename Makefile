@@ -234,7 +234,7 @@ bare:
 # VARIANT+SCRIPT; and what a script must know of a variant.
 TRIED = $(foreach v,$(FREEBSDS),$(patsubst %,$v+%,freeze disk nic wire engine)) freebsd+cli norings+nic norings+wire \
 	aio+disk threads+disk threads+wire nowindow+disk nowindow+wire strict+wire strict+disk strict+freeze
-ENV_freebsd13 = SENDMTU=4082
+ENV_freebsd13 = SENDMTU=4082 NOPUNCH=1
 # These over a network that gives transmit slots back late.
 ENV_strict = LATE=300mbit
 $(TRIED):

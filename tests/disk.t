@@ -80,6 +80,7 @@ synced='f(data)?sync\(|RWF_D?SYNC|sync_file_range'
 
 part /dev/urandom 0 1 >"$TMP/1"
 random "$TMP/17" 17
+part "$TMP/17" 0 7 >"$TMP/7"	# what any target takes of jumbo frames
 random "$TMP/301" 301
 
 # A part of a file.
@@ -95,8 +96,8 @@ ok "a write of the whole export succeeds" write 0 "$TMP/2003"
 ok "the data are in the right sectors" [ "$(sum "$img" 1001 2003)" = "$(sum "$TMP/2003" 0 2003)" ]
 ok "the sectors before and after are as they were" outside
 ok "a write beyond -l is refused with IDNF" idnf ata 0x34 0 1 2003 "$TMP/1"
-ok "a write across the end is refused with IDNF" idnf ata 0x34 0 17 1990 "$TMP/17"
-ok "a read across the end is refused with IDNF" idnf ata 0x24 0 17 1990
+ok "a write across the end is refused with IDNF" idnf ata 0x34 0 7 1999 "$TMP/7"
+ok "a read across the end is refused with IDNF" idnf ata 0x24 0 7 1999
 ok "a trim across the end is refused with IDNF" idnf trim 1990 17
 ok "a trim of the whole export succeeds" io trim 0 2003
 ok "the trimmed export reads as zeros" zeros 0 2003
@@ -240,11 +241,13 @@ trims() {
 	fi
 }
 trimmed() { trims "$@"; then_stop; }
+# NOPUNCH: a target that only writes zeros to files.
+hollowed() { if [ -n "$NOPUNCH" ]; then trimmed "$1" "$2"; else trimmed "$1" "$2" "$1"; fi; }
 random "$TMP/trim.img" 8192
-ok "TRIM punches a hole in a file" trimmed "$TMP/trim.img" 0 "$TMP/trim.img"
+ok "TRIM punches a hole in a file" hollowed "$TMP/trim.img" 0
 ok "(a tmpfs)" filesystem "$TMP/tmpfs" -t tmpfs none
 random "$TMP/tmpfs/img" 8192
-ok "TRIM punches a hole in a file on tmpfs" trimmed "$TMP/tmpfs/img" 5 "$TMP/tmpfs/img"
+ok "TRIM punches a hole in a file on tmpfs" hollowed "$TMP/tmpfs/img" 5
 random "$TMP/under" 8192
 ok "(a loop device)" loop "$TMP/under"
 ok "TRIM punches a hole in a block device" trimmed "$LOOP" 0 "$TMP/under"
@@ -285,7 +288,7 @@ ok "are trimmed, and nothing else" many
 ok "a feature other than TRIM is refused with ABRT" abrt ata 6 0 1 0 "$TMP/three"
 then_stop
 truncate -s 4G "$TMP/4g"
-ok "4 GiB are trimmed in no time" eval 'serve 9 0 t0 "$TMP/4g" && timeout 10 ip netns exec "$INS" "$B/tests/aoeio" trim 0 8388608; then_stop'
+[ -n "$NOPUNCH" ] || ok "4 GiB are trimmed in no time" eval 'serve 9 0 t0 "$TMP/4g" && timeout 10 ip netns exec "$INS" "$B/tests/aoeio" trim 0 8388608; then_stop'
 
 # No room.
 # full FILE: a target on a sparse image, with data in its first MiB.
@@ -302,12 +305,11 @@ no_room_df() { # some sector of the 8192 there is the first that can't be writte
 	lba=4096
 	while [ $lba -lt 12288 ]
 	do
-		io ata 0x34 0 16 $lba "$TMP/17x" >/dev/null 2>&1 || { fault ata 0x34 0 16 $lba "$TMP/17x"; return; }
+		io ata 0x34 0 7 $lba "$TMP/7" >/dev/null 2>&1 || { fault ata 0x34 0 7 $lba "$TMP/7"; return; }
 		lba=$((lba + 16))
 	done
 	return 1
 }
-part "$TMP/17" 0 16 >"$TMP/17x"
 ok "(a tmpfs of 3 MiB)" filesystem "$TMP/small" -t tmpfs -o size=3m none
 truncate -s 12M "$TMP/efs.img"
 ok "(an ext4 of 12 MiB)" eval 'mkfs.ext4 -q -m 0 -O ^has_journal "$TMP/efs.img" && filesystem "$TMP/efs" -o loop "$TMP/efs.img" && head -c 8M /dev/zero >"$TMP/efs/filler"'
@@ -334,13 +336,13 @@ random "$img" 8192
 ok "(a target on a file)" serve 9 0 t0 "$img"
 ok "it is read" reads 0 8192 "$img" 0
 truncate -s $((2053 * 512)) "$img"
-ok "a read behind the end of a truncated file gives UNC" unc ata 0x24 0 8 4096
+ok "a read behind the end of a truncated file gives UNC" unc ata 0x24 0 7 4096
 ok "with the LBA of its first sector" bad_lba 4096
-ok "a read across the end gives UNC" unc ata 0x24 0 17 2045
+ok "a read across the end gives UNC" unc ata 0x24 0 7 2051
 ok "with the LBA of the first bad sector" bad_lba 2053
 ok "READ VERIFY gives UNC" unc ata 0x42 0 17 2045
 ok "with the same LBA" bad_lba 2053
-ok "a 28-bit read gives UNC" unc ata 0x20 0 17 2045
+ok "a 28-bit read gives UNC" unc ata 0x20 0 7 2051
 ok "sectors before the end are read" reads 0 2053 "$img" 0
 ok "many bad reads in a row don't end it" eval 'fails io -t 1000 read 3000 300; alive'
 truncate -s $((8192 * 512)) "$img"
@@ -353,9 +355,9 @@ do
 	ok "(a target on it) $opt" serve $opt 9 0 t0 "$LOOP"
 	part "$TMP/bad$opt.img" 0 2048 >"$TMP/good"
 	truncate -s $((2048 * 512)) "$TMP/bad$opt.img"
-	ok "a read of bad sectors gives UNC $opt" unc ata 0x24 0 8 4096
+	ok "a read of bad sectors gives UNC $opt" unc ata 0x24 0 7 4096
 	ok "with the LBA of its first sector $opt" bad_lba 4096
-	ok "a read across the first bad sector gives UNC $opt" unc ata 0x24 0 17 2035
+	ok "a read across the first bad sector gives UNC $opt" unc ata 0x24 0 7 2043
 	ok "with the LBA of the first bad sector $opt" bad_lba 2048
 	ok "READ VERIFY across it gives UNC $opt" unc ata 0x42 0 17 2037
 	ok "with the same LBA $opt" bad_lba 2048

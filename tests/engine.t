@@ -173,11 +173,11 @@ do
 	ok "bad sectors: (the disk goes bad) $opt" bad_disk
 	begin verify io verify 2 3 100000 20000
 	begin bad io probe 2 4000 200
-	ok "bad sectors: a read of one gives UNC $opt" unc ata 0x24 0 8 4096
+	ok "bad sectors: a read of one gives UNC $opt" unc ata 0x24 0 7 4096
 	ok "bad sectors: with its LBA $opt" bad_lba 4096
-	ok "bad sectors: a read across one gives UNC $opt" unc ata 0x24 0 17 4090
+	ok "bad sectors: a read across one gives UNC $opt" unc ata 0x24 0 7 4092
 	ok "bad sectors: with the LBA of the first bad one $opt" bad_lba 4096
-	ok "bad sectors: a read that ends in one gives its LBA $opt" eval 'unc ata 0x24 0 12 69990 && bad_lba 70000'
+	ok "bad sectors: a read that ends in one gives its LBA $opt" eval 'unc ata 0x24 0 7 69995 && bad_lba 70000'
 	ok "bad sectors: READ VERIFY gives UNC with its LBA $opt" eval 'unc ata 0x42 0 200 69900 && bad_lba 70000'
 	ok "bad sectors: their neighbours are read $opt" eval 'reads 4000 96 "$TMP/under.part" 0 && reads 4104 396 "$TMP/under.part" 104'
 	case $opt in

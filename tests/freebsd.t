@@ -196,8 +196,8 @@ over() {
 	ok "$on: and with writes behind" model -w
 	ok "$on: what is trimmed of a file is zeros" trims '' "$img"
 	ok "$on: also where the file system writes them" trims zerofill "$img"
-	ok "$on: and what is trimmed of a disk" trims '' "$LOOP"
-	ok "$on: and of one with larger sectors" trims '' "$LOOP4K"
+	ok "$on: and what is trimmed of a disk" trims cutdelete "$LOOP"
+	ok "$on: and of one with larger sectors" trims cutdelete "$LOOP4K"
 	ok "$on: a second target of a disk is refused" second
 	ok "$on: a shadow's name that is taken stops no write" taken
 	ok "$on: the mark of an image is named as it is there" marked

@@ -17,8 +17,7 @@
  * aio(4)	threads.  An event is there until aio_return.  A disk's vectors
  *		have few parts (vfs.aio.max_buf_aio), and kern.maxphys bytes.
  * disks	block devices, shown as character devices.  Only flock keeps a
- *		second writer away.  To forget stops half way, and so does
- *		fspacectl.
+ *		second writer away.
  *
  * It is 15.0, and 13.0 when __FreeBSD_version says so (sys/param.h): there
  * frames above 4096 bytes can't be written, nothing that a lagg(4) receives
@@ -29,7 +28,8 @@
  * fit for aio), fewaio (at most two operations), mapped (at most max_buf_aio
  * parts under way to disks), maxphys=BYTES, maxbuf=BYTES (bpf's), lagg
  * (interfaces are lagg(4)), aioonly (a disk that is read or written without
- * aio ends the program), zerofill (fspacectl writes zeros) and dio (files are
+ * aio ends the program), cutdelete (a signal ends
+ * DIOCGDELETE half way), zerofill (fspacectl writes zeros) and dio (files are
  * on ZFS, where direct I/O means whole pages).
  */
 #include <sys/types.h>
@@ -582,7 +582,8 @@ diskioctl(int fd, unsigned long what, void *arg)
 		if(range[0] < 0 || range[1] <= 0 || range[0] % desc[fd].sector != 0 || range[1] % desc[fd].sector != 0)
 			return fail(EINVAL);
 		/* A signal may end it early, and nobody is told. */
-		range[1] -= range[1] / 2 / desc[fd].sector * desc[fd].sector;
+		if(worse("cutdelete"))
+			range[1] -= range[1] / 2 / desc[fd].sector * desc[fd].sector;
 		return hostdiscard(fd, (unsigned long long)range[0], (unsigned long long)range[1]);
 	case DIOCGIDENT:
 		snprintf(arg, DISK_IDENT_SIZE, "LAYER-0001");

@@ -259,6 +259,9 @@ disk(const char *path)
 	range[1] = 16384;
 	memset(buf, 0xff, 16384);
 	ok(pwrite(fd, buf, 16384, 0) == 16384 && ioctl(fd, DIOCGDELETE, range) == 0, "sectors can");
+	setenv("LAYER", "cutdelete", 1);
+	ok(pwrite(fd, buf, 16384, 0) == 16384 && ioctl(fd, DIOCGDELETE, range) == 0, "as far as a signal lets them");
+	unsetenv("LAYER");
 	ok(pread(fd, buf, 16384, 0) == 16384 && buf[0] == 0 && buf[16383] != 0, "but not all need have been");
 	ok(flock(fd, LOCK_EX|LOCK_NB) == 0 && (other = open(path, O_RDWR)) >= 0, "a second one may open it to write");
 	ok(fails(flock(other, LOCK_EX|LOCK_NB), EWOULDBLOCK), "only a lock keeps it away");
