@@ -11,6 +11,7 @@
 #   make coverage   how much of the code the tests execute
 #   make bench      aoede beside vblade and the most that is possible
 #   make install    prefix=/usr/local and DESTDIR are honoured
+#   make deb        a package for Debian and its kin, in the build directory
 #
 # CC, CFLAGS, CPPFLAGS and LDFLAGS may come from the command line or from the
 # environment.
@@ -38,6 +39,7 @@ ALLCFLAGS = $(CSTD) $(WARN) -pthread $(CPPFLAGS) $(CFLAGS) $(SANFLAGS) $(if $(SA
 prefix	= /usr/local
 sbindir	= $(prefix)/sbin
 mandir	= $(prefix)/share/man
+unitdir	= $(prefix)/lib/systemd/system
 
 HOST	:= $(shell uname -s)
 PLATFORM = $(if $(filter FreeBSD,$(HOST)),freebsd,linux)
@@ -194,7 +196,7 @@ LAST	= lint disk freeze freezemodel nic linux freezelinux raid
 MACHINES = $(filter vm%,$(SCRIPTS))
 TOGETHER = $(FIRST) $(filter-out engine faults soak $(MACHINES) $(FIRST) $(LAST),$(SCRIPTS)) $(LAST)
 # What concerns no memory, or another program's, or the tree.
-NOASAN = build docs lint spin sandbox bigendian freebsd linux raid freezelinux
+NOASAN = build docs lint spin sandbox bigendian freebsd linux raid freezelinux service deb
 check: ready
 	$(MAKE) -j2 aoede testprogs obj/s390x/aoede $(VARIANTS:%=obj/%/aoede)
 	B=obj AOEDE=obj/strict/aoede $(PROVE) $(TOGETHER:%=tests/%.t)
@@ -266,10 +268,20 @@ install: $(B)/aoede
 	install -m 755 $(B)/aoede AoEded "$(DESTDIR)$(sbindir)"
 	install -m 644 aoede.8 "$(DESTDIR)$(mandir)/man8"
 	ln -sf aoede.8 "$(DESTDIR)$(mandir)/man8/AoEded.8"
+ifeq ($(PLATFORM),linux)
+	install -d "$(DESTDIR)$(unitdir)"
+	./AoEded unit $(sbindir) >"$(DESTDIR)$(unitdir)/aoede@.service"
+endif
 
 uninstall:
 	rm -f "$(DESTDIR)$(sbindir)/aoede" "$(DESTDIR)$(sbindir)/AoEded"
 	rm -f "$(DESTDIR)$(mandir)/man8/aoede.8" "$(DESTDIR)$(mandir)/man8/AoEded.8"
+	rm -f "$(DESTDIR)$(unitdir)/aoede@.service"
+
+deb: $(B)/aoede
+	rm -rf $(B)/deb
+	$(MAKE) install DESTDIR=$(B)/deb prefix=/usr
+	@B=$(B) tests/deb.sh
 
 clean:
 	rm -rf $(B) aoede
@@ -291,4 +303,4 @@ coverage:
 	$(MAKE) B=obj/coverage CC=gcc OPT='-O0 -g --coverage' SANDBOX=0 DEFS='-include tests/covered.h' testprogs
 	B=obj/coverage tests/coverage.sh $(COVERAGE:%=tests/%.t)
 
-.PHONY: machines power check-all $(TRIED) soaks coverage soak fuzz install uninstall clean all demo bench testprogs check ready test fresh bare
+.PHONY: machines power check-all $(TRIED) soaks coverage soak fuzz install uninstall deb clean all demo bench testprogs check ready test fresh bare

@@ -103,7 +103,7 @@ running() {
 }
 ok "make works while ./aoede runs" running
 
-# installed PREFIX ARGUMENTS...: the three files and no other.
+# installed PREFIX ARGUMENTS...: the four files and no other.
 installed() {
 	prefix=$1
 	shift
@@ -111,7 +111,7 @@ installed() {
 	make -s install DESTDIR="$TMP/a dest" "$@" || return 1
 	(cd "$TMP/a dest" && find . -type f -printf '%m %p\n' | sort) >"$TMP/list"
 	cat "$TMP/list"
-	printf '%s\n' "644 .$prefix/share/man/man8/aoede.8" "755 .$prefix/sbin/AoEded" "755 .$prefix/sbin/aoede" | cmp - "$TMP/list"
+	printf '%s\n' "644 .$prefix/lib/systemd/system/aoede@.service" "644 .$prefix/share/man/man8/aoede.8" "755 .$prefix/sbin/AoEded" "755 .$prefix/sbin/aoede" | cmp - "$TMP/list"
 }
 ok "make install honours DESTDIR and prefix" installed /usr prefix=/usr
 ok "without a prefix it is /usr/local" installed /usr/local

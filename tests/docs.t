@@ -97,12 +97,13 @@ ok "so do its commands for the background" background
 # make install and uninstall.
 installed() {
 	(cd "$TMP/root" && find . ! -type d | sort) >"$TMP/files"
-	printf './opt/%s\n' sbin/AoEded sbin/aoede share/man/man8/AoEded.8 share/man/man8/aoede.8 | diff - "$TMP/files"
+	printf './opt/%s\n' lib/systemd/system/aoede@.service sbin/AoEded sbin/aoede share/man/man8/AoEded.8 share/man/man8/aoede.8 |
+		diff - "$TMP/files"
 }
 # A make under make check must not share its job server.
 mk() { MAKEFLAGS='' make -s B="$B" DESTDIR="$TMP/root" prefix=/opt "$@"; }
 ok "make install works below DESTDIR and prefix" mk install
-ok "it installs the two programs and the manual page, no more" installed
+ok "it installs the two programs, the unit and the manual page, no more" installed
 ok "the installed AoEded finds the installed aoede" \
 	[ "$(env -u AOEDE "$TMP/root/opt/sbin/AoEded" -V)" = "$("$AOEDE" -V)" ]
 ok "make uninstall removes them" mk uninstall
