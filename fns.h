@@ -847,8 +847,8 @@ int	enginereap(void);
 
 /*
  * Give up what this thread may do as root, and those it starts later, but
- * for what is open and what happens in directories that are.  What the
- * system can't do is logged.  To be called when all has been opened that
+ * for what is open and what happens in directories that are, and leave the
+ * current one for the root.  What the system can't do is logged.  To be called when all has been opened that
  * needs the rights, and before enginethreads.
  */
 void	disarm(void);

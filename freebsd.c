@@ -2089,6 +2089,9 @@ static int shut;
 void
 disarm(void)
 {
+	/* Whoever started us may want to unmount where. */
+	if(chdir("/") < 0)
+		warn("can't leave the directory");
 	/* All threads are shut in by sandbox, later. */
 }
 

@@ -2677,6 +2677,9 @@ landlock(void)
 void
 disarm(void)
 {
+	/* Whoever started us may want to unmount where. */
+	if(chdir("/") < 0)
+		warn("can't leave the directory");
 	if(SANDBOX == 0)
 		return;
 #ifdef M_ARENA_MAX

@@ -648,6 +648,7 @@ against_aoede() {
 	ok "aoede: it starts$with" run -b 16 9 0 t0 "$TMP/a disk"
 	ok "aoede: it prints its pid$with" pid_printed
 	ok "aoede: status says that it runs$with" lines_are status "e9.0: serving, pid $pid"
+	ok "aoede: it keeps no directory busy$with" [ "$(readlink "/proc/$pid/cwd")" = / ]
 	ok "aoede: the size is logged$with" logged "info: 1048576 bytes"
 	nok "aoede: a second start is refused$with" run 9 0 t0 "$TMP/a disk"
 	pid=$(sed -n 1p "$TMP/run/e9.0.pid")
