@@ -42,6 +42,31 @@ named() {
 }
 ok "every file that README names is there" named
 
+# What README says and the manual too would have to be kept true twice.
+# Sentences of eight words and more are told from headings and examples.
+sentences() { tr '\n' ' ' | tr -s ' ' | sed 's/[.:;] /\n/g' | awk 'NF >= 8' | sort -u; }
+twice() {
+	grep -v '^[ >]' README | sentences >"$TMP/readme"
+	mandoc -T ascii aoede.8 2>/dev/null | sed 's/.\x08//g' | sentences >"$TMP/manual"
+	[ -s "$TMP/readme" ] && [ -s "$TMP/manual" ] && comm -12 "$TMP/readme" "$TMP/manual" >"$TMP/both"
+	cat "$TMP/both"
+	[ ! -s "$TMP/both" ]
+}
+ok "nothing stands in README and in the manual" twice
+
+# A chapter with commands is run by a script, which asks for it by its title.
+run_somewhere() {
+	unrun=
+	grep -B 1 '^---' README | grep -v '^--' >"$TMP/titles"
+	while IFS= read -r title
+	do
+		[ -z "$(section "$title")" ] || grep -qE "(section|as_written) '?$title'?" tests/*.t || unrun="$unrun, $title"
+	done <"$TMP/titles"
+	# What makes these tests, and what is for other systems.
+	[ "$unrun" = ", Building, Performance, On FreeBSD, Beyond one machine, Trying it without hardware, Build options" ] || { echo "nobody runs$unrun"; return 1; }
+}
+ok "the commands of every chapter are run by a test" run_somewhere
+
 # README says which numbers can be changed.
 numbers() {
 	for n in $(sed -n '/^Build options/,/^Licence/s/-D//; /^Build options/,/^Licence/p' README | grep -oE '\b[A-Z]+_[A-Z]+\b' | sort -u) BUFCNT
@@ -67,7 +92,7 @@ ok "every target of make that README names is there" targets
 # behind and ended before AoEded has its turn.
 export AOEDE_RUN="$TMP/run" AOEDE_LOGGER=cat
 mkdir "$TMP/tree" && cp "$AOEDE" "$TMP/tree/aoede" && cp AoEded "$TMP/tree"
-sed -n '/^A first export/,/^Using it/s/^    //p' README >"$TMP/commands"
+section 'A first export' >"$TMP/commands"
 there() { (cd "$TMP/tree" && on_target env -u AOEDE sh -ec "$1"); }
 first() {
 	grep -q '^\./aoede ' "$TMP/commands" || return 1
@@ -76,7 +101,7 @@ first() {
 	PIDS="$PIDS $pid"
 	until_true 10 grep -q "^pid $pid: e9.0" "$TMP/tree/out" || { cat "$TMP/tree/err"; return 1; }
 	plain <"$TMP/tree/out" >"$TMP/is"
-	sed -n '/^A first export/,/^Using it/s/^> //p' README | plain | diff - "$TMP/is"
+	chapter 'A first export' | sed -n 's/^> //p' | plain | diff - "$TMP/is"
 }
 plain() { sed 's/^engine .*, rings .*, sandbox .*/engine, rings, sandbox/; s/pid [0-9]*/pid N/; s/..:..:..:..:..:../MAC/'; }
 background() {

@@ -200,7 +200,6 @@ restarts() {
 
 # (f) The README's backups, in a directory with the programs and an interface
 # eth0.
-section() { sed -n '/^Freeze: /,/^Durability/s/^    //p' README; }
 backup() {
 	rm -rf "$TMP/tree"
 	mkdir "$TMP/tree" && cp "$AOEDE" "$TMP/tree/aoede" && cp AoEded "$TMP/tree"
@@ -216,7 +215,7 @@ readme() {
 	ip -n "$TNS" link set t0 name eth0
 	ip -n "$TNS" link set eth0 up
 	until_true 5 carrier "$TNS" eth0
-	section >"$TMP/section"
+	section 'Backup' >"$TMP/section"
 	sed '/^kill/,$d' "$TMP/section" >"$TMP/aoeded"
 	{ sed '/^\.\/AoEded freeze/,$d' "$TMP/section"; echo 'PID=$(./AoEded status 9 0 | sed "s/.* //")'
 		sed -n '/^kill/,$p' "$TMP/section" | sed 's/\bPID\b/"$PID"/g'; } >"$TMP/kill"

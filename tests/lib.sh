@@ -244,3 +244,12 @@ slow_disk() {
 	undo "umount -l '$TMP/slow' 2>/dev/null; ! mine $SLOWPID || kill $SLOWPID; wait $SLOWPID"
 	until_true 5 test -e "$TMP/slow/disk"
 }
+
+# chapter TITLE: the lines of a chapter of README; section TITLE: its commands.
+chapter() {
+	awk -v title="$1" '
+	/^---/ { inside = line == title; known = 0; next }
+	known && inside { print line }
+	{ line = $0; known = 1 }' README
+}
+section() { chapter "$1" | sed -n 's/^    //p'; }

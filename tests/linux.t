@@ -12,7 +12,7 @@
 
 tests/need ip:iproute2 linux.uml:user-mode-linux busybox:busybox-static \
 	mkfs.ext4:e2fsprogs e2fsck:e2fsprogs debugfs:e2fsprogs hdparm:hdparm \
-	aoe-stat:aoetools cmp:diffutils awk:mawk || exit 1
+	aoe-stat:aoetools modprobe:kmod cmp:diffutils awk:mawk || exit 1
 . tests/lib.sh
 . tests/uml.sh
 
@@ -97,7 +97,17 @@ discovery() {
 		grep -q 'LBA=yes, LBAsects=$sectors' /run/id"
 }
 
+# README's commands, where modprobe finds the guest's modules, on /mnt.
+readme() {
+	guest "mkdir -p /tmp/lib && ln -s /usr/lib/uml/modules /tmp/lib/modules
+		modprobe() { command modprobe -d /tmp \"\$@\"; }
+		set -e
+		$(section 'Using it from Linux')
+		grep '^$disk /mnt ext4 ' /proc/mounts
+		umount /mnt"
+}
 files() {
+	[ "$mtu" != 9000 ] || ok "$is README's commands work as they are written" readme
 	ok "$is mkfs.ext4 makes a file system" guest "mkfs.ext4 -q $disk"
 	ok "$is it mounts" guest "mount $disk /run/mnt"
 	ok "$is 400 files are written" guest "$(populate files 16384000 40960)"
