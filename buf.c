@@ -176,6 +176,8 @@ static uvlong came;		/* requests of users so far */
 static uvlong begun;		/* what was begun so far, and our own requests */
 static uvlong asked;		/* reads and writes of users so far */
 static Op jobop;
+static Op freeop;
+static int freeing;		/* the space of a shadow that was removed is being given back; 2: and of another */
 static int jobbing;		/* a job of freeze.c is under way: Jobapart or Jobsync */
 static int closing;		/* nothing more is begun of our own accord */
 static uint under[Nfiles];	/* transfers and trims of each file that the engine has */
@@ -2204,13 +2206,49 @@ stepdone(void)
 }
 
 static void
+freework(Op *o)
+{
+	shadowfree();
+	o->error = 0;
+}
+
+static void freedone(Op*);
+
+/*
+ * Nothing waits for this.
+ */
+static void
+startfree(void)
+{
+	freeing = 1;
+	freeop = (Op){ .op = Owork, .work = freework, .done = freedone };
+	enginestart(&freeop);
+}
+
+static void
+freedone(Op *o)
+{
+	(void)o;
+	if(freeing == 2)
+		startfree();
+	else
+		freeing = 0;
+}
+
+static void
 jobdone(Op *o)
 {
+	int s = freezestate();
+
 	if(jobbing == Jobsync)
 		syncing = 0;
 	jobbing = 0;
 	breaks(freezejobdone(o));
 	stepdone();
+	if(s == Fremoving && freeing)
+		freeing = 2;
+	else if(s == Fremoving)
+		startfree();
 }
 
 /*

@@ -172,7 +172,7 @@ enum {
 	Fthawing,		/* unfreeze: the shadow is told that it will be merged */
 	Fmerging,		/* writes go to the image, and the shadow's sectors are moved there */
 	Fending,		/* freezejob: the shadow is empty, and is being told that it is of no use */
-	Fremoving,		/* it is being removed, which may take long; nothing waits for it */
+	Fremoving,		/* it is being removed */
 	Funmarking,		/* the image's mark is being taken off */
 };
 

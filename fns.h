@@ -732,10 +732,18 @@ uvlong	shadowtakes(void);
 int	shadowname(void);
 
 /*
- * Take the shadow away, with or without its name, for good.  Returns -1
- * with errno.
+ * Take the shadow away, with or without its name, for good; its space later,
+ * by shadowfree, or with it.  Returns -1 with errno.
  */
-int	shadowremove(void);
+int	shadowremove(int later);
+
+/*
+ * Give back the space of one that was taken away, piece by piece and with
+ * pauses: what a file system does for much of it at once (discards above all)
+ * holds up whoever syncs another file there, for seconds.  Takes as long as it
+ * takes; there may be another shadow meanwhile.
+ */
+void	shadowfree(void);
 
 /* When the image was last changed, in nanoseconds; 0: nobody says. */
 uvlong	imagechanged(void);

@@ -52,8 +52,8 @@
  *    bear none the header tells whether it has been changed while frozen.
  *
  * What the table of jobs calls, and hardening, waits for disks, and runs
- * outside the loop, one at a time but for remove, which can take seconds and
- * holds nobody up.  They use nothing that the loop changes meanwhile.
+ * outside the loop, one at a time but for discard, which holds up no sync.
+ * They use nothing that the loop changes meanwhile.
  *
  * tests/freeze.pml is a model of all this.
  */
@@ -887,9 +887,9 @@ prepare(Op *o)
 	/* Both headers, so that a disk which is full later has room for the next. */
 	else if(writeheader(Sfrozen) < 0 || writeheader(Sfrozen) < 0 || disksync(Shadow) < 0){
 		failed(o, path, NULL);
-		shadowremove();
+		shadowremove(0);
 	}else if(mark(o, Markgone) < 0)
-		shadowremove();
+		shadowremove(0);
 }
 
 /*
@@ -908,7 +908,7 @@ commit(Op *o)
 		else if(mark(o, Marklive) == 0)
 			return;
 	}
-	shadowremove();
+	shadowremove(0);
 	mark(o, Marknone);
 }
 
@@ -939,10 +939,13 @@ end(Op *o)
 		mark(o, Markgone);
 }
 
+/*
+ * To give its space back may take long; whoever calls sees to that.
+ */
 static void
 discard(Op *o)
 {
-	if(shadowremove() < 0)
+	if(shadowremove(1) < 0)
 		failed(o, path, NULL);
 }
 
@@ -960,7 +963,7 @@ cancel(Op *o)
 {
 	errno = EIO;
 	failed(o, "the image", unwritable);
-	shadowremove();
+	shadowremove(0);
 	mark(o, Marknone);
 }
 
@@ -1393,7 +1396,7 @@ resume(uvlong size)
 	if(s == Smerged && shared)
 		return NULL;
 	if(s == Smerged)
-		return imagemark(Markgone) != 0 || shadowremove() < 0 || imagemark(Marknone) != 0 ?
+		return imagemark(Markgone) != 0 || shadowremove(0) < 0 || imagemark(Marknone) != 0 ?
 			sentence("%s: can't be removed: %s", path, strerror(errno)) : NULL;
 	if(tampered(h))
 		return sentence("the image was changed after it was frozen, so that %s does not fit it: expected -f %s at each start", path, path);

@@ -1278,7 +1278,8 @@ static struct {
 	char	path[PATH_MAX];		/* absolute */
 	int	named;			/* it has its name */
 	int	readonly;		/* it is open for reading only */
-} shadow = { .dir = -1 };
+	_Atomic int gone;		/* the last one, without a name, whose space is not all given back; or -1 */
+} shadow = { .dir = -1, .gone = -1 };
 
 static char markname[] = "user.aoede.shadow";
 
@@ -1519,14 +1520,14 @@ shadowmake(uvlong size)
 	}
 	/* One of our name whom nobody has locked is left of another life. */
 	if(shadowtake(shadow.temp, O_RDWR) == 0)
-		shadowremove();
+		shadowremove(0);
 	if(shadowtake(shadow.temp, O_RDWR|O_CREAT|O_EXCL) < 0)
 		return -1;
 	if(holes(files[Shadow].fd) == 0 && ftruncate(files[Shadow].fd, (off_t)size) == 0
 	&& fsync(files[Shadow].fd) == 0 && shadowdirect(shadow.temp) == 0)
 		return 0;
 	e = errno;
-	shadowremove();
+	shadowremove(0);
 	errno = e;
 	return -1;
 }
@@ -1558,13 +1559,47 @@ shadowname(void)
 }
 
 int
-shadowremove(void)
+shadowremove(int later)
 {
+	File *f = &files[Shadow];
 	int r;
 
 	r = unlinkat(shadow.dir, shadow.named ? shadow.name : shadow.temp, 0);
+	if(r == 0 && later && shadow.gone < 0){
+		shadow.gone = f->cached;
+		f->cached = f->fd != f->cached ? f->fd : -1;
+		f->fd = f->cached;
+	}
 	shadowclose();
 	return r < 0 ? -1 : fsync(shadow.dir);
+}
+
+void
+shadowfree(void)
+{
+	enum { Much = 16 * 1024 * 1024, Brief_us = 20000 };
+	struct timespec from, to;
+	struct stat st, was;
+	off_t piece = Much;
+	long us;
+
+	while(fstat(shadow.gone, &st) == 0 && st.st_size > 0 && st.st_blocks * 512 > Much / 4){
+		was = st;
+		clock_gettime(CLOCK_MONOTONIC, &from);
+		st.st_size -= piece < st.st_size ? piece : st.st_size;
+		if(ftruncate(shadow.gone, st.st_size) < 0 || fsync(shadow.gone) < 0 || fstat(shadow.gone, &st) < 0)
+			break;
+		clock_gettime(CLOCK_MONOTONIC, &to);
+		us = (long)(to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000;
+		if(us < Brief_us || (was.st_blocks - st.st_blocks) * 512 < Much / 16)
+			piece *= 2;
+		else if((was.st_blocks - st.st_blocks) * 512 > Much / 2)
+			piece /= 2;
+		poll(NULL, 0, (int)(us / 1000));
+	}
+	if(shadow.gone >= 0)
+		close(shadow.gone);
+	shadow.gone = -1;
 }
 
 uvlong

@@ -198,6 +198,41 @@ restarts() {
 	rm -f "$img"
 }
 
+# While a large shadow goes, on a file system that discards, stable writes are
+# answered.
+longest() {
+	worst=0 left=5
+	while [ $left -gt 0 ]
+	do
+		begun=$(milliseconds)
+		write 100 "$TMP/piece" || return 1
+		took=$(($(milliseconds) - begun))
+		[ $took -le $worst ] || worst=$took
+		frozen || left=$((left - 1))
+	done
+	echo "$worst ms"
+	[ $worst -lt 1500 ]
+}
+removal() {
+	with=" (removal)"
+	truncate -s 2G "$TMP/discards"
+	mkfs.ext4 -q "$TMP/discards" && mkdir "$TMP/thin" && mount -o loop,discard "$TMP/discards" "$TMP/thin" && undo "umount $TMP/thin"
+	was=$shadow
+	shadow=$TMP/thin/shadow
+	rm -f "$img"
+	truncate -s 2G "$img"
+	serve
+	freeze
+	ok "much is written at random places$with" io -t 30000 verify 3 1 0 400000
+	stop_target
+	serve -s
+	signals USR1 USR1 USR2
+	ok "while it is merged and removed no stable write waits for seconds$with" longest
+	ok "it is gone$with" until_true 30 said '^unfrozen'
+	stop_target
+	shadow=$was
+}
+
 # (f) The README's backups, in a directory with the programs and an interface
 # eth0.
 backup() {
@@ -328,7 +363,7 @@ unmarked() {
 	rm "$TMP/full"/rest*
 	ok "and freezes when there is room" freeze
 	ok "with a mark" marked
-	unfreeze
+	ok "it is unfrozen (marked)" unfreeze
 	stop_target
 	img=${was% *} shadow=${was#* }
 }
@@ -417,6 +452,7 @@ large
 head -c $((64 * 512)) /dev/zero >"$TMP/zeros"
 holes
 restarts
+removal
 readme
 refusals
 unmarked

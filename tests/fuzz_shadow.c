@@ -498,7 +498,7 @@ forgetmap(void)
 	imagemark(Marknone);
 	if(memshadow(&n) != NULL){
 		check(shadowopen(&n, 0) == 1, "memos has lost the shadow");
-		shadowremove();
+		shadowremove(0);
 	}
 	again(0);
 	check(buffreeze(1) == NULL, "it can't be frozen");

@@ -1829,8 +1829,9 @@ shadowname(void)
 }
 
 int
-shadowremove(void)
+shadowremove(int later)
 {
+	(void)later;
 	if(opened == None)
 		wrong("the shadow is removed, and is not open");
 	point();
@@ -1851,6 +1852,11 @@ uvlong
 imagechanged(void)
 {
 	return mem.changed;
+}
+
+void
+shadowfree(void)
+{
 }
 
 int
