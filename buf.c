@@ -117,7 +117,11 @@ struct Run {
 	struct iovec iov[Runmax];
 	Io	*io[Runmax];
 	int	n;
-	uint	nsec;		/* a verify's */
+	int	niov;
+	int	changes;	/* it is a write, or a part of one */
+	uvlong	lba;		/* of a step, or of a write that was gathered: what it is about */
+	uint	nsec;		/* 0: none of these */
+	uint	edge;		/* blocks of the disk at its ends that have been looked after */
 };
 
 /*
@@ -286,31 +290,35 @@ concern(Io *io, uvlong from, uvlong to)
 	io->to = to;
 }
 
-/*
- * Must one of two requests wait for the other when they overlap?  Nobody need
- * read what is being read ahead, which a comes to.
- */
 static int
 matters(Io *a)
 {
 	return changes(a) || a->own == Ownfill;
 }
 
+/*
+ * Must b wait for a, which comes before it?  Nobody need read what is being
+ * read ahead.  What one operation of the engine carries out does not wait for
+ * itself.
+ */
 static int
 conflict(Io *a, Io *b)
 {
-	if(!matters(a) && !changes(b))
+	if((!matters(a) && !changes(b)) || (a->batch != 0 && a->batch == b->batch))
 		return 0;
 	return a->from < b->to && b->from < a->to;
 }
 
 /*
- * Does a take effect before b?
+ * Does a take effect before b?  Of those that came in one turn any can be
+ * begun first, if none of their sectors are the same.
  */
 static int
 before(Io *a, Io *b)
 {
-	return a->own || b->own ? a->began < b->began : a->came < b->came;
+	if(a->own || b->own || (a->began == Notbegun) != (b->began == Notbegun))
+		return a->began < b->began;
+	return a->came < b->came;
 }
 
 static int
@@ -409,10 +417,10 @@ enlist(Io *io)
 {
 	io->blockers = io->waiters = 0;
 	io->knot[0].io = io->knot[1].io = NULL;
-	io->began = ++begun;
+	io->began = io->own ? ++begun : Notbegun;
 	each(io, meet);
-	if(io->blockers > 0 && !io->own)
-		io->began = Notbegun;
+	if(io->blockers == 0)
+		io->began = ++begun;
 	order.n++;
 	order.nchanges += (uint)(changes(io) || io->own);
 	io->ordered = 1;
@@ -687,6 +695,8 @@ startsync(void)
 
 /* Runs. */
 
+static void edgeread(Op*);
+
 static Run*
 newrun(Io **q, int n)
 {
@@ -701,28 +711,46 @@ newrun(Io **q, int n)
 		r->io[i] = q[i];
 		r->iov[i] = (struct iovec){ q[i]->op == Owrite ? q[i]->data : q[i]->space, q[i]->nsec * Sector };
 	}
-	r->n = n;
+	r->n = r->niov = n;
+	r->changes = 0;
+	r->nsec = 0;
+	stats.joined += (uint)n - 1;
 	return r;
 }
 
 static void
 startrun(Run *r, int op, Home h, void (*done)(Op*))
 {
-	r->op = (Op){ .op = op, .file = h.file, .iov = r->iov, .niov = r->n, .off = h.off, .done = done };
-	changing += op == Owrite;
+	r->op = (Op){ .op = op, .file = h.file, .iov = r->iov, .niov = r->niov, .off = h.off, .done = done };
+	r->changes = op == Owrite || done == edgeread;
+	changing += (uint)r->changes;
 	under[h.file]++;
-	stats.joined += (uint)r->n - 1;
 	stats.transfers++;
 	enginestart(&r->op);
+}
+
+/*
+ * The operation has ended; the run may start another.
+ */
+static void
+endrun(Run *r)
+{
+	changing -= (uint)r->changes;
+	under[r->op.file]--;
+}
+
+static void
+giverun(Run *r)
+{
+	r->next = freeruns;
+	freeruns = r;
 }
 
 static void
 freerun(Run *r)
 {
-	changing -= r->op.op == Owrite;
-	under[r->op.file]--;
-	r->next = freeruns;
-	freeruns = r;
+	endrun(r);
+	giverun(r);
 }
 
 static void stepped(Op*);
@@ -778,78 +806,47 @@ stepped(Op *o)
 static void transferred(Op*);
 static void landed(Op*);
 static void movewritten(Op*);
-static void edgeread(Op*);
-static void mend(Io*);
 static void land(Own*, int);
 static void moved(Own*, int);
 static void movefailed(Own*, const char*, int);
 static void retry(Io*, int, int);
+static void retryall(Run*, int);
 
 /*
- * What a write is about: of one behind, the piece that it has come to.
+ * Write what is in the space of a run's first request; where it begins or
+ * ends within a block of the disk, with what else is in that block.  Nobody
+ * changes that meanwhile (see concern).
  */
 static void
-extent(Io *io, uvlong *lba, uint *n)
+mend(Run *r)
 {
-	Own *o = (Own*)io;
-
-	*lba = io->lba;
-	*n = io->nsec;
-	if(io->own == Ownfill){
-		*lba += o->at;
-		*n = o->n;
-	}
-}
-
-/*
- * Write what is in a request's own space; where it begins or ends within a
- * block of the disk, with what else is in that block.  Nobody changes that
- * meanwhile (see concern).
- */
-static void
-put1(Io *io)
-{
-	io->edge = 0;
-	mend(io);
-}
-
-static void
-mend(Io *io)
-{
-	uint n, head, all, block = disk.block / Sector;
+	uint head = lead(r->lba), block = disk.block / Sector, all = (head + r->nsec + block - 1) / block * block;
+	Io *io = r->io[0];
 	uchar *edge = io->space + (io->own ? Ownsize + Edges : Spacesize) - 2 * Blockmax;
-	uvlong lba, at;
-	Run *r;
+	uvlong at = freezeplace(r->lba, io->file) - head * Sector;
 	int i, part[2];
 
-	extent(io, &lba, &n);
-	head = lead(lba);
-	all = (head + n + block - 1) / block * block;
-	at = freezeplace(lba, io->file) - head * Sector;
 	if(io->file == Image && at + all * Sector > disk.size){
 		/* The last block of a file need not be whole. */
 		at += head * Sector;
-		all = n;
+		all = r->nsec;
 		head = 0;
 		block = 1;
 	}
-	part[0] = head != 0 || (all == block && n != all);
-	part[1] = all != block && head + n != all;
-	for(i = (int)io->edge; i < 2; i++, io->edge++){
+	part[0] = head != 0 || (all == block && r->nsec != all);
+	part[1] = all != block && head + r->nsec != all;
+	for(i = (int)r->edge; i < 2; i++, r->edge++){
 		if(!part[i])
 			continue;
-		r = newrun(&io, 1);
 		r->iov[0] = (struct iovec){ edge + i * Blockmax, disk.block };
-		changing++;
 		startrun(r, Oread, (Home){ io->file, i == 0 ? at : at + (all - block) * Sector }, edgeread);
 		return;
 	}
 	if(part[0])
 		memcpy(io->space, edge, head * Sector);
 	i = part[1];
-	if(head + n != all)
-		memcpy(io->space + (head + n) * Sector, edge + i * Blockmax + (block - (all - head - n)) * Sector, (all - head - n) * Sector);
-	r = newrun(&io, 1);
+	if(head + r->nsec != all)
+		memcpy(io->space + (head + r->nsec) * Sector, edge + i * Blockmax + (block - (all - head - r->nsec)) * Sector, (all - head - r->nsec) * Sector);
 	r->iov[0] = (struct iovec){ block == 1 ? io->data : io->space, all * Sector };
 	startrun(r, Owrite, (Home){ io->file, at }, io->own == Ownfill ? landed : io->own == Ownmove ? movewritten : transferred);
 }
@@ -859,19 +856,58 @@ edgeread(Op *op)
 {
 	Run *r = (Run*)op;
 	Io *io = r->io[0];
-	int error = op->error;
 
-	freerun(r);
-	changing--;
-	io->edge++;
-	if(error == 0)
-		mend(io);
-	else if(io->own == Ownfill)
-		land((Own*)io, error);
+	endrun(r);
+	if(op->error == 0){
+		r->edge++;
+		mend(r);
+		return;
+	}
+	if(io->own == Ownfill)
+		land((Own*)io, op->error);
 	else if(io->own == Ownmove)
-		movefailed((Own*)io, "merge: read error", error);
+		movefailed((Own*)io, "merge: read error", op->error);
 	else
-		retry(io, 1, error);
+		retryall(r, op->error);
+	giverun(r);
+}
+
+static void
+startmend(Io **q, int n, uvlong lba, uint count)
+{
+	Run *r = newrun(q, n);
+
+	r->niov = 1;
+	r->lba = lba;
+	r->nsec = count;
+	r->edge = 0;
+	mend(r);
+}
+
+/*
+ * Bring the data of writes that follow each other to the space of the first.
+ */
+static uint
+gather(Io **q, int n)
+{
+	uint total = q[0]->nsec;
+	int i;
+
+	for(i = 1; i < n; i++){
+		memcpy(q[0]->data + total * Sector, q[i]->data, q[i]->nsec * Sector);
+		total += q[i]->nsec;
+	}
+	return total;
+}
+
+static int
+allwhole(Io **q, int n)
+{
+	int i;
+
+	for(i = 0; i < n && whole(q[i]->lba, q[i]->nsec); i++)
+		;
+	return i == n;
 }
 
 /*
@@ -899,9 +935,10 @@ startio(Io **q, int n)
 			q[i]->file = h.file;
 			got -= q[i]->nsec;
 		}
-		if(q[0]->op == Owrite && !whole(q[0]->lba, total)){
-			put1(q[0]);
-			i = 1;
+		if(q[0]->op == Owrite && !allwhole(q, n)){
+			for(i = 0; i < n; i++)
+				q[i]->file = h.file;
+			startmend(q, n, q[0]->lba, gather(q, n));
 		}else if(i > 0)
 			startrun(newrun(q, i), q[0]->op, h, transferred);
 		else{
@@ -938,6 +975,35 @@ retry(Io *io, int alone, int error)
 	}
 }
 
+/*
+ * What was gathered has failed.  Each of the writes begins anew, and as they
+ * may be parts of the same block, one waits for the other.
+ */
+static void
+retryall(Run *r, int error)
+{
+	Io *io;
+	int i;
+
+	if(r->n == 1){
+		retry(r->io[0], 1, error);
+		return;
+	}
+	for(i = 0; i < r->n; i++)
+		delist(r->io[i]);
+	for(i = 0; i < r->n; i++){
+		io = r->io[i];
+		io->batch = 0;
+		io->alone = 1;
+		enlist(io);
+		io->began = Notbegun;
+		if(io->blockers == 0){
+			io->state = Ready;
+			put(&ready, io);
+		}
+	}
+}
+
 static void
 transferred(Op *o)
 {
@@ -946,17 +1012,20 @@ transferred(Op *o)
 	Io *io;
 	int i;
 
-	for(i = 0; i < r->n; i++){
+	endrun(r);
+	if(r->nsec > 0 && o->error != 0)
+		retryall(r, o->error);
+	else for(i = 0; i < r->n; i++){
 		io = r->io[i];
 		end += io->nsec * Sector;
-		if(end > o->moved || (r->n == 1 && o->error != 0))
+		if(o->error != 0 && (r->n == 1 || end > o->moved))
 			retry(io, r->n == 1, o->error);
 		else if(io->op == Oread)
 			deliver(io);
 		else
 			written(io);
 	}
-	freerun(r);
+	giverun(r);
 }
 
 /*
@@ -976,6 +1045,36 @@ keep(Io *io)
 	io->data = to;
 }
 
+static int
+precedes(Io *a, Io *io)
+{
+	return before(a, io) && conflict(a, io);
+}
+
+/*
+ * Begin n requests that follow each other on the disk, and that nothing is in
+ * the way of, as one batch: parts of a block of the disk are written together.
+ */
+static void
+startbatch(Io **q, int n)
+{
+	static uint batches;
+	int i;
+
+	if(n == 0)
+		return;
+	if(++batches == 0)
+		batches++;
+	for(i = 0; i < n; i++){
+		q[i]->batch = batches;
+		if(!q[i]->ordered)
+			enlist(q[i]);
+		q[i]->began = ++begun;
+		q[i]->state = Running;
+	}
+	startio(q, n);
+}
+
 /*
  * Have the engine carry out n requests that follow each other on the disk,
  * but for those that something of our own has got in the way of.
@@ -983,18 +1082,27 @@ keep(Io *io)
 static void
 startall(Io **q, int n)
 {
+	uint total = 0, most = (Spacesize - 2 * Blockmax) / Sector;
 	int i, m = 0;
 
 	for(i = 0; i < n; i++){
 		keep(q[i]);
-		if(!mustwait(q[i])){
-			m++;
+		if(!q[i]->ordered && each(q[i], precedes) > 0){
+			startbatch(q + i - m, m);
+			enlist(q[i]);
+			m = 0;
 			continue;
 		}
-		startio(q + i - m, m);
-		m = 0;
+		if(m > 0 && q[i]->op == Owrite && disk.block > Sector && lead(q[i-m]->lba) + total + q[i]->nsec > most){
+			startbatch(q + i - m, m);
+			m = 0;
+			i--;
+			continue;
+		}
+		total = m > 0 ? total + q[i]->nsec : q[i]->nsec;
+		m++;
 	}
-	startio(q + n - m, m);
+	startbatch(q + n - m, m);
 }
 
 static void
@@ -1233,7 +1341,7 @@ writeback(Io *io)
 		return;
 	}
 	io->file = freezehome();
-	put1(io);
+	startmend(&io, 1, lba, o->n);
 }
 
 /*
@@ -1875,7 +1983,7 @@ untilfence(Io **q, int n)
 	for(i = 0; i < n; i++){
 		any |= changes(q[i]);
 		for(j = 0; any && j < i; j++)
-			if(conflict(q[i], q[j]))
+			if((changes(q[i]) || changes(q[j])) && q[i]->lba < q[j]->lba + q[j]->nsec && q[j]->lba < q[i]->lba + q[i]->nsec)
 				return i;
 	}
 	return n;
@@ -1909,7 +2017,25 @@ sort(Io **q, int n)
 static int
 neighbours(Io *a, Io *b)
 {
-	return (a->op == Oread || a->op == Owrite) && a->op == b->op && a->lba + a->nsec == b->lba;
+	return (a->op == Oread || a->op == Owrite) && a->op == b->op && !(a->alone || b->alone || a->own || b->own) && a->lba + a->nsec == b->lba;
+}
+
+/*
+ * Begin n requests that may change places, and that nothing is in the way of.
+ */
+static void
+beginsorted(Io **q, int n)
+{
+	int i, m;
+
+	sort(q, n);
+	for(i = 0; i < n; i += m){
+		for(m = 1; i + m < n && m < Runmax && neighbours(q[i+m-1], q[i+m]); m++)
+			;
+		if(i + m < n)
+			fetch(q[i+m], pagesize);
+		begin(q + i, m);
+	}
 }
 
 /*
@@ -1923,14 +2049,7 @@ beginall(Io **q, int n)
 	for(i = 0; i < n; i++)
 		if(!blocked(q[i]))
 			q[m++] = q[i];
-	sort(q, m);
-	for(n = m, i = 0; i < n; i += m){
-		for(m = 1; i + m < n && m < Runmax && neighbours(q[i+m-1], q[i+m]); m++)
-			;
-		if(i + m < n)
-			fetch(q[i+m], pagesize);
-		begin(q + i, m);
-	}
+	beginsorted(q, m);
 }
 
 /* The shadow. */
@@ -2094,7 +2213,7 @@ moveread(Op *op)
 
 	freerun(r);
 	if(error == 0)
-		put1(io);
+		startmend(&io, 1, io->lba, io->nsec);
 	else
 		movefailed((Own*)io, "merge: read error", error);
 }
@@ -2320,16 +2439,23 @@ barrier(void)
 	return saving ? 0 : startsync();
 }
 
+/*
+ * Begin what need not wait any longer, neighbours together.
+ */
 static void
 beginready(void)
 {
-	Io *io;
+	Io *io, *q[Queuemax];
+	int n;
 
-	while((io = get(&ready)) != NULL)
-		if(io->blockers > 0)
-			io->state = Waiting;	/* something of our own has begun before it */
-		else
-			begin(&io, 1);
+	do{
+		for(n = 0; n < Queuemax && (io = get(&ready)) != NULL; )
+			if(io->blockers > 0)
+				io->state = Waiting;	/* something of our own has begun before it */
+			else
+				q[n++] = io;
+		beginsorted(q, n);
+	}while(n > 0);
 }
 
 /*
@@ -2435,6 +2561,8 @@ bufio(Io *io)
 
 	io->error = 0;
 	io->ordered = io->own = 0;
+	io->batch = 0;
+	io->alone = 0;
 	io->state = Collected;
 	io->came = ++came;
 	io->began = Notbegun;

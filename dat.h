@@ -269,7 +269,8 @@ struct Io {
 	uint	waiters;	/* what waits for it */
 	uint	parts;		/* a trim's ranges that have not been trimmed yet */
 	uint	at;		/* how far a request of several steps has come, in sectors */
-	uint	edge;		/* a write: at its ends, blocks of the disk that have been looked after */
+	int	alone;		/* it failed together with others, and is not to be joined to any */
+	uint	batch;		/* others with the same number are in the same operation; 0: none are */
 	uint	careful;	/* a verify: up to this sector, one at a time */
 };
 

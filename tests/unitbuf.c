@@ -463,6 +463,49 @@ shrunk(void)
 		"what waits while the disk becomes smaller is judged again when it begins");
 }
 
+/*
+ * On a disk of larger blocks neighbours are written together, whole blocks
+ * without being read first; parts of one block that are no neighbours do not
+ * undo each other.
+ */
+static void
+blocks(void)
+{
+	uint i, wrong = 0;
+
+	setup();
+	disk.direct = 1;
+	disk.block = 4096;
+	for(i = 0; i < 32; i++)
+		job(Owrite, 3 + 2 * ((i * 7) % 32), 2);		/* First + 3 is a multiple of 8 */
+	settle();
+	for(i = 0; i < 64; i++)
+		wrong += mem.image[(First + 3 + i) * Sector] != (uchar)(3 + i / 2 * 2 + 1);
+	test(good() && wrong == 0 && stats.transfers == 2 && mem.count[Mread] == 0, "neighbours on a disk of larger blocks are written together (%llu transfers)", stats.transfers);
+	setup();
+	disk.direct = 1;
+	disk.block = 4096;
+	for(i = 0; i < 32; i++)
+		job(Owrite, 4 + 2 * ((i * 7) % 32), 1);
+	settle();
+	for(i = 0; i < 32; i++)
+		wrong += mem.image[(First + 4 + 2 * i) * Sector] != (uchar)(4 + 2 * i + 1);
+	for(i = 0; i < 32; i++)
+		wrong += memcmp(mem.image + (First + 3 + 2 * i) * Sector, model + (3 + 2 * i) * Sector, Sector) != 0;
+	test(good() && wrong == 0, "and parts of one block do not undo each other");
+	setup();
+	disk.direct = 1;
+	disk.block = 4096;
+	memfault(Mwrite, First + 10, 1, EIO, 0);
+	for(i = 0; i < 16; i++)
+		job(Owrite, 3 + 2 * i, 2);
+	settle();
+	for(i = 0, wrong = 0; i < 16; i++)
+		wrong += jobs[i].ndone != 1 || (jobs[i].io.error == 0) != (i > 3);
+	test(wrong == 0, "one bad block fails what is in it and nothing else");
+	disk.block = Sector;
+}
+
 static Job*
 stable(uvlong lba)
 {
@@ -793,6 +836,7 @@ buftests(void)
 	trimapart();
 	trimmany();
 	shrunk();
+	blocks();
 	randomly("", 0);
 	randomly(", on a disk with bad sectors", 1);
 	syncs();
