@@ -77,11 +77,14 @@ enum {
 	Aheadmin	= 128,		/* sectors to read ahead at first */
 	Aheadmax	= 4096,		/* and at most */
 	Manychunks	= 64,		/* pieces of the map that take too long to be saved at once */
-	Moves		= 4,		/* from the shadow to the image under way at a time */
-	Moveretry_ms	= 200,		/* after one that failed, */
-	Moverest_ms	= 10000,	/* and after many */
+	Saveretry_ms	= 200,		/* after the map could not be saved */
+	Moves		= 12,		/* from the shadow to the image under way at a time */
+	Moveretry_us	= 200000,	/* after one that failed, */
+	Moverest_us	= 10000000,	/* and after many */
 	Movesay_ms	= 60000,	/* between messages about these */
-	Idle_ms		= 20,		/* without a request, and nobody wants the disk */
+	Idle_us		= 20000,	/* without a request, and nobody wants the disk */
+	Share_us	= 2000,		/* for moves, while somebody does, */
+	Rest		= 2,		/* and so many times what they took is then for users alone */
 	Parts		= 4096,		/* ranges that are to be trimmed at a time, from all requests */
 	Trims		= 16,		/* of them, that the engine has */
 
@@ -1124,15 +1127,16 @@ static Own owns[Owns];
 static Own *freeowns;
 static uint nfreeowns;
 
-/* Merging. */
+/* Merging.  Times in microseconds. */
 static struct {
 	uint	n;		/* moves under way */
 	uint	size;		/* sectors of one, at most */
-	uvlong	started;	/* when the last one was, or 0 */
-	uvlong	due;		/* when the next one is, or 0 */
-	uint	pause;		/* milliseconds until then, as one has failed */
-	uint	retry;		/* and after the next that fails */
-	uvlong	quiet;		/* nothing is said of those until then */
+	uvlong	began;		/* when this share of the disk's time began, or 0 */
+	uint	done;		/* moves since then */
+	uvlong	due;		/* when the next share begins */
+	uvlong	pause;		/* more time until then, as a move has failed */
+	uvlong	retry;		/* the same after the next that fails */
+	uvlong	quiet;		/* nothing is said of those until then, in milliseconds */
 	uvlong	asked;		/* requests that came before we last looked */
 	uvlong	busytill;	/* until when users are taken to want the disk */
 } mover;
@@ -2086,7 +2090,7 @@ saved(Op *o)
 	Io *io;
 
 	saving = 0;
-	saveretry = now + Moveretry_ms;
+	saveretry = now + Saveretry_ms;
 	if(error != 0 && error != Unanswered)
 		warnx("the shadow's map can't be written: %s", strerror(error));
 	inrecord = (List){ 0 };
@@ -2161,13 +2165,14 @@ static void
 moved(Own *o, int error)
 {
 	mover.n--;
+	mover.done++;
 	if(error == 0){
 		mover.size = mover.size < Ownsize / Sector / 2 ? mover.size * 2 : Ownsize / Sector;
-		mover.retry = Moveretry_ms;
+		mover.retry = Moveretry_us;
 	}else{
 		mover.size = mover.size > 8 ? mover.size / 8 : 1;
 		mover.pause = mover.retry;
-		mover.retry = mover.retry < Moverest_ms / 2 ? 2 * mover.retry : Moverest_ms;
+		mover.retry = mover.retry < Moverest_us / 2 ? 2 * mover.retry : Moverest_us;
 	}
 	delist(&o->io);
 	freeown(o);
@@ -2267,28 +2272,35 @@ movenext(void)
 
 /*
  * Merge: as fast as the disk can while nobody else wants it, and otherwise
- * one move at a time and then a pause, four times as long as the move took.
+ * for a share of its time.  In each share the moves become more as long as
+ * they end within it; so a slow disk is asked for one at a time.
  */
 static void
 merge(void)
 {
-	uint most = now < mover.busytill ? 1 : Moves;
+	uvlong t = nanoseconds() / 1000;
+	uint most = Moves;
 
 	if(asked != mover.asked){
 		mover.asked = asked;
-		mover.busytill = now + Idle_ms;
+		mover.busytill = t + Idle_us;
 	}
-	if(mover.n == 0 && mover.started != 0){
-		mover.due = now + mover.pause + (most == 1 ? 4 * (now - mover.started) + 1 : 0);
-		mover.started = mover.pause = 0;
-	}
-	if(closing || broken || now < mover.due || mover.n >= most)
+	if(closing || broken || t < mover.due)
 		return;
-	mover.due = 0;
+	if(mover.began == 0){
+		mover.began = t;
+		mover.done = 0;
+	}
+	if(mover.pause > 0 || (t < mover.busytill && t - mover.began >= Share_us))
+		most = 0;
+	else if(t < mover.busytill && mover.done < Moves)
+		most = mover.done + 1;
 	while(mover.n < most && nfreeowns > Owns / 4 && movenext())
-		mover.started = now;
-	if(mover.n == 0)
-		mover.due = now + Idle_ms;
+		;
+	if(mover.n == 0){
+		mover.due = t + mover.pause + (t < mover.busytill ? Rest * (t - mover.began) : Idle_us);
+		mover.began = mover.pause = 0;
+	}
 	freezetick();
 }
 
@@ -2320,8 +2332,8 @@ stepdone(void)
 	if(stopped())
 		return;
 	mover.size = Ownsize / Sector;
-	mover.retry = Moveretry_ms;
-	mover.due = mover.quiet = 0;
+	mover.retry = Moveretry_us;
+	mover.due = mover.began = mover.quiet = 0;
 }
 
 static void
@@ -2506,12 +2518,16 @@ bufcommit(void)
 static int
 nextstep(void)
 {
+	uvlong t;
+
 	if(stalled)
 		return 1;
 	if(pass.running)
 		return pass.flying > 0 ? -1 : 0;
-	if(freezestate() == Fmerging && mover.due > 0 && !broken && !closing)
-		return now >= mover.due ? 0 : (int)(mover.due - now);
+	if(freezestate() == Fmerging && mover.n == 0 && !broken && !closing){
+		t = nanoseconds() / 1000;
+		return t >= mover.due ? 0 : (int)((mover.due - t + 999) / 1000);
+	}
 	if(freezeunsaved() && !saving)
 		return now >= saveretry ? 0 : (int)(saveretry - now);
 	if(toclean.first != NULL)

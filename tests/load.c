@@ -87,6 +87,7 @@ enum
 	Giveup	= 50,		/* times a request is sent again */
 	Slice	= Msec,
 	Doze	= Msec / 50,
+	Wakeup	= Msec / 10,		/* what a sleep may be too long by */
 	Maxslice = 1 << 16,
 };
 
@@ -119,6 +120,7 @@ static unsigned bytes = 4096;
 static unsigned depth = 32;
 static uint64_t span;		/* bytes; then sectors */
 static uint64_t runtime, warmup, limit;
+static uint64_t interval;		/* between requests, at least */
 static uint64_t patience = 100 * Msec;	/* before a request is sent again */
 static uint64_t seed;
 static pid_t pid;
@@ -585,6 +587,27 @@ resend(uint64_t now)
 }
 
 /*
+ * With -R, wait until the next request is due, asleep for most of it; what
+ * could not be sent in time is not made up for.  Returns what time it is.
+ */
+static uint64_t
+pace(uint64_t now)
+{
+	static uint64_t due;
+	struct timespec t = { 0 };
+
+	kick();
+	due = due + interval > now ? due + interval : now;
+	if(due > now + 2 * Wakeup){
+		t.tv_nsec = (long)(due - now - Wakeup);
+		nanosleep(&t, NULL);
+	}
+	while((now = nsec()) < due)
+		;
+	return now;
+}
+
+/*
  * Take the answers that are there, at most depth, and put a new request in
  * the place of each.  The frames are sent before the call returns.
  */
@@ -602,8 +625,11 @@ turn(uint64_t now, int more)
 		r = answer(h, now);
 		setstatus(h, TP_STATUS_KERNEL);
 		advance(&rx);
-		if(r != NULL && more && (limit == 0 || issued < limit))
+		if(r != NULL && more && (limit == 0 || issued < limit)){
+			if(interval > 0)
+				now = pace(now);
 			issue(r, now);
+		}
 	}
 	if(unsent)
 		kick();
@@ -764,14 +790,15 @@ usage(void)
 {
 	fprintf(stderr, "usage: load [-rwvPz] [-i if] [-s shelf] [-n slot] [-q seq|rand] [-b bytes] [-d depth]\n"
 		"\t[-S span] [-t seconds | -c count] [-u warm-up seconds] [-p pid]\n"
-		"\t[-x seed] [-e seconds]\n"
+		"\t[-x seed] [-e seconds] [-R rate]\n"
 		"  -r, -w  read (the default) or write\n"
 		"  -v      write, or expect, the LBA at both ends of each sector\n"
 		"  -P      have whole answers copied into the ring, as -v does\n"
 		"  -S      use this many bytes from the start of the disk (default: all)\n"
 		"  -p      print the processor time of this process per request\n"
 		"  -x      other random numbers; with -q seq, begin at a random place\n"
-		"  -e      send a request again after so long without an answer (default: 0.1)\n");
+		"  -e      send a request again after so long without an answer (default: 0.1)\n"
+		"  -R      with -d 1, so many requests a second at most\n");
 	exit(2);
 }
 
@@ -785,6 +812,16 @@ number(const char *s, uint64_t max)
 	v = strtoull(s, &e, 0);
 	if(*s == 0 || *e != 0 || errno != 0 || v > max)
 		errx(2, "%s: not a number up to %llu", s, (unsigned long long)max);
+	return v;
+}
+
+static uint64_t
+rate(const char *s)
+{
+	uint64_t v = number(s, 1000000);
+
+	if(v == 0)
+		usage();
 	return v;
 }
 
@@ -805,7 +842,7 @@ options(int argc, char **argv)
 {
 	int c;
 
-	while((c = getopt(argc, argv, "i:s:n:rwq:b:d:S:t:c:u:p:x:e:vPz")) != -1)
+	while((c = getopt(argc, argv, "i:s:n:rwq:b:d:S:t:c:u:p:x:e:R:vPz")) != -1)
 		switch(c){
 		case 'i': ifname = optarg; break;
 		case 's': shelf = (unsigned)number(optarg, 65534); break;
@@ -826,6 +863,7 @@ options(int argc, char **argv)
 		case 'p': pid = (pid_t)number(optarg, 1 << 30); break;
 		case 'x': seed = number(optarg, UINT32_MAX); break;
 		case 'e': patience = seconds(optarg); break;
+		case 'R': interval = 1000000000 / rate(optarg); break;
 		case 'v': verify = whole = 1; break;
 		case 'P': whole = 1; break;
 		case 'z': sleepy = 1; break;
