@@ -201,7 +201,9 @@ discover(int argc, char **argv)
 static int
 listenfor(int argc, char **argv)
 {
-	(void)argc;
+	net.adverts = argc == 1;
+	if(argc == 2 && strcmp(argv[1], "answers") != 0)
+		return Xusage;
 	return printall((int)number(argv[0], 3600) * 1000, NULL);
 }
 
@@ -1245,7 +1247,7 @@ static const Cmd cmds[] = {
 	{ "config", config, 1, 2, "config read|test S|prefix S|set S|force S" },
 	{ "mask", mask, 1, 256, "mask read|add MAC..|del MAC.." },
 	{ "reserve", reserve, 1, 256, "reserve read|set MAC..|force MAC.." },
-	{ "listen", listenfor, 1, 1, "listen SECONDS" },
+	{ "listen", listenfor, 1, 2, "listen SECONDS [answers]" },
 	{ "verify", verify, 1, 5, "verify SECONDS [SEED [LBA COUNT [MODELFILE]]]" },
 	{ "clash", clash, 4, 5, "clash SECONDS WRITER LBA COUNT [SEED]" },
 	{ "hold", hold, 4, 5, "hold SECONDS LBA COUNT FILE [FLUSHMS]" },

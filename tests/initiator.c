@@ -274,6 +274,7 @@ bad:
 int
 netsend(Net *net, const Frame *f)
 {
+	net->zero = f->n >= Oarg && get32(f->b + Otag) == 0;
 	return send(net->fd, f->b, f->n, 0) == (ssize_t)f->n ? 0 : -1;
 }
 
@@ -297,8 +298,14 @@ netburst(Net *net, const Frame *f, int n)
 	return sendmmsg(net->fd, m, (unsigned)n, 0);
 }
 
-int
-netrecv(Net *net, Frame *f, int ms)
+static int
+isadvert(const Frame *f)
+{
+	return f->n >= Oarg && f->b[Over] & Fresp && f->b[Ocmd] == Cconfig && get32(f->b + Otag) == 0;
+}
+
+static int
+netrecv1(Net *net, Frame *f, int ms)
 {
 	struct pollfd p;
 	ssize_t n;
@@ -315,6 +322,19 @@ netrecv(Net *net, Frame *f, int ms)
 		return 0;
 	f->n = (size_t)n;
 	return 1;
+}
+
+int
+netrecv(Net *net, Frame *f, int ms)
+{
+	int64_t end = nowms() + ms;
+
+	while(netrecv1(net, f, ms)){
+		if(net->adverts || net->zero || !isadvert(f))
+			return 1;
+		ms = (int)(end - nowms());
+	}
+	return 0;
 }
 
 /* Wait for the response with this tag; others are thrown away. */

@@ -117,6 +117,8 @@ struct Net {
 	int mtu;
 	uint8_t mac[6];
 	uint32_t tag;		/* of the next request */
+	int adverts;		/* netrecv gives what a target says of its own accord, too */
+	int zero;		/* the last request had tag 0, as that has */
 };
 
 struct Target {

@@ -531,6 +531,7 @@ rungroup(const char *name)
 				test(0, "%s: the target answers", name);
 				return;
 			}
+			net.adverts = g->unseen;
 			g->fn();
 			return;
 		}

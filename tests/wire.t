@@ -81,7 +81,7 @@ decode() {
 # What another process on the target's host sends by the target's own
 # interface passes the target too; only the query from outside is answered.
 own_host() {
-	on_initiator timeout 20 "$B/tests/aoeio" listen 2 >"$TMP/heard" &
+	on_initiator timeout 20 "$B/tests/aoeio" listen 2 answers >"$TMP/heard" &
 	listener=$!
 	sleep 0.5
 	on_target "$B/tests/aoeio" -i t0 -t 300 size
