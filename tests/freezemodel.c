@@ -1168,7 +1168,7 @@ start(void)
 	int i, fd;
 
 	disk.direct = mode->direct;
-	if(engineopen(&fd) < 0 || bufrequests(Njob) < 0 || bufinit(First, nsect) < 0 || (mode->pool && bufpool(1, mode->behind) < 0))
+	if(engineopen(&fd) < 0 || bufrequests(2 * Njob) < 0 || bufinit(First, nsect) < 0 || (mode->pool && bufpool(1, mode->behind) < 0))
 		wrong(NULL, "no target");
 	space = must(aligned_alloc(4096, (size_t)Njob * Spacesize));
 	for(i = 0; i < Njob; i++)
