@@ -1634,14 +1634,23 @@ int
 imagemarked(char *path, size_t size)
 {
 	char text[PATH_MAX + 8];
+	struct stat st;
 	ssize_t n;
+	int there;
 
 	n = fgetxattr(files[Image].fd, markname, text, sizeof text - 1);
 	if(n <= 5)
 		return Marknone;
 	text[n] = 0;
 	snprintf(path, size, "%s", text + 5);
-	return strncmp(text, "live ", 5) == 0 || access(path, F_OK) == 0 ? Marklive : Markgone;
+	if(strncmp(text, "live ", 5) == 0)
+		return Marklive;
+	/* In the sandbox only a mark of ours is looked at, and no path may be. */
+	if(strcmp(text + 5, shadow.path) == 0)
+		there = fstatat(shadow.dir, shadow.name, &st, AT_SYMLINK_NOFOLLOW);
+	else
+		there = access(path, F_OK);
+	return there == 0 ? Marklive : Markgone;
 }
 
 char*

@@ -4,7 +4,7 @@
 
 # shellcheck disable=SC2016,SC2034,SC2086,SC2119,SC2317 # ok calls the functions and expands what is quoted
 
-tests/need ip:iproute2 /usr/share/doc/libio-pty-perl:libio-pty-perl perl:perl setpriv:util-linux ss:iproute2 || exit 1
+tests/need ip:iproute2 /usr/share/doc/libio-pty-perl:libio-pty-perl perl:perl strace:strace setpriv:util-linux ss:iproute2 || exit 1
 . tests/lib.sh
 
 mknet 9000
@@ -137,6 +137,7 @@ ok "a service manager that isn't there is said, and no more" eval 'nobody; then_
 
 # What is inherited.
 blocked() {
+	: >"$TMP/out"	# what the last one said
 	ip netns exec "$TNS" perl -MPOSIX -e 'sigprocmask(SIG_BLOCK, POSIX::SigSet->new(1 .. 31)); $SIG{$_} = "IGNORE" for qw(TERM HUP USR1 USR2 INT QUIT); exec @ARGV' \
 		"$AOEDE" -f "$shadow" 9 0 t0 "$img" >"$TMP/out" 2>"$TMP/err" &
 	TPID=$!
@@ -145,6 +146,7 @@ blocked() {
 }
 ok "signals that were blocked and ignored work" eval 'blocked; then_stop'
 descriptors() {
+	: >"$TMP/out"	# what the last one said
 	ip netns exec "$TNS" perl -MPOSIX -e '$^F = 5000; my $p = shift; open(F, "<", $p) or die; POSIX::dup2(fileno F, 7); POSIX::dup2(fileno F, 900); exec @ARGV' \
 		"$TMP/40" "$AOEDE" 9 0 t0 "$img" >"$TMP/out" 2>"$TMP/err" &
 	TPID=$!
@@ -156,6 +158,7 @@ descriptors() {
 }
 ok "descriptors above 2 are closed" eval 'descriptors; then_stop'
 sized() { # a write above the limit of the size of files is an error of that write
+	: >"$TMP/out"	# what the last one said
 	ip netns exec "$TNS" sh -c 'ulimit -f 8192; exec "$@"' - "$AOEDE" -s 9 0 t0 "$img" >"$TMP/out" 2>"$TMP/err" &
 	TPID=$!
 	PIDS="$PIDS $TPID"
@@ -167,6 +170,7 @@ sized() { # a write above the limit of the size of files is an error of that wri
 }
 ok "a write above the limit of the size of files fails, and the target goes on" eval 'sized; then_stop'
 unprivileged() { # without CAP_NET_ADMIN
+	: >"$TMP/out"	# what the last one said
 	ip netns exec "$TNS" setpriv --inh-caps=-net_admin --bounding-set=-net_admin "$AOEDE" 9 0 t0 "$img" >"$TMP/out" 2>"$TMP/err" &
 	TPID=$!
 	PIDS="$PIDS $TPID"
@@ -179,6 +183,17 @@ unprivileged() { # without CAP_NET_ADMIN
 	[ "$have" -ge $limit ] && io verify 2
 }
 ok "without CAP_NET_ADMIN it sends as much at once as the system allows anyone" eval 'unprivileged; then_stop'
+
+# The engine is opened while the rights for it are there.
+opened() {
+	on_target strace -f -o "$TMP/trace" -e trace=io_uring_setup,capset,execve timeout 3 "$AOEDE" 9 0 t0 "$img" >"$TMP/out" 2>"$TMP/err"
+	cat "$TMP/trace"
+	[ "$(grep -o 'io_uring_setup\|capset' "$TMP/trace" | head -n 1)" = io_uring_setup ] && grep -q capset "$TMP/trace"
+}
+if grep -q 'engine io_uring.*capabilities' "$TMP/out"
+then
+	ok "io_uring is opened before capabilities are given up" opened
+fi
 
 # A device that is gone.  19 is ENODEV, and 6 ENXIO.
 mkdir "$TMP/slow"
