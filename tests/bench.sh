@@ -104,6 +104,7 @@ wanted() {
 	sync-write-rand-8k-32   | 5.0 | -    | -    | 8 KiB random write, -s
 	fresh-read-rand-8k-32   | -   | 1.0  | -    | 8 KiB random read, frozen, in the image
 	fresh-write-rand-8k-32  | -   | 0.70 | -    | 8 KiB random write, frozen, the first
+	fresh-write-rand-4k-32  | -   | 0.75 | -    | 4 KiB random write, frozen, the first
 	frozen-read-rand-8k-32  | -   | 1.0  | -    | 8 KiB random read, frozen, in the shadow
 	frozen-write-rand-8k-32 | -   | 0.70 | -    | 8 KiB random write, frozen, again
 	END
@@ -621,6 +622,7 @@ do
 done
 run_case read rand 8192 8k 32 9000 fresh
 run_case write rand 8192 8k 32 9000 fresh
+run_case write rand 4096 4k 32 9000 fresh
 run_case read rand 8192 8k 32 9000 frozen
 run_case write rand 8192 8k 32 9000 frozen
 
