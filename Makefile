@@ -191,7 +191,7 @@ PROVE = prove --timer --failures -j2
 ALONE = prove --timer --failures
 SCRIPTS	= $(patsubst tests/%.t,%,$(wildcard tests/*.t))
 FIRST	= build unit model wire cli docs
-LAST	= lint disk freeze freezemodel nic linux freezelinux raid
+LAST	= sandbox aoeded spin lint disk freeze freezemodel nic linux freezelinux raid
 # Whole machines, emulated: each takes a core, and some two.
 MACHINES = $(filter vm%,$(SCRIPTS))
 TOGETHER = $(FIRST) $(filter-out engine faults soak $(MACHINES) $(FIRST) $(LAST),$(SCRIPTS)) $(LAST)
