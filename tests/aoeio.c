@@ -907,6 +907,7 @@ struct Hold {
 	uint8_t *buf;
 	long nwrite;
 	long nflush;
+	int64_t pause;		/* the longest between two answers */
 	Win w;
 };
 
@@ -1042,7 +1043,7 @@ static int
 hold(int argc, char **argv)
 {
 	uint64_t size;
-	int64_t end;
+	int64_t end, last;
 	int status;
 	Req *r;
 
@@ -1066,7 +1067,7 @@ hold(int argc, char **argv)
 	puts("begun");
 	fflush(stdout);
 	h.flushdue = nowms() + h.flushms;
-	for(end += nowms(); nowms() < end || h.w.busy > 0; ){
+	for(last = nowms(), end += last; nowms() < end || h.w.busy > 0; ){
 		while(nowms() < end && (r = winslot(&h.w)) != NULL)
 			starthold(r);
 		if(h.w.busy == 0)
@@ -1076,11 +1077,14 @@ hold(int argc, char **argv)
 				return windowerror(&h.w);
 			break;
 		}
+		if(nowms() - last > h.pause)
+			h.pause = nowms() - last;
+		last = nowms();
 		if((status = endhold(r)) != 0)
 			return status;
 	}
 	savehold(argv[3]);
-	printf("%ld writes, %ld flushes, %s\n", h.nwrite, h.nflush, h.w.busy > 0 ? "then silence" : "all answered");
+	printf("%ld writes, %ld flushes, longest pause %" PRId64 " ms, %s\n", h.nwrite, h.nflush, h.pause, h.w.busy > 0 ? "then silence" : "all answered");
 	return 0;
 }
 

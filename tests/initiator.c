@@ -501,9 +501,14 @@ match(Win *w, const Frame *f)
 	uint32_t tag;
 	Req *r;
 
-	if(f->n < Odata || !(f->b[Over] & Fresp) || f->b[Ocmd] != Cata)
+	if(f->n < Odata || !(f->b[Over] & Fresp))
 		return NULL;
 	if(get16(f->b + Oshelf) != (unsigned)w->t->shelf || f->b[Oslot] != w->t->slot)
+		return NULL;
+	/* An advertisement says where the target is from now on. */
+	if(f->b[Ocmd] == Cconfig)
+		memcpy(w->t->mac, f->b + Osrc, 6);
+	if(f->b[Ocmd] != Cata)
 		return NULL;
 	tag = get32(f->b + Otag);
 	for(r = w->r; r < w->r + w->size; r++)

@@ -73,7 +73,7 @@ vm_file() {
 	for f
 	do
 		mkdir -p "$TMP/root$(dirname "$f")" && cp -L "$f" "$TMP/root$f" || return 1
-		ldd "$f" 2>/dev/null | sed -n 's/.*\(\/[^ ]*\) (.*/\1/p' | while read -r lib
+		ldd "$f" 2>/dev/null | sed -n "s/.*[[:space:]]\\(\\/[^ ]*\\) (.*/\\1/p" | while read -r lib
 		do
 			mkdir -p "$TMP/root$(dirname "$lib")"
 			[ -e "$TMP/root$lib" ] || cp -L "$lib" "$TMP/root$lib"
@@ -141,7 +141,7 @@ vm_boot() {
 	mkfifo "$vm_dir/monitor.in" "$vm_dir/monitor.out"
 	ip netns exec "$INS" timeout -k 5 "$lifetime" $emulator $machine -accel tcg -m "$memory" -nodefaults -no-reboot -display none \
 		-kernel "$KERNEL/vmlinuz" -initrd "$TMP/initrd" \
-		-append "console=$console quiet panic=-1 mitigations=off random.trust_cpu=on nokaslr $append" \
+		-append "console=$console quiet panic=-1 mitigations=off random.trust_cpu=on nokaslr no_timer_check" \
 		-serial "file:$vm_dir/console" -chardev "pipe,id=monitor,path=$vm_dir/monitor" -mon chardev=monitor \
 		-fsdev "local,id=share,path=$vm_dir,security_model=none" -device virtio-9p-pci,fsdev=share,mount_tag=share \
 		"$@" </dev/null >"$vm_dir/qemu" 2>&1 &
