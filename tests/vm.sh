@@ -137,7 +137,7 @@ vm_boot() {
 	mkdir -p "$vm_dir"
 	[ -n "$vm_packed" ] || (cd "$TMP/root" && find . | cpio -o -H newc --quiet) >"$TMP/initrd" || return 1
 	vm_packed=1
-	rm -f "$vm_dir"/*.sh "$vm_dir"/*.out "$vm_dir"/*.status "$vm_dir/monitor.in" "$vm_dir/monitor.out"
+	rm -f "$vm_dir/console" "$vm_dir"/*.sh "$vm_dir"/*.out "$vm_dir"/*.status "$vm_dir/monitor.in" "$vm_dir/monitor.out"
 	mkfifo "$vm_dir/monitor.in" "$vm_dir/monitor.out"
 	ip netns exec "$INS" timeout -k 5 "$lifetime" $emulator $machine -accel tcg -m "$memory" -nodefaults -no-reboot -display none \
 		-kernel "$KERNEL/vmlinuz" -initrd "$TMP/initrd" \
