@@ -18,6 +18,7 @@ extern char	*optarg;
 extern int	optind, optopt, opterr;
 
 int	getopt(int, char* const*, const char*);
+int	chdir(const char*);
 int	close(int);
 void	closefrom(int);
 int	dup2(int, int);
