@@ -196,7 +196,7 @@ LAST	= sandbox aoeded spin lint disk freeze freezemodel nic linux freezelinux ra
 MACHINES = $(filter vm%,$(SCRIPTS))
 TOGETHER = $(FIRST) $(filter-out engine faults soak $(MACHINES) $(FIRST) $(LAST),$(SCRIPTS)) $(LAST)
 # What concerns no memory, or another program's, or the tree.
-NOASAN = build docs lint spin sandbox bigendian freebsd linux raid freezelinux service deb
+NOASAN = build docs lint spin sandbox bigendian freebsd linux raid freezelinux service deb readme ipxe
 check: ready
 	$(MAKE) -j2 aoede testprogs obj/s390x/aoede $(VARIANTS:%=obj/%/aoede)
 	B=obj AOEDE=obj/strict/aoede $(PROVE) $(TOGETHER:%=tests/%.t)
