@@ -125,6 +125,7 @@ struct Run {
 	uvlong	lba;		/* of a step, or of a write that was gathered: what it is about */
 	uint	nsec;		/* 0: none of these */
 	uint	edge;		/* blocks of the disk at its ends that have been looked after */
+	void	(*done)(Run*, int);	/* a write that was gathered has ended, with an errno or 0 */
 };
 
 /*
@@ -699,6 +700,7 @@ startsync(void)
 /* Runs. */
 
 static void edgeread(Op*);
+static void mended(Op*);
 
 static Run*
 newrun(Io **q, int n)
@@ -806,15 +808,6 @@ stepped(Op *o)
 		finish(io, 0);
 }
 
-static void transferred(Op*);
-static void landed(Op*);
-static void movewritten(Op*);
-static void land(Own*, int);
-static void moved(Own*, int);
-static void movefailed(Own*, const char*, int);
-static void retry(Io*, int, int);
-static void retryall(Run*, int);
-
 /*
  * Write what is in the space of a run's first request; where it begins or
  * ends within a block of the disk, with what else is in that block.  Nobody
@@ -851,32 +844,35 @@ mend(Run *r)
 	if(head + r->nsec != all)
 		memcpy(io->space + (head + r->nsec) * Sector, edge + i * Blockmax + (block - (all - head - r->nsec)) * Sector, (all - head - r->nsec) * Sector);
 	r->iov[0] = (struct iovec){ block == 1 ? io->data : io->space, all * Sector };
-	startrun(r, Owrite, (Home){ io->file, at }, io->own == Ownfill ? landed : io->own == Ownmove ? movewritten : transferred);
+	startrun(r, Owrite, (Home){ io->file, at }, mended);
+}
+
+static void
+mended(Op *op)
+{
+	Run *r = (Run*)op;
+
+	endrun(r);
+	r->done(r, op->error);
+	giverun(r);
 }
 
 static void
 edgeread(Op *op)
 {
 	Run *r = (Run*)op;
-	Io *io = r->io[0];
 
-	endrun(r);
-	if(op->error == 0){
-		r->edge++;
-		mend(r);
+	if(op->error != 0){
+		mended(op);
 		return;
 	}
-	if(io->own == Ownfill)
-		land((Own*)io, op->error);
-	else if(io->own == Ownmove)
-		movefailed((Own*)io, "merge: read error", op->error);
-	else
-		retryall(r, op->error);
-	giverun(r);
+	endrun(r);
+	r->edge++;
+	mend(r);
 }
 
 static void
-startmend(Io **q, int n, uvlong lba, uint count)
+startmend(Io **q, int n, uvlong lba, uint count, void (*done)(Run*, int))
 {
 	Run *r = newrun(q, n);
 
@@ -884,6 +880,7 @@ startmend(Io **q, int n, uvlong lba, uint count)
 	r->lba = lba;
 	r->nsec = count;
 	r->edge = 0;
+	r->done = done;
 	mend(r);
 }
 
@@ -913,6 +910,9 @@ allwhole(Io **q, int n)
 	return i == n;
 }
 
+static void transferred(Op*);
+static void gathered(Run*, int);
+
 /*
  * Have the engine carry out n requests that follow each other on the disk;
  * those that live together in one operation.
@@ -941,7 +941,7 @@ startio(Io **q, int n)
 		if(q[0]->op == Owrite && !allwhole(q, n)){
 			for(i = 0; i < n; i++)
 				q[i]->file = h.file;
-			startmend(q, n, q[0]->lba, gather(q, n));
+			startmend(q, n, q[0]->lba, gather(q, n), gathered);
 		}else if(i > 0)
 			startrun(newrun(q, i), q[0]->op, h, transferred);
 		else{
@@ -979,15 +979,19 @@ retry(Io *io, int alone, int error)
 }
 
 /*
- * What was gathered has failed.  Each of the writes begins anew, and as they
- * may be parts of the same block, one waits for the other.
+ * What was gathered is written.  If it failed, each of the writes begins
+ * anew, and as they may be parts of the same block, one waits for the other.
  */
 static void
-retryall(Run *r, int error)
+gathered(Run *r, int error)
 {
 	Io *io;
 	int i;
 
+	for(i = 0; i < r->n && error == 0; i++)
+		written(r->io[i]);
+	if(error == 0)
+		return;
 	if(r->n == 1){
 		retry(r->io[0], 1, error);
 		return;
@@ -1016,9 +1020,7 @@ transferred(Op *o)
 	int i;
 
 	endrun(r);
-	if(r->nsec > 0 && o->error != 0)
-		retryall(r, o->error);
-	else for(i = 0; i < r->n; i++){
+	for(i = 0; i < r->n; i++){
 		io = r->io[i];
 		end += io->nsec * Sector;
 		if(o->error != 0 && (r->n == 1 || end > o->moved))
@@ -1323,6 +1325,9 @@ lift(Own *o)
 	o->n = poollift(o->io.data, first + lba, o->careful && left > skip ? 1 : left - skip);
 }
 
+static void land(Own*, int);
+static void landed(Run*, int);
+
 /*
  * Go on with a write, or be done with it.
  */
@@ -1345,7 +1350,7 @@ writeback(Io *io)
 		return;
 	}
 	io->file = freezehome();
-	startmend(&io, 1, lba, o->n);
+	startmend(&io, 1, lba, o->n, landed);
 }
 
 /*
@@ -1372,18 +1377,14 @@ land(Own *o, int error)
 }
 
 static void
-landed(Op *op)
+landed(Run *r, int error)
 {
-	Run *r = (Run*)op;
 	Own *o = (Own*)r->io[0];
-	int error = op->error;
 
-	freerun(r);
-	if(error == 0 && shadowed){
+	if(error == 0 && shadowed)
 		put(&torecord, &o->io);
-		return;
-	}
-	land(o, o->io.file == Shadow ? freezefull(error) : error);
+	else
+		land(o, o->io.file == Shadow ? freezefull(error) : error);
 }
 
 /*
@@ -2058,6 +2059,8 @@ beginall(Io **q, int n)
 
 /* The shadow. */
 
+static void moved(Own*, int);
+
 /*
  * Where the newest data is has been recorded, or can't be now.
  */
@@ -2193,20 +2196,16 @@ movefailed(Own *o, const char *what, int error)
 }
 
 static void
-movewritten(Op *op)
+movewritten(Run *r, int error)
 {
-	Run *r = (Run*)op;
 	Own *o = (Own*)r->io[0];
-	int error = op->error;
 
-	if(op->op == Otrim)
+	if(r->op.op == Otrim)
 		windowforget();
-	freerun(r);
-	if(error == 0){
+	if(error == 0)
 		put(&torecord, &o->io);
-		return;
-	}
-	movefailed(o, "merge: write error", error);
+	else
+		movefailed(o, "merge: write error", error);
 }
 
 static void
@@ -2218,7 +2217,7 @@ moveread(Op *op)
 
 	freerun(r);
 	if(error == 0)
-		startmend(&io, 1, io->lba, io->nsec);
+		startmend(&io, 1, io->lba, io->nsec, movewritten);
 	else
 		movefailed((Own*)io, "merge: read error", error);
 }
@@ -2260,7 +2259,8 @@ movenext(void)
 	enlist(io);
 	r = newrun(&io, 1);
 	if(hole){
-		r->op = (Op){ .op = Otrim, .file = Image, .off = freezeplace(lba, Image), .len = (uvlong)n * Sector, .done = movewritten };
+		r->op = (Op){ .op = Otrim, .file = Image, .off = freezeplace(lba, Image), .len = (uvlong)n * Sector, .done = mended };
+		r->done = movewritten;
 		under[Image]++;
 		enginestart(&r->op);
 		return 1;
