@@ -193,8 +193,8 @@ SCRIPTS	= $(patsubst tests/%.t,%,$(wildcard tests/*.t))
 FIRST	= build unit model wire cli docs
 LAST	= sandbox aoeded spin lint disk freeze freezemodel nic linux freezelinux raid
 # Whole machines, emulated: each takes a core, and some two.
-MACHINES = $(filter vm%,$(SCRIPTS))
-TOGETHER = $(FIRST) $(filter-out engine faults soak $(MACHINES) $(FIRST) $(LAST),$(SCRIPTS)) $(LAST)
+MACHINES = $(filter-out vmarch,$(filter vm%,$(SCRIPTS)))
+TOGETHER = $(FIRST) $(filter-out engine faults soak vmarch $(MACHINES) $(FIRST) $(LAST),$(SCRIPTS)) $(LAST)
 # What concerns no memory, or another program's, or the tree.
 NOASAN = build docs lint spin sandbox bigendian freebsd linux raid freezelinux service deb readme ipxe
 check: ready
@@ -214,7 +214,7 @@ check: ready
 # All packages before anything is built, as scripts side by side would wait
 # for each other's installations.
 ready:
-	@tests/need prove:perl -f $(SCRIPTS:%=tests/%.t) tests/vm.sh
+	@tests/need prove:perl -f $(patsubst %,tests/%.t,$(filter-out vmarch,$(SCRIPTS))) tests/vm.sh
 	@tests/need $(FUZZLIB)
 	@[ "$$(id -u)" = 0 ] || { echo "check: network namespaces and mounts need root" >&2; exit 1; }
 
@@ -254,7 +254,7 @@ power: testprogs
 	tests/need prove:perl -f tests/vm.sh tests/vmpower.t
 	B=obj $(ALONE) tests/vmpower.t :: $(CUTS) $(SEED)
 check-all: check
-	B=obj $(ALONE) $(MACHINES:%=tests/%.t) :: all
+	B=obj $(ALONE) $(MACHINES:%=tests/%.t) tests/vmarch.t :: all
 
 soaks:
 	B=obj AOEDE=obj/strict/aoede $(ALONE) tests/soak.t
