@@ -30,12 +30,13 @@ mkdir -p "$cache" || exit 1
 TMP=$(mktemp -d /var/tmp/aoede-fresh.XXXXXX) || exit 1
 root=$TMP/root
 mkdir "$root" || exit 1
-# The mounts are gone with the last process of their namespace.
+# The mounts are gone with the last process of their namespace.  unshare
+# ignores TERM, and all that it started dies with it.
 cleanup() {
 	status=$?
 	trap - EXIT INT TERM HUP
-	[ -z "$inside" ] || { kill "$inside"; wait "$inside"; } 2>/dev/null
-	rm -rf --one-file-system "$TMP"
+	[ -z "$inside" ] || { kill -9 "$inside"; wait "$inside"; } 2>/dev/null
+	rm -rf --one-file-system "$TMP" 2>/dev/null || { sleep 1; rm -rf --one-file-system "$TMP"; }
 	exit "$status"
 }
 inside=
