@@ -2338,7 +2338,10 @@ __wrap_warnx(const char *fmt, ...)
 	if(mem.quiet)
 		return;
 	va_start(ap, fmt);
-	vwarnx(fmt, ap);
+	/* Not vwarnx: a static libc brings its own warnx along with it. */
+	fprintf(stderr, "%s: ", program_invocation_short_name);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
 	va_end(ap);
 }
 
