@@ -665,12 +665,12 @@ synced(Op *o)
 
 /*
  * Milliseconds after which the shadow wants a sync though nobody asks for
- * one, or -1.
+ * one, or -1.  While its map is being saved none can begin.
  */
 static int
 syncwait(void)
 {
-	return shadowed && !syncing && !broken && !closing ? freezewait() : -1;
+	return shadowed && !syncing && !saving && !broken && !closing ? freezewait() : -1;
 }
 
 /*

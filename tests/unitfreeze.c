@@ -630,6 +630,35 @@ merging(void)
 	return !whole();
 }
 
+/* A save of the map that takes long, when a sync is due: the loop sleeps until it ends. */
+static int
+sleepssaving(void)
+{
+	static uchar data[Sector];
+	Io io = { .op = Owrite, .lba = 30, .nsec = 1, .done = done, .room = room, .data = data };
+
+	if(!begin())
+		return 1;
+	disk.direct = 1;
+	if(buffreeze(1) != NULL)
+		return 2;
+	steady();
+	rounds(2 * HARDEN_MS);
+	if(freezestate() != Ffrozen || (io.space = aligned_alloc(4096, Spacesize)) == NULL)
+		return 3;
+	memhold(Mwork, 0, 1);
+	ndone = 0;
+	bufio(&io);
+	rounds(2 * HARDEN_MS);
+	if(ndone != 0 || mem.underway != 1)
+		return 4;
+	if(bufwait() == 0)
+		return 5;
+	memrelease();
+	rounds(200);
+	return ndone != 1;
+}
+
 /* While the shadow is removed, which may take long, syncs go on. */
 static int
 removing(void)
@@ -885,6 +914,7 @@ freezetests(void)
 	test(apart(limitresumed) == 0, "after another start too");
 	test(apart(lastblock) == 0, "an export may end within a block of the disk");
 	test(apart(merging) == 0, "a merge that can't write says so seldom, and goes on when it can");
+	test(apart(sleepssaving) == 0, "a sync that is due while the map is saved keeps nobody awake");
 	test(apart(removing) == 0, "removing the shadow holds up no sync");
 	test(apart(againfrozen) == 0, "a freeze that is asked for meanwhile comes");
 	test(apart(againwithdrawn) == 0, "unless it is withdrawn by an unfreeze");
