@@ -2273,12 +2273,13 @@ movenext(void)
 /*
  * Merge: as fast as the disk can while nobody else wants it, and otherwise
  * for a share of its time.  In each share the moves become more as long as
- * they end within it; so a slow disk is asked for one at a time.
+ * they end within it; so a slow disk is asked for one at a time.  When nothing
+ * can be moved, as it is in use, as much time is left for it to become free.
  */
 static void
 merge(void)
 {
-	uvlong t = nanoseconds() / 1000;
+	uvlong rest, t = nanoseconds() / 1000;
 	uint most = Moves;
 
 	if(asked != mover.asked){
@@ -2298,7 +2299,8 @@ merge(void)
 	while(mover.n < most && nfreeowns > Owns / 4 && movenext())
 		;
 	if(mover.n == 0){
-		mover.due = t + mover.pause + (t < mover.busytill ? Rest * (t - mover.began) : Idle_us);
+		rest = t >= mover.busytill ? Idle_us : mover.done == 0 ? Share_us : Rest * (t - mover.began);
+		mover.due = t + mover.pause + rest;
 		mover.began = mover.pause = 0;
 	}
 	freezetick();

@@ -659,6 +659,33 @@ sleepssaving(void)
 	return ndone != 1;
 }
 
+/* A merge that has nothing to move and can't end yet: the loop sleeps though users are busy. */
+static int
+sleepsmerging(void)
+{
+	int i, spun = 0;
+
+	if(!frozen() || buffreeze(0) != NULL)
+		return 1;
+	for(i = 0; i < 1000 && freezestate() != Fmerging; i++)
+		rounds(1);
+	memfaultof(Shadow, Mwrite, 0, 16, ENOSPC, 0);	/* the headers */
+	rounds(500);
+	if(freezestate() != Fmerging || freezemerged() != 100)
+		return 2;
+	for(i = 0; i < 50; i++){
+		if(transfer(Oread, 50, 1, 0) != 0)
+			return 3;
+		bufcommit();
+		spun += bufwait() == 0;
+	}
+	if(spun > 25)
+		return 4;
+	memheal();
+	rounds(20000);
+	return !whole();
+}
+
 /* While the shadow is removed, which may take long, syncs go on. */
 static int
 removing(void)
@@ -915,6 +942,7 @@ freezetests(void)
 	test(apart(lastblock) == 0, "an export may end within a block of the disk");
 	test(apart(merging) == 0, "a merge that can't write says so seldom, and goes on when it can");
 	test(apart(sleepssaving) == 0, "a sync that is due while the map is saved keeps nobody awake");
+	test(apart(sleepsmerging) == 0, "nor does a merge that has nothing to move, while users are busy");
 	test(apart(removing) == 0, "removing the shadow holds up no sync");
 	test(apart(againfrozen) == 0, "a freeze that is asked for meanwhile comes");
 	test(apart(againwithdrawn) == 0, "unless it is withdrawn by an unfreeze");
