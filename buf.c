@@ -2518,33 +2518,46 @@ bufcommit(void)
 }
 
 static int
+sooner(int a, int b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+/*
+ * Milliseconds until then, which is in microseconds.
+ */
+static int
+until(uvlong then)
+{
+	uvlong t = nanoseconds() / 1000;
+
+	return t >= then ? 0 : (int)((then - t + 999) / 1000);
+}
+
+static int
 nextstep(void)
 {
-	uvlong t;
+	int ms = -1;
 
 	if(stalled)
 		return 1;
 	if(pass.running)
-		return pass.flying > 0 ? -1 : 0;
-	if(freezestate() == Fmerging && mover.n == 0 && !broken && !closing){
-		t = nanoseconds() / 1000;
-		return t >= mover.due ? 0 : (int)((mover.due - t + 999) / 1000);
-	}
+		ms = pass.flying > 0 ? -1 : 0;
+	else if(toclean.first != NULL)
+		ms = 0;
+	else if(pooldirty() > 0)
+		ms = until(flushdue * 1000);
 	if(freezeunsaved() && !saving)
-		return now >= saveretry ? 0 : (int)(saveretry - now);
-	if(toclean.first != NULL)
-		return 0;
-	if(pooldirty() == 0)
-		return -1;
-	return now >= flushdue ? 0 : (int)(flushdue - now);
+		ms = sooner(ms, until(saveretry * 1000));
+	if(freezestate() == Fmerging && mover.n == 0 && !broken && !closing)
+		ms = sooner(ms, until(mover.due));
+	return ms;
 }
 
 int
 bufwait(void)
 {
-	int step = nextstep(), sync = syncwait();
-
-	return step < 0 || (sync >= 0 && sync < step) ? sync : step;
+	return sooner(nextstep(), syncwait());
 }
 
 static void

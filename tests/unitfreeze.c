@@ -686,6 +686,29 @@ sleepsmerging(void)
 	return !whole();
 }
 
+/* With -w what is dirty is written in time, though a merge rests that can't write. */
+static int
+behindmerging(void)
+{
+	int i;
+
+	if(!frozen() || bufpool(1, 1) < 0)
+		return 1;
+	memfault(Mwrite, First, 50, ENOSPC, 0);
+	if(buffreeze(0) != NULL)
+		return 2;
+	rounds(60000);
+	for(i = 0; i < 20000 && bufwait() <= FLUSH_MS; i++)
+		rounds(1);
+	if(freezestate() != Fmerging || transfer(Owrite, 150, 1, 0x61) != 0 || pooldirty() == 0)
+		return 3;
+	if(bufwait() < 0 || bufwait() > FLUSH_MS)
+		return 4;
+	memheal();
+	rounds(20000);
+	return transfer(Oflush, 0, 1, 0) == 0 && whole() ? 0 : 5;
+}
+
 /* While the shadow is removed, which may take long, syncs go on. */
 static int
 removing(void)
@@ -943,6 +966,7 @@ freezetests(void)
 	test(apart(merging) == 0, "a merge that can't write says so seldom, and goes on when it can");
 	test(apart(sleepssaving) == 0, "a sync that is due while the map is saved keeps nobody awake");
 	test(apart(sleepsmerging) == 0, "nor does a merge that has nothing to move, while users are busy");
+	test(apart(behindmerging) == 0, "what is dirty with -w is written in time while a merge rests");
 	test(apart(removing) == 0, "removing the shadow holds up no sync");
 	test(apart(againfrozen) == 0, "a freeze that is asked for meanwhile comes");
 	test(apart(againwithdrawn) == 0, "unless it is withdrawn by an unfreeze");
