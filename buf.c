@@ -1898,13 +1898,12 @@ begin(Io **q, int n)
 	}
 	/* It may have waited since it came. */
 	error = refusal(io);
-	if(error == 0 && q[n-1]->lba + q[n-1]->nsec > nsec && io->op != Oflush)
-		error = ERANGE;
-	if(error != 0){
-		for(m = 0; m < n; m++)
-			finish(q[m], error);
+	for(m = 0; error != 0 && m < n; m++)
+		finish(q[m], error);
+	while(error == 0 && n > 0 && io->op != Oflush && q[n-1]->lba + q[n-1]->nsec > nsec)
+		finish(q[--n], ERANGE);
+	if(error != 0 || n == 0)
 		return;
-	}
 	io->at = io->careful = 0;
 	switch(io->op){
 	case Oread:

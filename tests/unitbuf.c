@@ -461,6 +461,22 @@ shrunk(void)
 	settle();
 	test(write->ndone == 1 && write->io.error == ERANGE && read->ndone == 1 && read->io.error == ERANGE,
 		"what waits while the disk becomes smaller is judged again when it begins");
+	setup();
+	memhold(Mtrim, First + 80, 1);
+	first = newjob(Otrim, 0, 1);
+	first->range[0] = (Range){ 80, 50 };
+	first->io.range = first->range;
+	first->io.nrange = 1;
+	bufio(&first->io);
+	bufcommit();
+	write = job(Owrite, 96, 4);
+	read = job(Owrite, 100, 4);
+	bufcommit();
+	disk.size = (First + 100) * Sector;
+	bufinit(First, 0);
+	memrelease();
+	settle();
+	test(write->ndone == 1 && write->io.error == 0 && read->ndone == 1 && read->io.error == ERANGE, "each by itself");
 }
 
 /*
