@@ -2564,8 +2564,12 @@ abandon(void)
 	for(i = 0; i < usedreqs; i++)
 		if(reqs[i].active)
 			ataabandon(&reqs[i].ata);
-	for(n = nics; n < nics + conf.nnic; n++)
-		nickick(n);
+	do
+		for(n = nics; n < nics + conf.nnic; n++){
+			sendwaiting(n);
+			nickick(n);
+		}
+	while(unanswered() && poll(NULL, 0, 1) == 0);
 	return 1;
 }
 

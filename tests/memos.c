@@ -615,6 +615,8 @@ nickick(Nic *n)
 
 	if(!n->up)
 		empty(&p->ring);
+	if(mem.kicks > 0 && --mem.kicks == 0)
+		mem.stuck = 0;
 	while(!mem.stuck && p->ring.head != NULL && p->ring.head->sent)
 		append(&p->out, take(&p->ring));
 	return p->ring.n > 0;
@@ -1559,7 +1561,7 @@ diskstore(int file, uvlong off, const void *from, size_t len)
 int
 diskgone(void)
 {
-	return 0;
+	return mem.gone;
 }
 
 uvlong

@@ -42,6 +42,7 @@ struct Mem {
 	uvlong	lo;		/* whoever touches a byte outside lo to hi */
 	uvlong	hi;		/* (the export) ends the program */
 	int	readonly;	/* whoever writes ends the program */
+	int	gone;		/* the device is */
 	uint	grain;		/* a read or write that fails has moved a multiple of this many bytes */
 
 	/*
@@ -107,7 +108,8 @@ struct Mem {
 	Nic	*nic[Mnics];	/* in the order they were opened */
 	int	nnic;
 	uint	txslots;	/* length of a transmit ring */
-	int	stuck;		/* nothing leaves the transmit rings */
+	int	stuck;		/* nothing leaves the transmit rings, */
+	uint	kicks;		/* until so many kicks more; 0: for ever */
 	uchar	fill;		/* changes the pattern that room is filled with */
 	void	(*idle)(void);	/* called when the daemon's loop is about to wait */
 };

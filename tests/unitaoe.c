@@ -863,6 +863,46 @@ stablelast(void)
 	return r != 0 ? r : mem.unstable == 0 ? 0 : 97;
 }
 
+/* The device goes while more requests are under way than the ring has slots. */
+static int
+going(int s)
+{
+	Nic *n = mem.nic[0];
+	int i;
+
+	switch(s){
+	case 0:
+		if(!(query(n) && advert(n, -1) && quiet(n)))
+			return 0;
+		memevict(0, Bufsec);
+		memhold(Mread, 0, Bufsec);
+		for(i = 0; i < 2 * TX_SLOTS; i++){
+			numbered(0x24, 1, (uint)i, (uvlong)(i % Bufsec));
+			memcpy(f, n->ea.a, 6);
+			memput(n, f, Odata);
+		}
+		break;
+	case 20:
+		mem.stuck = 1;
+		mem.kicks = 4;
+		mem.gone = 1;
+		return quiet(n) && memwaiting(n) == 0;
+	}
+	return s < 21;
+}
+
+static int
+gonelast(void)
+{
+	int r = tell(going, "9 4 t0 image"), i = 0;
+	uchar *a;
+	uint len;
+
+	while((a = memget(mem.nic[0], &len)) != NULL)
+		i += (a[27] & 0x20) != 0;
+	return r != 91 ? r : i == 2 * TX_SLOTS ? 0 : 97;
+}
+
 static int
 masked(int s)
 {
@@ -1053,6 +1093,7 @@ looptests(void)
 {
 	test(apart(stablelast) == 0, "the loop: adverts, answers, links that go and come, HUP, and a last flush");
 	test(apart(maskedlast) == 0, "with a mask list each MAC gets the advert");
+	test(apart(gonelast) == 0, "when the device has gone all that was under way is told so, also when it takes the transmit ring a moment");
 	test(apart(manymaskslast) == 0, "also when there are more than the transmit ring has slots; and one that is full for ever doesn't hold up the end");
 	test(apart(windowlast) == 0, "a file that has become too small for -o and -l keeps its size in force");
 	test(apart(faultlast) == 0, "a last flush that fails gives exit status 1");
