@@ -1469,7 +1469,8 @@ passes(void)
 		pump();
 		endpass();
 	}
-	if(!pass.running && (toclean.first != NULL || (pooldirty() > poolsize() / 2 && lost == 0) || (pooldirty() > 0 && (mustpass() || now >= flushdue)))){
+	if(!pass.running && (toclean.first != NULL || (pooldirty() > poolsize() / 2 && lost == 0) || (pooldirty() > 0 && mustpass())
+	|| ((pooldirty() > 0 || lost != 0) && now >= flushdue))){
 		startpass();
 		pump();
 		endpass();
@@ -2544,7 +2545,7 @@ nextstep(void)
 		ms = pass.flying > 0 ? -1 : 0;
 	else if(toclean.first != NULL)
 		ms = 0;
-	else if(pooldirty() > 0)
+	else if(pooldirty() > 0 || lost != 0)
 		ms = until(flushdue * 1000);
 	if(freezeunsaved() && !saving)
 		ms = sooner(ms, until(saveretry * 1000));

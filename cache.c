@@ -613,7 +613,7 @@ poollanded(uvlong s, uint n, int ok, int keep)
 			abort();	/* inv. 2 */
 		b->flying &= (ushort)~p.bits;
 		if(!ok)
-			setdirty(b, b->dirty | p.bits);
+			setdirty(b, b->dirty | (p.bits & b->valid));	/* some may have been dropped meanwhile */
 		else if(!keep)
 			b->valid &= (ushort)(~p.bits | (uint)b->dirty);
 	}

@@ -686,6 +686,25 @@ sleepsmerging(void)
 	return !whole();
 }
 
+/* With -w, a disk becomes smaller while what was behind its new end is being written. */
+static int
+behindshrunk(void)
+{
+	if(!begin() || bufpool(1, 1) < 0 || transfer(Owrite, 150, 4, 0x71) != 0)
+		return 1;
+	memhold(Mwrite, First + 150, 4);
+	memfault(Mwrite, First + 150, 4, EIO, 0);
+	rounds(2 * FLUSH_MS);
+	if(mem.underway == 0)
+		return 2;
+	disk.size = (First + 100) * Sector;
+	if(bufinit(First, 0) < 0)
+		return 3;
+	memrelease();
+	rounds(3 * FLUSH_MS);
+	return transfer(Owrite, 20, 1, 0x72) != 0 ? 4 : bufwait() > FLUSH_MS ? 5 : transfer(Oflush, 0, 1, 0);
+}
+
 /* With -w what is dirty is written in time, though a merge rests that can't write. */
 static int
 behindmerging(void)
@@ -967,6 +986,7 @@ freezetests(void)
 	test(apart(sleepssaving) == 0, "a sync that is due while the map is saved keeps nobody awake");
 	test(apart(sleepsmerging) == 0, "nor does a merge that has nothing to move, while users are busy");
 	test(apart(behindmerging) == 0, "what is dirty with -w is written in time while a merge rests");
+	test(apart(behindshrunk) == 0, "what is lost behind the end of a disk that has become smaller is not tried for ever");
 	test(apart(removing) == 0, "removing the shadow holds up no sync");
 	test(apart(againfrozen) == 0, "a freeze that is asked for meanwhile comes");
 	test(apart(againwithdrawn) == 0, "unless it is withdrawn by an unfreeze");
