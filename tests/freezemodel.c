@@ -96,6 +96,7 @@ struct Mode {
 	int	breaks;		/* a sync fails */
 	int	large;
 	int	nomark;
+	int	blocks;		/* the disk can be written only by whole blocks of 4096 bytes */
 };
 
 static const Mode modes[] = {
@@ -104,6 +105,9 @@ static const Mode modes[] = {
 	{ .name = "calls" },
 	{ .name = "direct", .direct = 1, .window = 1 },
 	{ .name = "direct-pool", .direct = 1, .window = 1, .pool = 1 },
+	{ .name = "direct-blocks", .direct = 1, .blocks = 1 },
+	{ .name = "direct-pool-blocks", .direct = 1, .window = 1, .pool = 1, .blocks = 1 },
+	{ .name = "behind-direct-blocks", .direct = 1, .window = 1, .pool = 1, .behind = 1, .blocks = 1 },
 	{ .name = "sync", .window = 1, .sync = 1 },
 	{ .name = "direct-sync", .direct = 1, .sync = 1 },
 	{ .name = "behind", .window = 1, .pool = 1, .behind = 1 },
@@ -117,6 +121,7 @@ static const Mode modes[] = {
 	{ .name = "limit-behind", .window = 1, .pool = 1, .behind = 1, .limit = 1, .large = 1 },
 	{ .name = "full", .window = 1, .full = 1 },
 	{ .name = "full-direct", .direct = 1, .window = 1, .pool = 1, .full = 1 },
+	{ .name = "full-direct-blocks", .direct = 1, .full = 1, .blocks = 1 },
 	{ .name = "full-behind", .window = 1, .pool = 1, .behind = 1, .full = 1 },
 	{ .name = "breaks", .window = 1, .breaks = 1 },
 	{ .name = "breaks-direct", .direct = 1, .breaks = 1 },
@@ -1168,6 +1173,7 @@ start(void)
 	int i, fd;
 
 	disk.direct = mode->direct;
+	disk.block = mode->blocks ? 4096 : Sector;
 	if(engineopen(&fd) < 0 || bufrequests(2 * Njob) < 0 || bufinit(First, nsect) < 0 || (mode->pool && bufpool(1, mode->behind) < 0))
 		wrong(NULL, "no target");
 	space = must(aligned_alloc(4096, (size_t)Njob * Spacesize));
@@ -1335,7 +1341,7 @@ create(void)
 	memdisk(image * Sector);
 	memseed(seed);
 	mem.quiet = 1;
-	memwindow(First, nsect);
+	memwindow(mode->blocks ? 0 : First, mode->blocks ? image / 8 * 8 : nsect);
 	mem.window = mode->window;
 	world->nids = 1;
 	for(i = 0; i < nsect; i++){

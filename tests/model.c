@@ -95,6 +95,10 @@ static const Mode modes[] = {
 	{ .name = "direct-pool-blocks", .direct = 1, .pool = 1, .blocks = 1, .power = 1 },
 	{ .name = "behind-direct-blocks", .direct = 1, .pool = 1, .behind = 1, .blocks = 1, .power = 1 },
 	{ .name = "frames-direct-blocks-sync", .frames = 1, .direct = 1, .sync = 1, .blocks = 1, .power = 1 },
+	{ .name = "direct-blocks-faults", .direct = 1, .blocks = 1, .faults = 1 },
+	{ .name = "direct-pool-blocks-faults", .direct = 1, .pool = 1, .blocks = 1, .faults = 1 },
+	{ .name = "behind-direct-blocks-faults", .direct = 1, .pool = 1, .behind = 1, .blocks = 1, .faults = 1 },
+	{ .name = "direct-blocks-breaks", .direct = 1, .blocks = 1, .breaks = 1 },
 	{ .name = "direct-faults", .direct = 1, .holds = 1, .faults = 1 },
 	{ .name = "direct-breaks", .direct = 1, .breaks = 1 },
 	{ .name = "direct-pool", .direct = 1, .pool = 1, .holds = 1, .power = 1 },
@@ -348,6 +352,13 @@ arrive(Job *j)
 		break;
 	case Owrite:
 		j->fails = firstbad(Owrite, j->lba, j->nsec, &at);
+		if(mode->blocks && mode->faults){
+			uvlong lo = (First + j->lba) / 8 * 8, hi = (First + j->lba + j->nsec + 7) / 8 * 8;
+
+			lo = lo < First ? 0 : lo - First;
+			hi = hi - First > nsect ? nsect : hi - First;
+			j->loose |= !j->fails && (firstbad(Oread, lo, (uint)(hi - lo), &at) || firstbad(Owrite, lo, (uint)(hi - lo), &at));
+		}
 		if(!j->mustfail)
 			leave(j, j->lba, j->nsec);
 		break;
