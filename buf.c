@@ -2331,6 +2331,8 @@ stepdone(void)
 
 	shadowed = s == Ffrozen || s == Fthawing || s == Fmerging || s == Fending;
 	windowopen(Shadow, shadowed && s != Fending ? freezesize() : 0);
+	if(s == Fpreparing)
+		firstpass = pass.no + 1;
 	if(stopped())
 		return;
 	mover.size = Ownsize / Sector;
@@ -2415,7 +2417,6 @@ buffreeze(int on)
 
 	if(broken || (lost && lost != Unanswered))
 		return "the disk has lost writes";
-	firstpass = pass.no + 1;
 	e = on ? freeze() : unfreeze();
 	if(e == NULL)
 		stepdone();

@@ -728,6 +728,29 @@ behindmerging(void)
 	return transfer(Oflush, 0, 1, 0) == 0 && whole() ? 0 : 5;
 }
 
+/* With -w, one that was asked for long before it begins writes out what is dirty then before writes are stopped. */
+static int
+againbehind(void)
+{
+	int i;
+
+	if(!frozen() || bufpool(1, 1) < 0 || buffreeze(0) != NULL)
+		return 1;
+	for(i = 0; i < 50000 && freezestate() != Fremoving; i++)
+		rounds(1);
+	memhold(Mwork, 0, 1);
+	rounds(1);
+	if(freezestate() != Fremoving || buffreeze(1) != NULL || transfer(Owrite, 7, 1, 0x51) != 0)
+		return 2;
+	rounds(2 * FLUSH_MS);
+	if(pooldirty() != 0 || transfer(Owrite, 8, 1, 0x52) != 0 || pooldirty() == 0)
+		return 3;
+	memrelease();
+	for(i = 0; i < 50000 && (bufcommit(), freezestate() != Fmaking); i++)
+		rounds(1);
+	return freezestate() != Fmaking ? 4 : pooldirty() != 0 ? 5 : 0;
+}
+
 /* While the shadow is removed, which may take long, syncs go on. */
 static int
 removing(void)
@@ -989,6 +1012,7 @@ freezetests(void)
 	test(apart(behindshrunk) == 0, "what is lost behind the end of a disk that has become smaller is not tried for ever");
 	test(apart(removing) == 0, "removing the shadow holds up no sync");
 	test(apart(againfrozen) == 0, "a freeze that is asked for meanwhile comes");
+	test(apart(againbehind) == 0, "with -w too, and what is dirty then is written before writes are stopped");
 	test(apart(againwithdrawn) == 0, "unless it is withdrawn by an unfreeze");
 	test(apart(badshadow) == 0, "a write that the shadow can't take fails");
 	test(apart(cancelled) == 0, "a freeze is given up when answered writes can't be written");
