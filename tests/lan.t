@@ -21,6 +21,8 @@ said() { cat "$TMP/out" "$TMP/err" | grep -c "$1"; }
 says() { n=$(said "$2"); echo "'$2': $n times"; cat "$TMP/out" "$TMP/err"; [ "$n" = "$1" ]; }
 other() { # another target, on the initiator's host
 	truncate -s 64M "$TMP/other.img"
+	# Not left to the background process, lest what the last one said be taken for this one's.
+	: >"$TMP/other.out"
 	ip netns exec "$INS" "$AOEDE" "$@" i0 "$TMP/other.img" >"$TMP/other.out" 2>"$TMP/other.err" &
 	OPID=$!
 	PIDS="$PIDS $OPID"
