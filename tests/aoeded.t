@@ -406,8 +406,15 @@ freezing() {
 	ok "status shows it$with" lines_are status "e9.0: frozen, pid $pid"
 	end
 	rm "$TMP/hanglog"
+	first=$pid
+	run 9 0 t0 disk
+	second=$pid pid=$first
 	pkill -P "$behind"
 	ok "what follows the hang is logged$with" logged "info: e9.0: ended"
+	until_true 10 gone "$behind"
+	pid=$second
+	ok "a target that was started meanwhile is left alone$with" lines_are status "e9.0: serving, pid $pid"
+	end
 	MODE=held run 9 0 t0 disk
 	ok "without a shadow it is held$with" quietly freeze
 	ok "which status shows$with" lines_are status "e9.0: held, pid $pid"
