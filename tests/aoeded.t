@@ -692,6 +692,31 @@ against_aoede() {
 	ok "aoede: no file is left$with" left_nothing
 	export AOEDE="$TMP/bin/aoede"
 }
+
+# Interfaces of the target's own.
+plugged() { ip -n "$TNS" link show aoe9.0; }
+plugging() {
+	begin
+	export AOEDE="$real"
+	sh="ip netns exec $TNS $sh"
+	printf '%s\n' MACVLAN=t0 "ARGS=9 0 t0 '$TMP/a disk'" >"$TMP/etc/own.conf"
+	: >"$TMP/hanglog"
+	run start own
+	behind=$(parent "$pid")
+	aoeded stop own
+	nok "MACVLAN: stop removes the interface, whatever the logger does$with" plugged
+	rm "$TMP/hanglog"
+	ok "MACVLAN: (a start)$with" run start own
+	pkill -P "$behind"
+	until_true 10 gone "$behind"
+	ok "MACVLAN: the end of the last one leaves the interface of this one alone$with" plugged
+	run exec own
+	ok "MACVLAN: the service doesn't start beside it$with" said "AoEded: e9.0 is running already, pid $(sed -n 1p "$TMP/run/e9.0.pid")"
+	ok "MACVLAN: nor does it take the interface away as it ends$with" eval 'aoeded clean own && plugged'
+	aoeded stop own
+	nok "MACVLAN: stop removes it$with" plugged
+	export AOEDE="$TMP/bin/aoede"
+}
 more_lines() { [ "$(wc -l <"$log")" -gt "$1" ]; }
 
 mknet 1500
@@ -712,7 +737,8 @@ do
 	without_setsid
 	against_aoede
 done
-# Once only, as busybox runs its own ps whatever the PATH.
+# Once only, as busybox runs its own ps and ip whatever the PATH.
 sh=dash with=" (dash)"
 without_proc
+plugging
 done_testing
