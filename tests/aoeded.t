@@ -480,6 +480,8 @@ ARGS=9 0 t0 \$disk" "2: \$ means itself only in '...' or behind a \\"
 	wrong "ARGS=9 0 t0 a*" "1: * means itself only in '...' or behind a \\"
 	wrong "ARGS=9 0 t0 disk\\" "1: nothing follows the last \\"
 	wrong "ARG=9 0 t0 disk" "1: expected ARGS=... or MACVLAN=..., not ARG=9 0 t0 disk"
+	wrong "
+ARGS=-i x 9 0 t0 disk" "2: ARGS: -i: AoEded has aoede keep an info file in $TMP/run itself"
 	wrong "ARGS=nine 0 t0 disk" "1: ARGS: expected the numbers of a shelf and a slot"
 	wrong "ARGS=9 0 t0 disk
 ARGS=9 1 t0 disk" "2: a second ARGS"
@@ -493,6 +495,7 @@ MACVLAN=a;b" "2: ; means itself only in '...' or behind a \\"
 	run start ../a
 	ok "a name is no path$with" said "AoEded: ../a: a name has letters, digits and _.:@- only"
 
+	ln -s nowhere "$TMP/etc/0.conf"
 	conf a "ARGS=9 0 t0 disk"
 	conf b "ARGS=9 x t0 disk"
 	conf c "ARGS=10 2 t0 disk"
@@ -510,7 +513,8 @@ MACVLAN=a;b" "2: ; means itself only in '...' or behind a \\"
 	ok "stats -p is what Prometheus reads$with" prometheus
 	aoeded stop all >"$TMP/out" 2>"$TMP/err"
 	ok "stop all ends them$with" eval 'gone "$pid" && gone "$pid2"'
-	ok "and names the one that it can't read$with" said "AoEded: $TMP/etc/b.conf:1: ARGS: expected the numbers of a shelf and a slot"
+	ok "and names those that it can't read$with" said "AoEded: $TMP/etc/0.conf: expected a file with a line ARGS=... for 0
+AoEded: $TMP/etc/b.conf:1: ARGS: expected the numbers of a shelf and a slot"
 	run stats 9 0
 	ok "stats of one that doesn't run fails$with" status_is 3
 	ok "nothing is listed then$with" [ -z "$(aoeded list)" ]
