@@ -1887,7 +1887,8 @@ static struct {
 } info;
 
 /*
- * Add a line to what is in buf, if all of it fits.
+ * Add a line to what is in buf, if all of it fits.  It is one line, whatever
+ * is in the names that it repeats.
  */
 __attribute__((format(printf, 2, 3)))
 static void
@@ -1900,10 +1901,14 @@ infoline(char *buf, const char *fmt, ...)
 	va_start(ap, fmt);
 	len = vsnprintf(buf + n, Infomax - n, fmt, ap);
 	va_end(ap);
-	if(len < 0 || n + (size_t)len + 1 >= Infomax)
+	if(len < 0 || n + (size_t)len + 1 >= Infomax){
 		buf[n] = 0;
-	else
-		memcpy(buf + n + len, "\n", 2);
+		return;
+	}
+	for(; buf[n] != 0; n++)
+		if((uchar)buf[n] < ' ')
+			buf[n] = '?';
+	memcpy(buf + n, "\n", 2);
 }
 
 static const char*

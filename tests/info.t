@@ -106,4 +106,10 @@ no_dir() {
 }
 ok "a directory that isn't there is refused by name" no_dir
 
+odd="$TMP/a
+state=frozen
+disk"
+ok "(a target of a file whose name has several lines)" eval 'truncate -s 1M "$odd" && start_target -i "$info" 9 0 t0 "$odd"'
+ok "is a line like any other" eval 'soon is file "$TMP/a?state=frozen?disk" && is state serving'
+
 done_testing
