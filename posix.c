@@ -265,6 +265,27 @@ static struct {
 	char	new[NAME_MAX + 1];
 } info = { .dir = -1 };
 
+/*
+ * Is something by the info file's name that isn't one?  An image must not be
+ * replaced, and be removed at the end.
+ */
+static int
+nametaken(void)
+{
+	static const char head[] = "address=";
+	char buf[sizeof head - 1];
+	struct stat st;
+	ssize_t n;
+	int fd;
+
+	fd = openat(info.dir, info.name, O_RDONLY|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC);
+	if(fd < 0)
+		return errno != ENOENT;
+	n = fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ? -1 : read(fd, buf, sizeof buf);
+	close(fd);
+	return n != 0 && (n != (ssize_t)sizeof buf || memcmp(buf, head, sizeof buf) != 0);
+}
+
 char*
 infoopen(char *path)
 {
@@ -274,7 +295,11 @@ infoopen(char *path)
 	info.dir = opendirectory(path, dir, &info.name);
 	if(info.dir >= 0 && strlen(info.name) + sizeof ".new" <= sizeof info.new){
 		snprintf(info.new, sizeof info.new, "%s.new", info.name);
-		return NULL;
+		if(!nametaken())
+			return NULL;
+		info.dir = -1;
+		snprintf(why, sizeof why, "-i %s: not an info file: expected one, or a name that is free", path);
+		return why;
 	}
 	if(info.dir >= 0)
 		errno = ENAMETOOLONG;

@@ -106,6 +106,19 @@ no_dir() {
 }
 ok "a directory that isn't there is refused by name" no_dir
 
+# A file of that name.
+same() { cp "$1" "$TMP/copy"; refused "$1" && cmp "$1" "$TMP/copy"; }
+refused() {
+	on_target timeout 10 "$AOEDE" -i "$1" 9 0 t0 "$img" >"$TMP/run.out" 2>"$TMP/run.err"
+	[ $? = 1 ] && cat "$TMP/run.err" && grep -q "^aoede: -i $1: not an info file" "$TMP/run.err"
+}
+ok "the image is not replaced" same "$img"
+ok "nor is a link to it, or to nowhere" eval 'ln -s "$img" "$TMP/link"; refused "$TMP/link"; ln -s none "$TMP/loose"; refused "$TMP/loose" && [ -L "$TMP/link" ] && [ -L "$TMP/loose" ]'
+ok "nor a fifo, which nobody waits for" eval 'mkfifo "$TMP/fifo"; refused "$TMP/fifo" && [ -p "$TMP/fifo" ]'
+ok "a directory can't be one" refused "$TMP/run"
+ok "an empty file is" eval ': >"$info"; start_target -i "$info" 9 0 t0 "$img" && soon is state serving'
+ok "one that was left behind is" eval 'stop_target KILL; [ -s "$info" ] && start_target -i "$info" 9 0 t0 "$img" && soon is pid "$TPID"; stop_target'
+
 odd="$TMP/a
 state=frozen
 disk"
