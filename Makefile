@@ -182,7 +182,7 @@ $(B)/s390x/aoede: $(SRC) $(wildcard *.h tests/*.[ch])
 testprogs: $(B)/aoede $(B)/threads/aoede $(FREEBSD) $(WIREPROGS:%=$(B)/tests/%) $(B)/tests/unit $(B)/tests/model $(B)/tests/freezemodel $(B)/tests/corpus $(REPLAYS:%=$(B)/tests/replay_%) \
 	$(B)/tests/slowdisk $(B)/tests/lacking $(B)/tests/forbidden $(B)/strict/aoede
 
-# The whole suite twice: as it is, and with the sanitizers watching; and what
+# The whole suite, a part of it with the sanitizers watching, and what
 # concerns the disk or the network once more with each variant.  Most scripts
 # mostly wait, so that some at a time get on well; engine.t and faults.t
 # measure, and run alone, and soak.t, which doesn't mind, beside the fuzzers.
@@ -195,8 +195,8 @@ LAST	= sandbox aoeded spin lint disk freeze freezemodel nic linux freezelinux ra
 # Whole machines, emulated: each takes a core, and some two.
 MACHINES = $(filter-out vmarch,$(filter vm%,$(SCRIPTS)))
 TOGETHER = $(FIRST) $(filter-out engine faults soak vmarch $(MACHINES) $(FIRST) $(LAST),$(SCRIPTS)) $(LAST)
-# What concerns no memory, or another program's, or the tree.
-NOASAN = build docs lint spin sandbox bigendian freebsd linux raid freezelinux service deb readme ipxe
+# What the sanitizers watch: the scripts that have the daemon do most.
+WATCHED = unit model wire cli answers ext state info freezemodel disk freeze nic
 check: ready
 	$(MAKE) -j2 aoede testprogs obj/s390x/aoede $(VARIANTS:%=obj/%/aoede)
 	B=obj AOEDE=obj/strict/aoede $(PROVE) $(TOGETHER:%=tests/%.t)
@@ -208,7 +208,7 @@ check: ready
 	$(MAKE) machines
 	$(MAKE) -j3 -O $(TRIED)
 	$(MAKE) -j2 B=obj/asan SAN=address,undefined testprogs
-	B=obj/asan $(PROVE) $(patsubst %,tests/%.t,$(filter-out $(NOASAN),$(TOGETHER)))
+	B=obj/asan $(PROVE) $(WATCHED:%=tests/%.t)
 	$(MAKE) -j3 -O soaks fuzz bare
 
 # All packages before anything is built, as scripts side by side would wait
