@@ -30,7 +30,8 @@
 #define PACKET_IGNORE_OUTGOING 23
 #endif
 
-enum { Ethall = 0x0003 };
+/* Every frame's protocol; and no frame's, as 0 would leave what there is. */
+enum { Ethall = 0x0003, Ethnone = 0x0001 };
 
 /* The layer takes these calls' names. */
 int	__real_socket(int, int, int);
@@ -54,7 +55,7 @@ hostpacket(void)
 int
 hostbind(int fd, int index, int hear)
 {
-	struct sockaddr_ll sa = { .sll_family = AF_PACKET, .sll_protocol = hear ? htons(Ethall) : 0, .sll_ifindex = index };
+	struct sockaddr_ll sa = { .sll_family = AF_PACKET, .sll_protocol = htons(hear ? Ethall : Ethnone), .sll_ifindex = index };
 
 	return bind(fd, (struct sockaddr*)&sa, sizeof sa);
 }

@@ -158,6 +158,12 @@ lagg(void)
 	ioctl(fd, BIOCSDIRECTION, &dir);
 	hostsend(wire, buf, 100);
 	ok(ready(fd), "without a direction it does");
+	while(read(fd, buf, Size) > 0)
+		;
+	dir = BPF_D_IN;
+	ioctl(fd, BIOCSDIRECTION, &dir);
+	hostsend(wire, buf, 100);
+	ok(ready(fd) == !Old, Old ? "and nothing again with one that is set later" : "and with one that is set later");
 	unsetenv("LAYER");
 	close(fd);
 	close(ask);
