@@ -211,16 +211,22 @@ over() {
 cat >"$TMP/rc.subr" <<'EOF'
 load_rc_config() { . "$RCCONF"; }
 run_rc_command() {
+	once=''
+	case $1 in one*) once=one; eval "$rcvar=YES" ;; esac
+	set -- "${1#one}"
 	eval "on=\$$rcvar"
-	[ "$on" = YES ] || { echo "set $rcvar" >&2; exit 1; }
+	case $1.$on in
+	status.* | *.YES) ;;
+	*) echo "Cannot '$1' $name. Set $rcvar to YES"; return 0 ;;
+	esac
+	case " start stop restart $extra_commands " in
+	*" $1 "*) ;;
+	*) exit 1 ;;
+	esac
 	case $1 in
-	restart) run_rc_command stop; run_rc_command start; return ;;
+	restart) (run_rc_command ${once}stop); (run_rc_command ${once}start); return ;;
 	esac
-	case " start stop $extra_commands " in
-	*" $1 "*) eval "todo=\$${1}_cmd" ;;
-	*) exit 64 ;;
-	esac
-	$todo
+	eval "eval \"\$${1}_cmd\"" || return 1
 }
 EOF
 mkdir "$TMP/conf"
@@ -237,13 +243,16 @@ rc() {
 }
 undo 'rc stop >/dev/null 2>&1'
 there() { io -n "$1" -t 500 size; }
+rcoff() { rc start | grep "Set aoede_enable to YES" && fails there 0 && fails rc status; }
+rconce() { rc onestart && there 0 && rc status && rc onestop && fails there 0; }
 rcboth() { rc start && there 0 && there 1 && rc status; }
 rcone() { rc stop other && there 0 && fails there 1 && fails rc status && rc status disk && rc start && rc status; }
 rchup() { : >"$TMP/rc.log"; rc reload disk && until_true 5 grep -q '^frames ' "$TMP/rc.log"; }
 rcfreeze() { rc freeze disk && [ -e "$TMP/rc.shadow" ] && rc unfreeze disk && [ ! -e "$TMP/rc.shadow" ]; }
 rcstop() { rc restart && there 0 && rc stop && fails there 0 && fails there 1 && fails rc status; }
 ok "the script for rc.d has no error" sh -n "$TMP/rc.aoede"
-nok "aoede_enable is needed" rc start
+ok "aoede_enable is needed" rcoff
+ok "unless it is told to start once" rconce
 echo 'aoede_enable=YES' >>"$RCCONF"
 ok "it starts what is configured" rcboth
 ok "or stops and starts some of it" rcone
