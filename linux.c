@@ -66,6 +66,7 @@
 #include <linux/if_packet.h>
 #include <linux/io_uring.h>
 #include <linux/magic.h>
+#include <linux/net.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/seccomp.h>
@@ -2608,6 +2609,10 @@ enum {
 #define ARCH AUDIT_ARCH_RISCV64
 #elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
 #define ARCH AUDIT_ARCH_PPC64LE
+#elif defined(__i386__)
+#define ARCH AUDIT_ARCH_I386
+#elif defined(__s390x__)
+#define ARCH AUDIT_ARCH_S390X
 #else
 #define ARCH 0
 #endif
@@ -2773,8 +2778,14 @@ static const int calls[] = {
 #ifdef SYS_rseq
 	SYS_rseq,
 #endif
+#ifdef SYS_sigreturn
+	SYS_sigreturn,
+#endif
+#ifdef SYS_fstatfs64
+	SYS_fstatfs64,
+#endif
 #ifdef SYS_fstat64	/* 32 bits */
-	SYS_fstat64, SYS_fstatat64, SYS_ftruncate64, SYS__llseek, SYS_sigreturn,
+	SYS_fstat64, SYS_fstatat64, SYS_ftruncate64, SYS__llseek,
 #endif
 #ifdef SYS_clock_gettime64
 	SYS_clock_gettime64, SYS_clock_nanosleep_time64, SYS_ppoll_time64, SYS_futex_time64, SYS_recvmmsg_time64,
@@ -2879,6 +2890,15 @@ judged(void)
 	among(SYS_renameat, 1 << 0 | 1 << 2, fd, ndirs);
 #endif
 	among(SYS_renameat2, 1 << 0 | 1 << 2, fd, ndirs);
+#if defined(__i386__) || defined(__s390x__)
+	/* C libraries make the socket calls by this one there; their own arguments lie in memory. */
+	static const uint sockets[] = {
+		SYS_SEND, SYS_SENDTO, SYS_SENDMSG, SYS_SENDMMSG, SYS_RECV, SYS_RECVFROM, SYS_RECVMSG, SYS_RECVMMSG,
+		SYS_BIND, SYS_GETSOCKNAME, SYS_GETSOCKOPT, SYS_SETSOCKOPT,
+	};
+
+	among(SYS_socketcall, 1 << 0, sockets, sizeof sockets / sizeof sockets[0]);
+#endif
 }
 
 /*

@@ -5,7 +5,8 @@
 
 # shellcheck disable=SC2016,SC2034,SC2086,SC2119,SC2317 # ok calls the functions and expands what is quoted
 
-tests/need ip:iproute2 musl-gcc:musl-tools setpriv:util-linux || exit 1
+tests/need ip:iproute2 musl-gcc:musl-tools setpriv:util-linux \
+	i686-linux-gnu-gcc:gcc-i686-linux-gnu /usr/i686-linux-gnu/include/stdio.h:libc6-dev-i386-cross || exit 1
 . tests/lib.sh
 
 # The sanitizers do more than the sandbox lets through, so their build has
@@ -123,6 +124,28 @@ for mode in '' -d
 do
 	ok "it freezes in the sandbox with musl and ${mode:-no options}" freezes started_by obj/musl/aoede $mode -f "$shadow" 9 0 t0 "$img"
 done
+
+# i386, where all socket calls are one, socketcall(2).  Its programs run here.
+i386() {
+	make -s CC=i686-linux-gnu-gcc LDFLAGS=-static B=obj/i386 SANDBOX=2 obj/i386/aoede &&
+		make -s CC=i686-linux-gnu-gcc LDFLAGS=-static B=obj/i386loose obj/i386loose/tests/forbidden
+}
+if [ "$(uname -m)" = x86_64 ]
+then
+	ok "i386: it builds" i386
+	for mode in '' -d -w
+	do
+		ok "i386: it works in the sandbox with ${mode:-no options}" exercise readwrite started_by obj/i386/aoede $mode 9 0 t0 "$img"
+	done
+	ok "i386: it freezes in the sandbox" freezes started_by obj/i386/aoede -f "$shadow" 9 0 t0 "$img"
+	ok "i386: (a daemon that tries to break out)" started_by obj/i386loose/tests/forbidden -S "$TMP/state/e9.0" 9 0 t0 "$img"
+	ok "i386: nothing that it tries succeeds" eval 'fails got'
+	ok "i386: it has tried, and socketcall is refused" eval \
+		'[ "$(tried loop)" -ge 35 ] && grep "^loop: a packet socket: Operation not permitted" "$TMP/out"'
+	ok "i386: it works all the same" works
+	ok "i386: (stop)" stop_target
+fi
+
 chown 1234 "$TMP/shadows"
 ok "it freezes in the sandbox with a directory of another's" freezes start_target -f "$shadow" -S "$TMP/state/e9.0" 9 0 t0 "$img"
 
