@@ -7,7 +7,8 @@
 tests/need ip:iproute2 pgrep:procps dash:dash busybox:busybox-static logger:bsdutils \
 	script:bsdutils setsid:util-linux \
 	unshare:util-linux mount:mount /usr/bin/python3:python3 \
-	/usr/lib/python3/dist-packages/prometheus_client:python3-prometheus-client || exit 1
+	/usr/lib/python3/dist-packages/prometheus_client:python3-prometheus-client \
+	localedef:libc-bin /usr/share/i18n/locales/de_DE:locales || exit 1
 . tests/lib.sh
 
 real=$AOEDE
@@ -57,7 +58,7 @@ tell() {
 		interface.t1=02:00:00:00:00:02 mtu 9000 sectors 17 down
 		requests=123456789012
 		most_requests=7
-		latency.16=5
+		latency.16=5000000005
 		latency.64=3
 		latency.inf=1
 		initiator.02:00:00:00:00:09=1700000000 1700000005 42
@@ -519,9 +520,10 @@ AoEded: $TMP/etc/b.conf:1: ARGS: expected the numbers of a shelf and a slot"
 	ok "stats of one that doesn't run fails$with" status_is 3
 	ok "nothing is listed then$with" [ -z "$(aoeded list)" ]
 }
-# By the parser of Prometheus' own client.
+# By the parser of Prometheus' own client, where numbers have a comma.
 prometheus() {
-	aoeded stats -p >"$TMP/metrics" || return 1
+	[ -d "$TMP/de_DE.UTF-8" ] || localedef -i de_DE -f UTF-8 "$TMP/de_DE.UTF-8" || return 1
+	LOCPATH=$TMP LC_ALL=de_DE.UTF-8 aoeded stats -p >"$TMP/metrics" || return 1
 	/usr/bin/python3 - "$TMP/metrics" <<-'END'
 	import sys
 	from prometheus_client.parser import text_string_to_metric_families as parse
@@ -535,9 +537,9 @@ prometheus() {
 	for t in "e9.0", "e10.2":
 	    assert value("aoede_requests", "_total", target=t) == 123456789012
 	    assert value("aoede_state", target=t, state="serving") == 1
-	    assert value("aoede_disk_seconds", "_bucket", target=t, le="0.000064") == 8
-	    assert value("aoede_disk_seconds", "_bucket", target=t, le="+Inf") == 9
-	    assert value("aoede_disk_seconds", "_count", target=t) == 9
+	    assert value("aoede_disk_seconds", "_bucket", target=t, le="0.000064") == 5000000008
+	    assert value("aoede_disk_seconds", "_bucket", target=t, le="+Inf") == 5000000009
+	    assert value("aoede_disk_seconds", "_count", target=t) == 5000000009
 	    assert value("aoede_interface_up", target=t, interface="t1") == 0
 	    assert value("aoede_interface_mtu_bytes", target=t, interface="t1") == 9000
 	    assert value("aoede_initiator_requests", "_total", target=t, mac="02:00:00:00:00:09") == 42
