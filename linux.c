@@ -88,6 +88,8 @@ struct Ring {
 };
 
 struct Port {
+	Port	*before;	/* the one opened before */
+	int	index;		/* of the interface that it was opened for */
 	int	fd;
 	uint	nrx;		/* receive slots wanted */
 	uint	slotsize;	/* bytes; 0 while there are no slots */
@@ -113,6 +115,7 @@ enum {
 	Skipstats	= 8,		/* RTEXT_FILTER_SKIP_STATS */
 };
 static int linkasker = -1;	/* a socket to ask about interfaces by */
+static Port *ports;	/* the last opened */
 
 /* Directories in which files are made and removed in the sandbox, too. */
 enum {
@@ -676,7 +679,7 @@ nicopen(Nic *n, int shelf, int slot, int bufcnt)
 {
 	char name[IFNAMSIZ];
 	struct ifreq ifr;
-	Port *p;
+	Port *p, *q;
 
 	p = n->port = calloc(1, sizeof *p);
 	if(p == NULL)
@@ -688,8 +691,13 @@ nicopen(Nic *n, int shelf, int slot, int bufcnt)
 	p->fd = socket(AF_PACKET, SOCK_RAW|SOCK_CLOEXEC|SOCK_NONBLOCK, 0);
 	if(p->fd < 0)
 		return sentence("%s: can't open a raw socket: %s%s", n->name, strerror(errno), errno == EPERM ? " (root or CAP_NET_RAW is needed)" : "");
-	if(follow(n, name, sizeof name) == 0 || ifquery(p, &ifr, name, SIOCGIFHWADDR) < 0)
+	if((p->index = follow(n, name, sizeof name)) == 0 || ifquery(p, &ifr, name, SIOCGIFHWADDR) < 0)
 		return sentence("%s: %s: expected a network interface", n->name, strerror(ENODEV));
+	for(q = ports; q != NULL; q = q->before)
+		if(q->index == p->index)
+			return sentence("interface %s: expected each interface once, by one of its names", n->name);
+	p->before = ports;
+	ports = p;
 	if(ifr.ifr_hwaddr.sa_family != ARPHRD_ETHER)
 		return sentence("%s: not an Ethernet interface", n->name);
 	if(setfilter(p->fd, shelf, slot) < 0)

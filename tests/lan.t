@@ -102,5 +102,7 @@ lose() { ip -n "$TNS" link del t0; sleep 0.3; ip -n "$TNS" link add t0 mtu 1500 
 ok "also when it has gone and come back" eval 'lose && soon serves; then_stop'
 unknown() { on_target timeout 5 "$AOEDE" 9 0 "$long-not" "$img" >"$TMP/run.out" 2>"$TMP/run.err"; [ $? = 1 ] && cat "$TMP/run.err" && grep -q "^aoede: $long-not: .*expected a network interface" "$TMP/run.err"; }
 ok "one that isn't there is refused by name" unknown
+twice() { on_target timeout 5 "$AOEDE" 9 0 t0 "$long" "$img" >"$TMP/run.out" 2>"$TMP/run.err"; [ $? = 1 ] && cat "$TMP/run.err" && grep -q "^aoede: interface $long: expected each interface once" "$TMP/run.err"; }
+ok "so is one that is named by both of its names" twice
 
 done_testing
