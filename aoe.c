@@ -2078,15 +2078,17 @@ infotext(char *p)
 static void
 infowork(Op *o)
 {
-	infowrite(info.out, strlen(info.out));
-	o->error = 0;
+	o->error = infowrite(info.out, strlen(info.out)) < 0 ? EIO : 0;
 }
 
 static void
 infodone(Op *o)
 {
-	(void)o;
 	info.busy = 0;
+	if(o->error != 0){
+		info.was[0] = 0;
+		info.stale = 1;
+	}
 }
 
 /*

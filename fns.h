@@ -519,10 +519,10 @@ void	notify(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 char	*infoopen(char *path);
 
 /*
- * Have the info file say this.  That it can't be is no error.  May wait for
- * the disk.
+ * Have the info file say this.  Returns -1 when it can't be; that is no reason
+ * to do more than try again.  May wait for the disk.
  */
-void	infowrite(const char *text, size_t len);
+int	infowrite(const char *text, size_t len);
 
 /* Take it away. */
 void	inforemove(void);

@@ -307,7 +307,7 @@ infoopen(char *path)
 	return why;
 }
 
-void
+int
 infowrite(const char *text, size_t len)
 {
 	size_t done;
@@ -316,15 +316,17 @@ infowrite(const char *text, size_t len)
 
 	fd = openat(info.dir, info.new, O_WRONLY|O_CREAT|O_TRUNC|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC, 0644);
 	if(fd < 0)
-		return;
+		return -1;
 	for(done = 0; done < len; done += (size_t)n){
 		n = pwrite(fd, text + done, len - done, (off_t)done);
 		if(n <= 0)
 			break;
 	}
 	close(fd);
-	if(done < len || renameat(info.dir, info.new, info.dir, info.name) < 0)
-		unlinkat(info.dir, info.new, 0);
+	if(done == len && renameat(info.dir, info.new, info.dir, info.name) == 0)
+		return 0;
+	unlinkat(info.dir, info.new, 0);
+	return -1;
 }
 
 void

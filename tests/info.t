@@ -92,6 +92,10 @@ ok "the target goes on" eval 'io write 3000 <"$TMP/40" && sleep 1.2 && io read 3
 ok "what was there is whole, and nothing is left beside it" eval 'tail -n 1 "$info" | grep -q "^updated=" && [ ! -e "$info.new" ]'
 rm "$TMP/run/fill"
 ok "with room it is written again" eval 'io write 4000 <"$TMP/40" && soon above write_bytes 81919'
+ok "(frozen while it is full)" eval 'fill && signals USR1 USR2 && until_true 5 frozen && sleep 1.2'
+rm "$TMP/run/fill"
+ok "with room the file says so, though nothing else happens" soon is state frozen
+ok "(unfrozen)" eval 'signals USR1 USR1 USR2; soon is state serving'
 ok "when somebody has removed it, it comes back with the next change" eval 'rm "$info"; io flush && soon test -s "$info"'
 ok "(the link goes)" ip -n "$TNS" link set t0 down
 ok "the file says so" soon is interface.t0 "$tmac mtu 9000 sectors 17 down"
