@@ -701,6 +701,7 @@ against_aoede() {
 
 # Interfaces of the target's own.
 plugged() { ip -n "$TNS" link show aoe9.0; }
+on() { ip -n "$TNS" link show "$1" | grep -F "$1@$2:"; }
 plugging() {
 	begin
 	export AOEDE="$real"
@@ -721,6 +722,13 @@ plugging() {
 	ok "MACVLAN: nor does it take the interface away as it ends$with" eval 'aoeded clean own && plugged'
 	aoeded stop own
 	nok "MACVLAN: stop removes it$with" plugged
+	ip -n "$TNS" link add t1 type veth peer name i1 netns "$INS"
+	ip -n "$TNS" link set t1 up
+	printf '%s\n' "MACVLAN=t0 t1" "ARGS=9 0 t0 t1 '$TMP/a disk'" >"$TMP/etc/own.conf"
+	ok "MACVLAN: (two interfaces)$with" run start own
+	ok "MACVLAN: there is one on each$with" eval 'on aoe9.0 t0 && on aoe9.0.1 t1'
+	aoeded stop own
+	ok "MACVLAN: stop removes both$with" eval '! plugged && ! ip -n "$TNS" link show aoe9.0.1'
 	export AOEDE="$TMP/bin/aoede"
 }
 more_lines() { [ "$(wc -l <"$log")" -gt "$1" ]; }
