@@ -552,7 +552,7 @@ winwait(Win *w)
 	Req *r;
 
 	for(last = nowms(); w->busy > 0; ){
-		if(netrecv(w->net, &f, 50) && (r = match(w, &f)) != NULL)
+		if(netrecv1(w->net, &f, 50) && (r = match(w, &f)) != NULL)
 			return finish(w, r, &f) == 0 ? r : NULL;
 		now = nowms();
 		if(now - last >= 50){
