@@ -73,6 +73,7 @@ for f in first killed pulled; do ok "the files $f are whole" same $f; done
 ok "it unmounts" vm l 'umount /mnt'
 ok "no error reached the file system" quiet
 ok "the file system is clean" e2fsck -fn "$img"
+ok "the target ends" stop_target	# iPXE shall find no other e9.0
 
 # md, over two targets.
 truncate -s 64M "$TMP/a.img" "$TMP/b.img"
@@ -163,7 +164,6 @@ ipxe() {
 	grep -q 'booted from e9.0' "$TMP/p/console"
 }
 copied() { dd if="$TMP/pxe.img" bs=512 skip=2 count=1 status=none | cmp - "$TMP/sector"; }
-stop_target
 for nic in e1000 virtio-net-pci
 do
 	ok "(a disk with a boot sector)" bootsector
