@@ -184,8 +184,8 @@ testprogs: $(B)/aoede $(B)/threads/aoede $(FREEBSD) $(WIREPROGS:%=$(B)/tests/%) 
 
 # The whole suite, a part of it with the sanitizers watching, and what
 # concerns the disk or the network once more with each variant.  Most scripts
-# mostly wait, so that some at a time get on well; engine.t and faults.t
-# measure, and run alone, and soak.t, which doesn't mind, beside the fuzzers.
+# mostly wait, so that some at a time get on well; answers.t, engine.t and
+# faults.t measure, and run alone, and soak.t, which doesn't mind, beside the fuzzers.
 # What fails soonest and tells most comes first, what takes long last.
 PROVE = prove --timer --failures -j2
 ALONE = prove --timer --failures
@@ -194,13 +194,13 @@ FIRST	= build unit model wire cli docs
 LAST	= sandbox aoeded spin lint disk freeze freezemodel nic linux freezelinux raid
 # Whole machines, emulated: each takes a core, and some two.
 MACHINES = $(filter-out vmarch,$(filter vm%,$(SCRIPTS)))
-TOGETHER = $(FIRST) $(filter-out engine faults soak vmarch $(MACHINES) $(FIRST) $(LAST),$(SCRIPTS)) $(LAST)
+TOGETHER = $(FIRST) $(filter-out answers engine faults soak vmarch $(MACHINES) $(FIRST) $(LAST),$(SCRIPTS)) $(LAST)
 # What the sanitizers watch: the scripts that have the daemon do most.
-WATCHED = unit model wire cli answers ext state info freezemodel disk freeze nic
+WATCHED = unit model wire cli ext state info freezemodel disk freeze nic
 check: ready
 	$(MAKE) -j2 aoede testprogs obj/s390x/aoede $(VARIANTS:%=obj/%/aoede)
 	B=obj AOEDE=obj/strict/aoede $(PROVE) $(TOGETHER:%=tests/%.t)
-	B=obj AOEDE=obj/strict/aoede $(ALONE) tests/faults.t
+	B=obj AOEDE=obj/strict/aoede $(ALONE) tests/answers.t tests/faults.t
 	B=obj $(ALONE) tests/engine.t
 	B=obj AOEDE=obj/aio/aoede $(ALONE) tests/engine.t
 	B=obj AOEDE=obj/threads/aoede $(ALONE) tests/engine.t
