@@ -209,12 +209,15 @@ birth() {
 words() {
 	sed -E '/^aoede: t[0-9]: down; waiting for (its return|it to come up)$/d
 		/^aoede: (un)?freeze refused: (it is frozen already|it is not frozen|an? (un)?freeze is at work( already)?)$/d
+		/^aoede: (t[0-9]: initiator [0-9a-f:]+ refused: |[0-9]+ more (new initiators|initiators refused))/d
 		/^aoede: no Landlock \(.*\)$/d' "$TMP/err" >"$TMP/words"
 	case $daemon in */norings/*) sed -i '/^aoede: t[0-9]: no packet rings/d' "$TMP/words" ;; esac
 	[ "$limited" != 8 ] || sed -i '/: the limit of -f is reached: writes are left unanswered/d' "$TMP/words"
 	[ "$limited" != none ] || sed -i '/^aoede: frozen without a shadow (-f): /d' "$TMP/words"
 	sed -E '/^t[0-9]: 02:00:00:00:00:0[0-9], MTU [0-9]+, [0-9]+ sectors$/d
 		/^[0-9]+ bytes$/d; /^pid [0-9]+: e9\.0, /d
+		/^engine [^,]+, rings [^,]+, sandbox /d; /^t[0-9]: initiator [0-9a-f:]+$/d; /^[0-9]+ more new initiators/d
+		/^frames refused by the mask list [0-9]+, requests refused by a reservation [0-9]+$/d
 		/^(freezing|unfrozen|frozen: writes are left unanswered)$/d
 		/^frozen: .* has [0-9]+ sectors$/d
 		/^merging: [0-9]+ per cent of [0-9]+ sectors, [0-9]+ MB\/s$/d
