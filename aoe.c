@@ -1,6 +1,8 @@
 /*
  * The AoE target: the command line, the loop, and the protocol between the
- * Ethernet header and the ATA argument (wire.md 1, 3, 4, 5, 6).
+ * Ethernet header and the ATA argument.  The protocol is AoEr11's (S. Hopkins
+ * and B. Coile, 2009); command 0x23 is the first AoEde's, and stands in
+ * aoede.8 under PROTOCOL EXTENSIONS.
  *
  * 1. A frame is judged once, in frame(), before anything looks at what it
  *    asks: nothing below asks again whether it is ours.
@@ -18,6 +20,93 @@
  * A turn of the loop takes a batch of frames from each interface, has the
  * disk do what they ask, sends the answers and gives the frames back.
  * Nothing here knows of ATA codes, blocks or rings.
+ *
+ * Frames (AoEr11, section 2).  Fields are name[bytes]; numbers are big-endian.
+ *
+ *	dst[6] src[6] type[2] version|flags[1] error[1]
+ *	shelf[2] slot[1] command[1] tag[4] argument[...]
+ *
+ * type is 0x88a2 and version 1, in the high nibble.  Flags are R (8), a
+ * response, and E (4), an error; the others are ignored.  AoEr11 calls shelf
+ * and slot major and minor; 0xffff and 0xff address all of them.
+ *
+ * A request is served when its type is right and R clear, when it is sent to
+ * this interface's MAC or to the broadcast address, when its source is one
+ * host's and not this one's, when its shelf and slot are ours or all, and when
+ * the mask list lets its source through.  All else is dropped unanswered, and
+ * so is a frame too short for its command's fixed fields.
+ *
+ * A response has src and dst swapped, with this interface's MAC as its source.
+ * It carries R, our own shelf and slot, the request's command and tag, and
+ * zeros up to 60 bytes.  With E, error is one of
+ *
+ *	1 unrecognised command	2 bad argument		3 device unavailable
+ *	4 config string set	5 unsupported version	6 target reserved
+ *
+ * A bad version gets error 5, a command that is none of these error 1:
+ *
+ * Command 0, "Issue ATA Command"
+ *
+ *	aflags[1] feature/error[1] sector count[1] command/status[1]
+ *	LBA[6] reserved[2] data[...]
+ *
+ *	ata.c has the commands.  The LBA's least significant byte comes first.
+ *	A response repeats aflags, and the LBA unless the command returns one;
+ *	its sector count is the number of sectors not transferred, 0 when all
+ *	went well.
+ *
+ * Command 1, "Query Config Information"
+ *
+ *	buffer count[2] firmware version[2] sector count[1]
+ *	AoE version|config command[1] string length[2] string[...]
+ *
+ *	0 read		answer
+ *	1 test		answer only if the argument is the string
+ *	2 prefix	answer only if the argument begins the string
+ *	3 set		set it if it is empty or the same, else error 4
+ *	4 force		set it
+ *
+ *	Other config commands get error 2.  So does, in all but a read, a
+ *	length above 1024 or beyond the frame.  A read may end with its header.
+ *	Every answer has the string in force and this interface's sector count:
+ *	(MTU - 36) / 512, from 1 to 255, with 4 more bytes taken off for an
+ *	initiator that has negotiated crc8x4.  The same answer advertises us,
+ *	with tag 0, to the broadcast address or to each MAC of the mask list.
+ *
+ * Command 2, "Mac Mask List"
+ *
+ *	reserved[1] mask command[1] mask error[1] count[1] directives[8 * count]
+ *	directive: reserved[1] what[1] MAC[6]
+ *
+ *	The mask command is 0 to read or 1 to edit; others get error 2.  Of the
+ *	directives, 0 does nothing, 1 adds a MAC and 2 deletes it, in order.
+ *	The answer is the whole list.  When a directive fails the answer has a
+ *	mask error and the directive's index as its count, with E clear:
+ *	1 unspecified, 2 bad directive, 3 list full.  An empty list masks nobody.
+ *	A list is full at 255 MACs, or when an answer at this MTU carries no
+ *	more: 185 at an MTU of 1500.
+ *
+ * Command 3, "Reserve/Release"
+ *
+ *	reserve command[1] count[1] MACs[6 * count]
+ *
+ *	The reserve command is 0 to read, 1 to set or 2 to force; others get
+ *	error 2, and so does a count that does not fit the request, or an
+ *	answer at this MTU (248 at 1500).  Set gets error 6 while there is a
+ *	reservation without its sender.  No MACs at all release the target.
+ *	While it is reserved, ATA commands of others get error 6, but IDENTIFY
+ *	DEVICE is done.
+ *
+ * With -L these three change nothing: a set or force fails with error 4 or 6,
+ * and an edit with mask error 1.
+ *
+ * The state file (-S).  Numbers are big-endian.
+ *
+ *	"AoEstate"[8] version, 1[2] shelf[2] slot[1] masks[1] reservations[1]
+ *	zero[1] string length[2] mask list[6 * masks]
+ *	reservation[6 * reservations] string[string length] sum[8]
+ *
+ * sum is the 64-bit FNV-1a of all bytes before it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -481,7 +570,7 @@ refuse(Nic *n, uchar *request, int error)
 	answer(n, f, Oarg);
 }
 
-/* Command 0: ATA (wire.md 2). */
+/* Command 0: ATA. */
 
 /*
  * In the ring, unless others wait for it, or the MTU has shrunk since.
@@ -565,10 +654,9 @@ freereq(Req *r)
 }
 
 /*
- * Does an initiator that has far more requests under way than the buffer
- * count allows want what is left for the others?  What is in excess of the
- * count may be dropped (wire.md 3).  The same is true of all that come by an
- * interface that takes no answers.
+ * Refuse this request?  Three quarters of the requests are taken, and its
+ * initiator holds an eighth of them all, or its interface sends no answers.
+ * What exceeds the advertised buffer count may be dropped (AoEr11).
  */
 static int
 greedy(Nic *n, uvlong who)
@@ -820,7 +908,7 @@ coalesced(Nic *n, uchar *f, uint len)
 
 static void	changed(Nic*, uchar*, int, int);
 
-/* Command 1: config (wire.md 3). */
+/* Command 1: config. */
 
 static void
 configanswer(Nic *n, uchar *f, uchar *request, uint ccmd, int error)
@@ -1007,7 +1095,7 @@ another(Nic *n, uchar *f)
 			n->name, conf.shelf, conf.slot, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-/* Command 2: MAC mask list (wire.md 4). */
+/* Command 2: MAC mask list. */
 
 static void
 maskreply(Nic *n, uchar *request)
@@ -1095,7 +1183,7 @@ mask(Nic *n, uchar *f, uint len)
 	}
 }
 
-/* Command 3: reserve/release (wire.md 5). */
+/* Command 3: reserve/release. */
 
 static void
 reservereply(Nic *n, uchar *request, int error)
@@ -1368,7 +1456,7 @@ savenow(void)
 	return 0;
 }
 
-/* Command 0x23: extensions (wire.md 6). */
+/* Command 0x23: extensions (aoede.8, PROTOCOL EXTENSIONS). */
 
 static void
 extend(Nic *n, uchar *f, uint len)
@@ -1546,7 +1634,7 @@ aoeinit(Conf *c)
 	return initreqs();
 }
 
-/* The command line (behaviour.md). */
+/* The command line. */
 
 static const char usage[] =
 	"usage: aoede [-b bufcnt] [-c MiB] [-d] [-f shadow[,MiB]] [-h] [-i infofile]\n"

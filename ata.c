@@ -1,6 +1,7 @@
 /*
  * ATA commands: what they mean, whether they can be done, and how the
- * answer's registers look (wire.md 2; ACS-3).
+ * answer's registers look.  The commands are ACS-3's; those that ACS-3 has
+ * dropped are ATA8-ACS's or, without retry (0x21, 0x31, 0x41), older still.
  *
  * 1. A command is judged whole before anything of it is done: whether the
  *    initiator may, whether the frame can carry the data, whether it did,
@@ -11,6 +12,47 @@
  *
  * Nothing here knows of descriptors, or of what stands in a frame before
  * the ATA argument.
+ *
+ * The commands.  EXT commands have an LBA of 48 bits, the others one of 28.
+ * A sector count of 0 stands for 65536 or 256.
+ *
+ *	0x20 0x21 0x24	READ SECTORS, without retry, EXT
+ *	0xc8 0x25	READ DMA, EXT
+ *	0x30 0x31 0x34	WRITE SECTORS, without retry, EXT
+ *	0xca 0x35 0x3d	WRITE DMA, EXT, FUA EXT; FUA: answered when it is stable
+ *	0x40 0x41 0x42	READ VERIFY SECTORS, without retry, EXT; reads, returns no data
+ *	0x06		DATA SET MANAGEMENT; feature bit 0 is TRIM.  The data are
+ *			little-endian entries LBA[6] length[2]; length 0 is unused.
+ *			Trimmed sectors read as zeros
+ *	0xe7 0xea	FLUSH CACHE, EXT
+ *	0xec		IDENTIFY DEVICE; allowed when reserved, always 512 bytes
+ *	0xf8 0x27	READ NATIVE MAX ADDRESS, EXT; the last LBA, in the LBA bytes
+ *	0xef		SET FEATURES; 0x02 and 0x82 switch the write cache on and
+ *			off, 0x03 (transfer mode) changes nothing
+ *	0xb0		SMART; LBA bytes 1 and 2 are 0x4f 0xc2.  0xd0 read data,
+ *			0xd1 thresholds, 0xd4 off-line immediate, 0xd5 read log,
+ *			0xd8 enable, 0xd9 disable, 0xda return status
+ *	0xe5		CHECK POWER MODE; returns a count of 0xff, active
+ *	0xe0 to 0xe3	STANDBY IMMEDIATE, IDLE IMMEDIATE, STANDBY, IDLE: no effect
+ *	0xe6		SLEEP: no effect
+ *
+ * What can't be done is answered in one of two ways.  Initiators treat them
+ * very differently: Linux repeats a request after an AoE error until it gives
+ * the disk up, and passes an ATA error on at once.
+ *
+ *	AoE error 2	a write carries less data than its count says
+ *	AoE error 3	there is no memory for a TRIM
+ *	AoE error 6	the target is reserved for others
+ *	ABRT		another command or feature, more sectors than a frame of
+ *			this MTU carries, or a write to a read-only disk
+ *	IDNF		a sector that is not on the disk
+ *	UNC		a read failed; the LBA is that of the first bad sector
+ *	DF		a write or flush failed
+ *	DF and ABRT	the device is gone
+ *
+ * Status is DRDY when all went well, and DRDY with ERR for an ATA error, with
+ * DF where the table has it.  An answer has all the data that was asked for,
+ * or none; SMART's always has 512 bytes.
  */
 #include <errno.h>
 #include <stdio.h>

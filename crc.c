@@ -2,9 +2,9 @@
  * Checksums over bytes, and nothing else: CRC-32, of a few bytes now and
  * then, and CRC8x4, of all data that an initiator so protects.
  *
- * CRC8x4 is four CRC-8s over interleaved bytes (wire.md 7).  Byte i belongs
- * to lane i mod 4, so a word of four bytes has one of each lane, and what
- * is done to one lane is done to all of them.
+ * CRC8x4 is four CRC-8s over interleaved bytes; aoede.8 defines it under
+ * PROTOCOL EXTENSIONS.  Byte i belongs to lane i mod 4, so a word of four bytes
+ * has one of each lane, and what is done to one lane is done to all of them.
  *
  * A byte of state is a polynomial over GF(2) of degree below 8, its bit 7
  * the coefficient of 1 and bit 0 that of x^7 (the bits are reflected).  To

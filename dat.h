@@ -1,6 +1,29 @@
 /*
  * Types and wire constants, for every file.  Include libc's headers and
  * config.h first.
+ *
+ * Words that mean one thing each, in all files:
+ *
+ *	target		the disk that aoede serves at one shelf and slot
+ *	initiator	a host that uses it; a Host once there is something to know
+ *	request		a command, from its frame to its answer: a Req, its Ata and Io
+ *	twins		two requests that are the same (Twin)
+ *	sector		512 bytes, whatever the size of the disk's own sectors
+ *	image		the file or device that is exported
+ *	shadow		the file that takes the writes while the image is frozen
+ *	home		the file, and place in it, of a run's newest content (Home)
+ *	run		sectors that follow each other in one file, or requests for them
+ *	operation	one transfer, sync or trim of a file (Op)
+ *	engine		carries out operations beside the loop
+ *	turn		the loop, once round
+ *	slot		a frame's place in an interface's ring; also a part of the address
+ *	stable		sure to survive a power failure
+ *	sync		what makes writes stable
+ *	pool		blocks of the image in our own memory, with -d and -w
+ *	dirty		answered but not yet on the disk (-w); while being written, flying
+ *	window		the mapping from which cached pages are copied
+ *	held		waiting for the image to stand still, or for the state to be saved
+ *	barred		refused because the target is reserved for others
  */
 typedef unsigned char	uchar;
 typedef unsigned short	ushort;
@@ -27,7 +50,7 @@ typedef struct Tags	Tags;
 typedef struct Host	Host;
 typedef struct Few	Few;
 
-/* An AoE frame, offsets from the Ethernet header; big-endian (wire.md 1). */
+/* An AoE frame: offsets from the Ethernet header.  The head of aoe.c has its whole form. */
 enum {
 	Odst		= 0,	/* dst[6] */
 	Osrc		= 6,	/* src[6] */
@@ -274,7 +297,7 @@ struct Io {
 	uint	careful;	/* a verify: up to this sector, one at a time */
 };
 
-/* What two requests have in common that are the same (wire.md 6). */
+/* What tells one request from another: two with the same Twin are the same request. */
 struct Twin {
 	uvlong	who;		/* the initiator */
 	uvlong	what;		/* command, LBA and count */
@@ -284,7 +307,7 @@ struct Twin {
 	Twin	*next;		/* tags.c only */
 };
 
-/* An ATA command on its way through ata.c (wire.md 2). */
+/* An ATA command on its way through ata.c. */
 struct Ata {
 	Io	io;		/* first, so that an Io of ata.c's is an Ata */
 
@@ -310,7 +333,7 @@ struct Ata {
 	uint	nreply;		/* bytes of data in the answer */
 };
 
-/* An initiator of whom something is known (wire.md 6). */
+/* An initiator of whom something is known: features it has negotiated, writes it has done. */
 struct Host {
 	uvlong	who;		/* its MAC, as macof makes a number of it */
 	int	negotiated;	/* it has features of its own, so that -t and -T don't concern it */

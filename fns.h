@@ -8,14 +8,14 @@
 
 /*
  * Read the command line into c.  Returns NULL, or a sentence that names the
- * bad argument and what was expected of it (behaviour.md, "Command line").
+ * bad argument and what was expected of it.
  */
 char	*getconf(Conf *c, int argc, char **argv);
 
 /*
  * Judge and serve one frame of len bytes that came in by n.  The answer, if
  * there is one, is put into n's transmit ring now or at the next bufcommit.
- * The frame must stay where it is until then (wire.md, section 1).
+ * The frame must stay where it is until then.
  */
 void	frame(Nic *n, uchar *f, uint len);
 
@@ -54,7 +54,7 @@ void	atainit(char *serial, int readonly, int sync);
 
 /*
  * Carry out an ATA command: a->done is called, now or later, with the
- * answer's registers, or with an AoE error (wire.md, section 2; ACS-3).
+ * answer's registers, or with an AoE error.
  */
 void	ata(Ata *a);
 
@@ -92,7 +92,8 @@ Tags	*hosttags(uvlong who);
 
 /*
  * Grant an initiator features: names that end in a NUL each and in an empty
- * name together.  Those granted become upper case (wire.md, section 6).
+ * name together.  Those granted become upper case (aoede.8, PROTOCOL
+ * EXTENSIONS).
  * crcfits: a frame has room for a sector and its CRC.  now: microseconds.
  */
 void	hostnegotiate(uvlong who, char *names, int crcfits, uvlong now);
@@ -185,8 +186,8 @@ int	bufbusy(void);
 int	bufwait(void);
 
 /*
- * Have a shadow for freezing; as freezeinit, which see.  To be called once,
- * after bufinit and before any request.
+ * Have a shadow for freezing.  Arguments and result as for freezeinit.  To be
+ * called once, after bufinit and before any request.
  */
 char	*bufshadow(char *path, uvlong mib, int readonly);
 
@@ -312,7 +313,7 @@ void	windowforget(void);
 /* It is so late, in milliseconds. */
 void	windowtime(uvlong ms);
 
-/* freeze.c (behaviour.md, "Freeze") */
+/* freeze.c */
 
 /*
  * It is about length sectors of the image from offset on.  Not while there
@@ -461,7 +462,7 @@ char	*freezerefusal(void);
 /* crc.c */
 
 /*
- * Put the CRC8x4 of n bytes at p, four bytes, into crc (wire.md, section 7).
+ * Put the CRC8x4 of n bytes at p, four bytes, into crc.
  */
 void	crc8x4(uchar *crc, const uchar *p, size_t n);
 

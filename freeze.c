@@ -8,20 +8,29 @@
  * is removed.  Here is the map, and what makes it survive; buf.c moves the
  * data and asks freezemap where a run of sectors lives.
  *
- * The shadow file, numbers little-endian:
+ * The shadow file.  Fields are name[bytes]; numbers are little-endian.
  *
- *	0	header: see struct below Hmagic; the one of the two, at 0 and
- *	4096	and 4096, that is valid and has the greater sequence number
- *	soft	map, a bit for each sector, in byte lba / 8 the bit 1 << lba % 8
- *	hard	another map of the same form
- *	data	sector lba at data + (offset % 8 + lba) * 512
+ *	header[512] zero[3584] header[512] zero[3584]
+ *	soft map[m] hard map[m] data[...]
  *
- * What no field is about is zero.  A shadow in state Smerged is of no use:
- * all is in the image.
+ * m is a bit for each sector of the export, rounded up to 4096 bytes.  The map
+ * has sector lba in byte lba / 8, as the bit 1 << lba % 8; data has it at
+ * (offset % 8 + lba) * 512.  The file's size is rounded up to 4096 bytes too,
+ * so that with -d its blocks are whole.  It is sparse, and takes about as much
+ * as was written.
  *
- * soft, hard, data and the file's size are multiples of 4096, so that with -d
- * its blocks are whole.  The file is sparse, and takes about as much as was
- * written.
+ *	header:	"AoEdeShd"[8] version, 1[4] order, 0x01020304[4] sequence[8]
+ *		state[4] zero[4] offset[8] sectors[8] soft[8] hard[8] data[8]
+ *		boot[16] ident[256] changed[8] places[4] zero[152] sum[4]
+ *
+ * The header in force is the valid one with the greater sequence.  A header is
+ * valid when sum is the CRC-32 of all bytes before it.  state is 1 frozen, 2
+ * merging, or 3 merged: then the image has everything, and the shadow is of no
+ * use.  offset and sectors are the export's; soft, hard and data say where
+ * these begin.  boot is the system that wrote the soft map, and ident the
+ * image.  changed or places tell, of an image that can't bear a mark, whether
+ * it was changed while frozen.
+ *
  * A reader takes a sector from the shadow when its bit is set, and otherwise
  * from the image, sector offset + lba: the bit of the soft map if the header's
  * boot is that of the running system, else of the hard map.

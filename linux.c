@@ -227,8 +227,8 @@ setfilter(int fd, int shelf, int slot)
 /*
  * The options that must be set before a ring is.  The reserve moves a
  * received frame to Frameoff: the kernel puts the byte behind the Ethernet
- * header at its own header, rounded up, plus the reserve (af_packet.c,
- * tpacket_rcv).
+ * header at its own header, rounded up, plus the reserve (see the
+ * kernel's tpacket_rcv).
  */
 static int
 setrings(int fd)

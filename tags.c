@@ -1,5 +1,5 @@
 /*
- * Initiators, what each of them has negotiated, and its tags (wire.md 6):
+ * Initiators, what each of them has negotiated, and its tags:
  * which requests are the same, and which of them have been seen.  There are
  * the twins of requests under way, those that came in lately, and the writes
  * of an initiator that are done.  What makes two requests the same is a Twin:

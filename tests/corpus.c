@@ -6,8 +6,9 @@
  *	corpus file ...		live through these
  *	corpus -r n [seed]	live through n random ones
  *
- * The seeds are what initiators send (initiators.md names them) and one or
- * more frames for each row of wire.md's tables, right and wrong.
+ * The seeds are what initiators send and one or more
+ * frames for each row of the tables in the heads of aoe.c and ata.c, right and
+ * wrong.
  */
 #include <stdint.h>
 #include <stdio.h>

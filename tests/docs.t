@@ -42,6 +42,25 @@ named() {
 }
 ok "every file that README names is there" named
 
+# Whoever reads a comment can look up what it cites: no document is cited that
+# isn't in the tree, and no source of the daemon's or the tests'.
+cited() {
+	{
+		grep -rIohE '[A-Za-z0-9_-]+\.(md|txt|html|pdf)\b' ./*.[ch8] README Makefile AoEded tests
+		grep -hE '^ \*|/\*' ./*.[ch] | cat - README aoede.8 Makefile AoEded | grep -v '^#include' |
+			grep -oE '(^|[^A-Za-z0-9_./$*}-])[A-Za-z0-9_/-]+\.(c|h|t|pml|sh)\b' | sed 's/^[^A-Za-z0-9_]//'
+	} | sort -u >"$TMP/cited"
+	grep -qx 'tests/freeze.pml' "$TMP/cited" || return 1
+	absent=
+	while read -r f
+	do
+		[ -e "$f" ] || [ -e "tests/$f" ] || absent="$absent $f"
+	done <"$TMP/cited"
+	echo "absent:$absent"
+	[ -z "$absent" ]
+}
+ok "every file that the sources cite is there" cited
+
 # What README says and the manual too would have to be kept true twice.
 # Sentences of eight words and more are told from headings and examples.
 sentences() { tr '\n' ' ' | tr -s ' ' | sed 's/[.:;] /\n/g' | awk 'NF >= 8' | sort -u; }
@@ -63,7 +82,7 @@ run_somewhere() {
 		[ -z "$(section "$title")" ] || grep -qE "(section|as_written) '?$title'?" tests/*.t || unrun="$unrun, $title"
 	done <"$TMP/titles"
 	# What makes these tests, and what is for other systems.
-	[ "$unrun" = ", Building, Performance, On FreeBSD, Beyond one machine, Trying it without hardware, The tests, Build options" ] || { echo "nobody runs$unrun"; return 1; }
+	[ "$unrun" = ", Building, Performance, On FreeBSD, Beyond one machine, Trying it without hardware, Reading the source, The tests, Build options" ] || { echo "nobody runs$unrun"; return 1; }
 }
 ok "the commands of every chapter are run by a test" run_somewhere
 

@@ -2,7 +2,7 @@
  * A fuzzer's way in to the command line: an input is its words, one a line.
  *
  * 1. A command line is refused with a sentence, or what it asks for is
- *    within the limits of behaviour.md.
+ *    within the limits that aoede.8 gives.
  * 2. What was understood, written down as a command line of another form, is
  *    understood to be the same.
  */

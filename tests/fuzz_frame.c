@@ -26,7 +26,7 @@
  * The oracle knows what each frame may be answered, follows the answers
  * with a copy of the disk, and compares.  It learns from an answer only
  * that a command has been done; what doing it means it works out by itself
- * (wire.md 1, 2, 6, 7; ACS-3).
+ * (the heads of aoe.c and ata.c; ACS-3).
  */
 #include <errno.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /*
  * Unit tests of aoe.c: which frames are ours, config strings, mask lists,
- * reservations (wire.md 1, 3, 4, 5), and the loop.
+ * reservations, and the loop.
  */
 #include <errno.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
 /*
- * Unit tests of ata.c: every command of wire.md 2, by the frames that
+ * Unit tests of ata.c: every command in the head of ata.c, by the frames that
  * carry it.
  */
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
  * Unit tests of the extensions: crc.c, tags.c, and what aoe.c and
- * ata.c make of them (wire.md 6, 7).
+ * ata.c make of them.
  */
 #include <errno.h>
 #include <stdio.h>
