@@ -75,6 +75,7 @@ enum {
 	Eabrt		= 0x04,
 
 	/* commands */
+	Dsm		= 0x06,		/* DATA SET MANAGEMENT */
 	Readsec		= 0x20,
 	Readsec1	= 0x21,
 	Readsecext	= 0x24,
@@ -603,94 +604,92 @@ checkpower(Ata *a)
 	a->done(a);
 }
 
+static void
+getsectors(Ata *a)
+{
+	transfer(a, Oread);
+}
+
+static void
+putsectors(Ata *a)
+{
+	transfer(a, Owrite);
+}
+
+static void
+verify(Ata *a)
+{
+	transfer(a, Overify);
+}
+
+enum {
+	Nothing	= -1,
+};
+
+/* Every command, by its code. */
+static const struct {
+	void	(*start)(Ata*);
+	int	ext;		/* the LBA has 48 bits */
+	int	moves;		/* as atamoves returns */
+} commands[256] = {
+	[Dsm]		= { trim,	1, Owrite },
+	[Readsec]	= { getsectors,	0, Oread },
+	[Readsec1]	= { getsectors,	0, Oread },
+	[Readsecext]	= { getsectors,	1, Oread },
+	[Readdmaext]	= { getsectors,	1, Oread },
+	[Readmaxext]	= { readmax,	1, Nothing },
+	[Writesec]	= { putsectors,	0, Owrite },
+	[Writesec1]	= { putsectors,	0, Owrite },
+	[Writesecext]	= { putsectors,	1, Owrite },
+	[Writedmaext]	= { putsectors,	1, Owrite },
+	[Writefuaext]	= { putsectors,	1, Owrite },
+	[Verify]	= { verify,	0, Nothing },
+	[Verify1]	= { verify,	0, Nothing },
+	[Verifyext]	= { verify,	1, Nothing },
+	[Smart]		= { smart,	0, Nothing },
+	[Readdma]	= { getsectors,	0, Oread },
+	[Writedma]	= { putsectors,	0, Owrite },
+	[Standbynow]	= { good,	0, Nothing },
+	[Idlenow]	= { good,	0, Nothing },
+	[Standby]	= { good,	0, Nothing },
+	[Idle]		= { good,	0, Nothing },
+	[Checkpower]	= { checkpower,	0, Nothing },
+	[Sleep]		= { good,	0, Nothing },
+	[Flush]		= { flush,	0, Nothing },
+	[Flushext]	= { flush,	1, Nothing },
+	[Identify]	= { identify,	0, Nothing },
+	[Setfeatures]	= { setfeatures, 0, Nothing },
+	[Readmax]	= { readmax,	0, Nothing },
+};
+
 int
 atamoves(uint cmd, uint count, uchar *lba, Range *r)
 {
 	uvlong v = getle48(lba);
-	int op;
 
-	switch(cmd){
-	case Readsec: case Readsec1: case Readdma: case Writesec: case Writesec1: case Writedma:
-		*r = (Range){ v & Lba28, count > 0 ? count : 256 };
-		break;
-	default:
+	if(commands[cmd].start == NULL)
+		return Nothing;
+	if(commands[cmd].ext)
 		*r = (Range){ v, count > 0 ? count : 65536 };
-		break;
-	}
-	switch(cmd){
-	case Readsec: case Readsec1: case Readdma: case Readsecext: case Readdmaext:
-		op = Oread;
-		break;
-	case Writesec: case Writesec1: case Writedma: case Writesecext: case Writedmaext: case Writefuaext: case Dsm:
-		op = Owrite;
-		break;
-	default:
-		op = -1;
-		break;
-	}
-	return op;
+	else
+		*r = (Range){ v & Lba28, count > 0 ? count : 256 };
+	return commands[cmd].moves;
 }
 
 void
 ata(Ata *a)
 {
+	void (*start)(Ata*) = commands[a->cmd].start;
+
 	a->aoeerror = Eok;
 	a->nreply = 0;
 	a->io.room = ioroom;
 	a->io.done = iodone;
-	if(a->barred && a->cmd != Identify){
+	a->ext = commands[a->cmd].ext;
+	if(a->barred && a->cmd != Identify)
 		refuse(a, Ereserved);
-		return;
-	}
-	a->ext = 0;
-	switch(a->cmd){
-	case Readsecext: case Readdmaext:
-		a->ext = 1;
-		/* fall through */
-	case Readsec: case Readsec1: case Readdma:
-		transfer(a, Oread);
-		break;
-	case Writesecext: case Writedmaext: case Writefuaext:
-		a->ext = 1;
-		/* fall through */
-	case Writesec: case Writesec1: case Writedma:
-		transfer(a, Owrite);
-		break;
-	case Verifyext:
-		a->ext = 1;
-		/* fall through */
-	case Verify: case Verify1:
-		transfer(a, Overify);
-		break;
-	case Readmaxext:
-		a->ext = 1;
-		/* fall through */
-	case Readmax:
-		readmax(a);
-		break;
-	case Dsm:
-		trim(a);
-		break;
-	case Flush: case Flushext:
-		flush(a);
-		break;
-	case Identify:
-		identify(a);
-		break;
-	case Smart:
-		smart(a);
-		break;
-	case Setfeatures:
-		setfeatures(a);
-		break;
-	case Checkpower:
-		checkpower(a);
-		break;
-	case Standbynow: case Idlenow: case Standby: case Idle: case Sleep:
-		good(a);
-		break;
-	default:
+	else if(start == NULL)
 		bad(a, 0, Eabrt);
-		break;
-	}
+	else
+		start(a);
 }

@@ -84,8 +84,6 @@ enum {
 	Eversion	= 5,
 	Ereserved	= 6,
 
-	Dsm		= 0x06,	/* the ATA command (DATA SET MANAGEMENT) whose sectors are in its payload */
-
 	Allshelves	= 0xffff,
 	Allslots	= 0xff,
 	Maxmacs		= 255,	/* of a mask list or a reservation */
