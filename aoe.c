@@ -1641,19 +1641,6 @@ static const char usage[] =
 	"             [-l length] [-L] [-m mac[,mac...]] [-o offset] [-r] [-R] [-s]\n"
 	"             [-S statefile] [-t] [-T] [-V] [-w] shelf slot netif [netif ...] file\n";
 
-__attribute__((format(printf, 1, 2)))
-static char*
-complaint(const char *fmt, ...)
-{
-	static char buf[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(buf, sizeof buf, fmt, ap);
-	va_end(ap);
-	return buf;
-}
-
 /*
  * All of s as a decimal number from min to max.
  */
@@ -1669,7 +1656,7 @@ number(const char *what, char *s, uvlong min, uvlong max, uvlong *v)
 		*v = *v * 10 + (uvlong)(*p - '0');
 	}
 	if(p == s || *p != 0 || *v < min || *v > max)
-		return complaint("%s '%s': expected a number from %llu to %llu", what, s, min, max);
+		return sentence("%s '%s': expected a number from %llu to %llu", what, s, min, max);
 	return NULL;
 }
 
@@ -1711,12 +1698,12 @@ getmasks(Conf *c, char *list)
 
 	for(s = list; ; s = end + 1){
 		if(c->nmask == Maxmacs)
-			return complaint("-m: expected at most %d MAC addresses", Maxmacs);
+			return sentence("-m: expected at most %d MAC addresses", Maxmacs);
 		end = getmac(s, &c->mask[c->nmask]);
 		if(end == NULL || (*end != ',' && *end != 0))
-			return complaint("-m '%.*s': expected a MAC address like 00:11:22:33:44:55 or 001122334455", (int)strcspn(s, ","), s);
+			return sentence("-m '%.*s': expected a MAC address like 00:11:22:33:44:55 or 001122334455", (int)strcspn(s, ","), s);
 		if(c->mask[c->nmask].a[0] & 1)
-			return complaint("-m '%.*s': expected the MAC address of one host, not of a group", (int)(end - s), s);
+			return sentence("-m '%.*s': expected the MAC address of one host, not of a group", (int)(end - s), s);
 		c->nmask++;
 		if(*end == 0)
 			return NULL;
@@ -1734,11 +1721,11 @@ getshadow(Conf *c, char *arg)
 	c->shadow = arg;
 	c->shadowmib = 0;
 	if(arg[0] == 0)
-		return complaint("-f '': expected the path of a file");
+		return sentence("-f '': expected the path of a file");
 	if(comma == NULL || comma[1] == 0 || comma[1 + strspn(comma + 1, "0123456789")] != 0)
 		return NULL;
 	if(comma == arg)
-		return complaint("-f '%s': expected the path of a file before the comma", arg);
+		return sentence("-f '%s': expected the path of a file before the comma", arg);
 	*comma = 0;
 	return number("-f: MiB", comma + 1, 1, LLONG_MAX / (1024 * 1024), &c->shadowmib);
 }
@@ -1813,9 +1800,9 @@ option(Conf *c, int o)
 		/* Some getopts don't tell these two apart when a + comes first. */
 		p = strchr(options + 2, optopt);
 		if(p != NULL && p[0] != ':' && p[1] == ':')
-			e = complaint("-%c: expected an argument", optopt);
+			e = sentence("-%c: expected an argument", optopt);
 		else
-			e = complaint("-%c: no such option (aoede -h lists them)", optopt);
+			e = sentence("-%c: no such option (aoede -h lists them)", optopt);
 		break;
 	}
 	return e;
@@ -1832,7 +1819,7 @@ operands(Conf *c, int argc, char **argv)
 	int i, j;
 
 	if(argc < 4)
-		return complaint("usage: aoede [options] shelf slot netif [netif ...] file (-h lists the options)");
+		return sentence("usage: aoede [options] shelf slot netif [netif ...] file (-h lists the options)");
 	if((e = number("shelf", argv[0], 0, 65534, &v)) != NULL)
 		return e;
 	c->shelf = (int)v;
@@ -1844,14 +1831,14 @@ operands(Conf *c, int argc, char **argv)
 	c->file = argv[argc - 1];
 #ifdef MAX_NICS
 	if(c->nnic > MAX_NICS)
-		return complaint("interface %s: expected at most %d interfaces", c->nic[MAX_NICS], MAX_NICS);
+		return sentence("interface %s: expected at most %d interfaces", c->nic[MAX_NICS], MAX_NICS);
 #endif
 	for(i = 0; i < c->nnic; i++){
 		if(c->nic[i][0] == 0 || strlen(c->nic[i]) >= sizeof nics->name)
-			return complaint("interface '%s': expected a name of 1 to %zu characters", c->nic[i], sizeof nics->name - 1);
+			return sentence("interface '%s': expected a name of 1 to %zu characters", c->nic[i], sizeof nics->name - 1);
 		for(j = 0; j < i; j++)
 			if(strcmp(c->nic[i], c->nic[j]) == 0)
-				return complaint("interface %s: expected each interface once", c->nic[i]);
+				return sentence("interface %s: expected each interface once", c->nic[i]);
 	}
 	return NULL;
 }
@@ -1887,7 +1874,7 @@ getconf(Conf *c, int argc, char **argv)
 	if(c->help || c->version)
 		return NULL;
 	if(c->sync && c->behind)
-		return complaint("-w with -s: expected one of them: a write can't be answered both before and after the disk has it");
+		return sentence("-w with -s: expected one of them: a write can't be answered both before and after the disk has it");
 	return operands(c, n, argv);
 }
 
@@ -1904,20 +1891,20 @@ unpack(uchar *p, uint n)
 	uint i, nmask, nres, len;
 
 	if(n < Slists + Ssum || memcmp(p + Smagic, "AoEstate", 8) != 0)
-		return complaint("-S %s: expected a file that aoede -S has written", conf.state);
+		return sentence("-S %s: expected a file that aoede -S has written", conf.state);
 	if(get16(p + Sversion) != Stateversion)
-		return complaint("-S %s: its version is %u, expected %u", conf.state, get16(p + Sversion), Stateversion);
+		return sentence("-S %s: its version is %u, expected %u", conf.state, get16(p + Sversion), Stateversion);
 	nmask = p[Snmask];
 	nres = p[Snreserved];
 	len = get16(p + Sconflen);
 	if(len > Maxconf || n > Maxstate || n != Slists + (nmask + nres) * sizeof(Ea) + len + Ssum)
-		return complaint("-S %s: damaged; remove it to start without it", conf.state);
+		return sentence("-S %s: damaged; remove it to start without it", conf.state);
 	memcpy(sum, p, n - Ssum);
 	putsum(sum, n - Ssum);
 	if(memcmp(sum, p, n) != 0)
-		return complaint("-S %s: damaged; remove it to start without it", conf.state);
+		return sentence("-S %s: damaged; remove it to start without it", conf.state);
 	if(get16(p + Sshelf) != (uint)conf.shelf || p[Sslot] != conf.slot)
-		return complaint("-S %s: it is the state of e%u.%d, expected that of e%d.%d", conf.state,
+		return sentence("-S %s: it is the state of e%u.%d, expected that of e%d.%d", conf.state,
 			get16(p + Sshelf), p[Sslot], conf.shelf, conf.slot);
 	p += Slists;
 	if(masks.n == 0)
@@ -1949,7 +1936,7 @@ aoerestore(void)
 	state.len = pack(state.buf);
 	saveprepare();
 	if(statesave(state.out, state.outlen) < 0)
-		return complaint("-S %s: can't be written: %s", conf.state, strerror(errno));
+		return sentence("-S %s: can't be written: %s", conf.state, strerror(errno));
 	return NULL;
 }
 
@@ -2279,10 +2266,10 @@ export(void)
 	if(bufinit(conf.offset, conf.length) == 0)
 		return NULL;
 	if(n == 0)
-		return complaint("%s: %llu bytes: expected at least a sector of %d", conf.file, disk.size, Sector);
+		return sentence("%s: %llu bytes: expected at least a sector of %d", conf.file, disk.size, Sector);
 	if(conf.offset >= n)
-		return complaint("-o %llu: expected less than the %llu sectors of %s", conf.offset, n, conf.file);
-	return complaint("-l %llu: expected at most the %llu sectors that -o %llu leaves of %s", conf.length, n - conf.offset, conf.offset, conf.file);
+		return sentence("-o %llu: expected less than the %llu sectors of %s", conf.offset, n, conf.file);
+	return sentence("-l %llu: expected at most the %llu sectors that -o %llu leaves of %s", conf.length, n - conf.offset, conf.offset, conf.file);
 }
 
 static void

@@ -501,6 +501,11 @@ _Noreturn void	err(int status, const char *fmt, ...) __attribute__((format(print
 _Noreturn void	errx(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
+ * A sentence that says why something can't be.  It is good until the next.
+ */
+char	*sentence(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/*
  * May another message of this kind be printed?  Those that may not are
  * counted, and what is said of them later.
  */

@@ -33,7 +33,6 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -101,22 +100,6 @@ enum {
 };
 
 static Port *ports;
-
-/*
- * A sentence for an error at the start; one at a time is enough.
- */
-__attribute__((format(printf, 1, 2)))
-static char*
-sentence(const char *fmt, ...)
-{
-	static char buf[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(buf, sizeof buf, fmt, ap);
-	va_end(ap);
-	return buf;
-}
 
 /*
  * Only frames for us: without a VLAN, and for our shelf and slot or every

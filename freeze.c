@@ -68,7 +68,6 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -1023,19 +1022,6 @@ freezejob(Op *o, int quiet, int syncing)
 /* What is said of it. */
 
 static char refusal[2 * PATH_MAX + 256];	/* the last */
-
-__attribute__((format(printf, 1, 2)))
-static char*
-sentence(const char *fmt, ...)
-{
-	static char buf[2 * PATH_MAX + 256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(buf, sizeof buf, fmt, ap);
-	va_end(ap);
-	return buf;
-}
 
 void
 freezerefused(const char *what, const char *reason)

@@ -215,6 +215,18 @@ microseconds(void)
 	return (uvlong)t.tv_sec * 1000000 + (uvlong)t.tv_nsec / 1000;
 }
 
+char*
+sentence(const char *fmt, ...)
+{
+	static char buf[2 * PATH_MAX + 256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(buf, sizeof buf, fmt, ap);
+	va_end(ap);
+	return buf;
+}
+
 int
 maysay(Few *f, const char *what)
 {
@@ -289,7 +301,6 @@ nametaken(void)
 char*
 infoopen(char *path)
 {
-	static char why[256];
 	char dir[PATH_MAX];
 
 	info.dir = opendirectory(path, dir, &info.name);
@@ -298,13 +309,11 @@ infoopen(char *path)
 		if(!nametaken())
 			return NULL;
 		info.dir = -1;
-		snprintf(why, sizeof why, "-i %s: not an info file: expected one, or a name that is free", path);
-		return why;
+		return sentence("-i %s: not an info file: expected one, or a name that is free", path);
 	}
 	if(info.dir >= 0)
 		errno = ENAMETOOLONG;
-	snprintf(why, sizeof why, "-i %s: %s: expected a file in a directory that exists", path, strerror(errno));
-	return why;
+	return sentence("-i %s: %s: expected a file in a directory that exists", path, strerror(errno));
 }
 
 int
