@@ -18,7 +18,7 @@
 #   TIME     seconds of each, after WARMUP seconds (default 0.25 and 0.05)
 #   FIOTIME  seconds of those on a disk and of those by fio (default 0.5)
 #   TARGETS  which to measure (default "aoede vblade ceiling nbdkit fio frozen
-#            macvlan")
+#            macvlan info")
 #   SIZE     MiB of the image in memory (default 1024)
 #   DIR      where it is put (default /dev/shm: a tmpfs)
 #   DISKSIZE MiB of the image on a disk (default 2048)
@@ -53,6 +53,8 @@
 #   beside it; what it is held against is aoede as it is, with the same
 #   options.  Where nothing is to be in the shadow yet ("fresh"), it is
 #   frozen anew before each measurement.
+# - info is another aoede, which has an info file (-i) on a disk; what it is held
+#   against is aoede without one.  Both are read-only, as they share an image.
 # - Where many targets share an interface (many-*) one of them is measured and
 #   the others are idle; all are read-only, as they share an image.  macvlan
 #   is aoede with an interface of its own for each, all on the same cable.
@@ -66,7 +68,7 @@ if [ -n "$QUICK" ]; then ROUNDS=${ROUNDS:-3}; else ROUNDS=${ROUNDS:-8}; fi
 TIME=${TIME:-0.25}
 WARMUP=${WARMUP:-0.05}
 FIOTIME=${FIOTIME:-0.5}
-TARGETS=${TARGETS:-aoede vblade ceiling nbdkit fio frozen macvlan}
+TARGETS=${TARGETS:-aoede vblade ceiling nbdkit fio frozen macvlan info}
 SIZE=${SIZE:-1024}
 DIR=${DIR:-/dev/shm}
 DISKSIZE=${DISKSIZE:-2048}
@@ -107,6 +109,8 @@ wanted() {
 	fresh-write-rand-4k-32  | -   | 0.75 | -    | 4 KiB random write, frozen, the first
 	frozen-read-rand-8k-32  | -   | 1.0  | -    | 8 KiB random read, frozen, in the shadow
 	frozen-write-rand-8k-32 | -   | 0.70 | -    | 8 KiB random write, frozen, again
+	info-read-rand-8k-32    | -   | 0.97 | -    | 8 KiB random read, -i
+	info-read-rand-512-32   | -   | 0.97 | -    | 512 B random read, -i
 	END
 }
 
@@ -157,7 +161,7 @@ start() {
 	on=$1
 	shift 2
 	case $on in
-	aoede | frozen)
+	aoede | frozen | info)
 		start_target -b 64 "$@" 9 0 "t$on" "$image" || die "aoede did not start"
 		taskset -acp "$TCPU" "$TPID" >/dev/null
 		renice -n "$NICE" -p "$TPID" >/dev/null ;;
@@ -269,7 +273,7 @@ among() {
 }
 
 stop_all() {
-	for t in aoede vblade ceiling nbdkit frozen macvlan
+	for t in aoede vblade ceiling nbdkit frozen macvlan info
 	do
 		eval "TPID=\$PID_$t PID_$t="
 		[ -z "$TPID" ] || stop_target TERM
@@ -299,7 +303,7 @@ set_up() {
 	stop_all
 	kind=$1 mtu=$2
 	case $kind in
-	memory | fresh | frozen | many-*) in_memory ;;
+	memory | fresh | frozen | info | many-*) in_memory ;;
 	*) on_a_disk ;;
 	esac
 	block=$((mtu > 8228 ? 8192 : 1024))
@@ -319,10 +323,12 @@ set_up() {
 		# What a single pass leaves behind need not be kept.
 		load aoede -r -q seq -b $block -S $((HOT << 20)) -c $((HOT << 9)) >/dev/null || die "aoede: wrong answers" ;;
 	many-*)
-		# They only read, so that nobody else writes it in full.
-		[ -n "$filled" ] || dd if=/dev/zero of="$image" bs=1M count="$SIZE" conv=notrunc 2>"$TMP/dd" || die "$(cat "$TMP/dd")"
-		filled=1
+		fill
 		for t in $(among aoede macvlan vblade); do crowd "$t" "${kind#many-}"; done ;;
+	info)
+		fill
+		for t in $(among aoede); do start "$t" "$mtu" -r; done
+		for t in $(among info); do start "$t" "$mtu" -r -i "$TMP/info"; done ;;
 	sync)
 		for t in $(among aoede vblade); do start "$t" "$mtu" -s; done
 		stamp $block 1 ;;
@@ -331,6 +337,12 @@ set_up() {
 		stamp $block 16
 		for t in $(among frozen); do start_frozen; done ;;
 	esac
+}
+
+# fill: write the image in full, where the targets only read.
+fill() {
+	[ -n "$filled" ] || dd if=/dev/zero of="$image" bs=1M count="$SIZE" conv=notrunc 2>"$TMP/dd" || die "$(cat "$TMP/dd")"
+	filled=1
 }
 
 # The frozen target, all of its image in the shadow unless it is to be fresh.
@@ -397,7 +409,7 @@ measure() {
 		line=$(fio_disk $mode) ;;
 	nbdkit-*)
 		line=$(fio_nbd $mode) ;;
-	*-memory | *-fresh | *-frozen | *-many-*)
+	*-memory | *-fresh | *-frozen | *-info | *-many-*)
 		[ "$1-$kind" != frozen-fresh ] || freeze
 		line=$(load "$1" -$rw -q "$q" -b "$bytes" -d "$d" -t "$TIME" -u "$WARMUP") ;;
 	*-hit)
@@ -435,7 +447,7 @@ report() {
 	END {
 		r = ratio("aoede", "vblade")
 		if (what == "wanted") {
-			who = "frozen" in seen ? "frozen" : "aoede"
+			who = "frozen" in seen ? "frozen" : "info" in seen ? "info" : "aoede"
 			printf "%-36s", title
 			figure(r, times)
 			figure(ratio(who, top), share)
@@ -491,7 +503,7 @@ function ratio(t, u, col,    a, n, r) {
 
 # What the share of the ceiling is taken of.
 top() {
-	case $case in direct-*) echo fio ;; fresh-* | frozen-*) echo aoede ;; *) echo ceiling ;; esac
+	case $case in direct-*) echo fio ;; fresh-* | frozen-* | info-*) echo aoede ;; *) echo ceiling ;; esac
 }
 
 # run_case READ|WRITE RAND|SEQ BYTES LABEL DEPTH MTU [KIND]
@@ -510,6 +522,7 @@ run_case() {
 	direct) targets=$(among aoede vblade fio) title="$4 $2 $1, $5 outstanding, -d" ;;
 	hit) targets=$(among aoede ceiling) title="$4 $2 $1, $5, -d, in buffer" ;;
 	sync) targets=$(among aoede vblade) title="$4 $2 $1, $5 outstanding, -s" ;;
+	info) targets=$(among aoede info) title="$4 $2 $1, $5, info file" ;;
 	many-*) targets=$(among aoede macvlan vblade) title="$4 $2 $1, $5, ${kind#many-} on one NIC" ;;
 	fresh) targets=$(among aoede frozen) title="$4 $2 $1, $5, empty shadow" ;;
 	frozen) targets=$(among aoede frozen) title="$4 $2 $1, $5, full shadow" ;;
@@ -554,8 +567,8 @@ summary() {
 		report chart -v title="$name" -v panel=$panel -v row=$row >>"$TMP/chart"
 		row=$((row + 1))
 	done <"$TMP/wanted"
-	echo "of-top: share of what the ceiling or, with -d, fio on the file reaches, or, when frozen, aoede that"
-	echo "isn't; latency: p50 in vblade's"
+	echo "of-top: share of what the ceiling or, with -d, fio on the file reaches, or aoede that isn't frozen"
+	echo "or, with -i, has no info file; latency: p50 in vblade's"
 	case " $ran" in
 	*' read-'*-8k-32* | *' write-'*-8k-32*)
 		echo "the pass mark, 1.3 times vblade at 8 KiB and 32 outstanding in memory: ${wrong:-ok}" | sed 's/: , /: MISSED in /' ;;
@@ -589,7 +602,7 @@ echo "p50, p99: latency; cpu/req: the target's processor time per request; in mi
 echo "idle: share of the time in which the load generator only waited; lost: share of the"
 echo "requests that pauses (of the machine or of the target) cost, which req/s leaves out;"
 echo "of-top: share of the ceiling's requests, with -d of those that fio does on the file, or"
-echo "of those of aoede that isn't frozen"
+echo "of those of aoede that isn't frozen, or has no info file"
 echo
 printf '%-36s %-8s %9s %8s %8s %8s %7s %5s %5s %9s %10s %5s\n' case target req/s MB/s p50 p99 cpu/req idle lost of-vblade of-top resent
 # All of one MTU first, as the targets are started anew for the other.
@@ -625,6 +638,8 @@ run_case write rand 8192 8k 32 9000 fresh
 run_case write rand 4096 4k 32 9000 fresh
 run_case read rand 8192 8k 32 9000 frozen
 run_case write rand 8192 8k 32 9000 frozen
+run_case read rand 8192 8k 32 9000 info
+run_case read rand 512 512 32 9000 info
 
 status=0
 echo
