@@ -195,6 +195,30 @@ then
 	ok "io_uring is opened before capabilities are given up" opened
 fi
 
+# Less of it: each time it starts, says so in its one line, and serves.
+limited() { # limited ENGINES COMMAND [ARGUMENT...]: the command runs the target
+	engines=$1
+	shift
+	: >"$TMP/out"	# what the last one said
+	ip netns exec "$TNS" "$@" >"$TMP/out" 2>"$TMP/err" &
+	TPID=$!
+	PIDS="$PIDS $TPID"
+	soon grep -q '^pid ' "$TMP/out" && io verify 1 2>&1
+	r=$?
+	cat "$TMP/out" "$TMP/err"
+	[ $r = 0 ] && [ "$(grep -cE "^engine ($engines), rings packet, sandbox capabilities " "$TMP/out")" = 1 ] && fails grep -v initiator "$TMP/err"
+}
+locked='ulimit -l 0 && exec "$@"'
+unlocked="setpriv --inh-caps=-ipc_lock --bounding-set=-ipc_lock"
+if grep -q '^engine io_uring, rings packet' "$TMP/out"
+then
+	ok "where io_uring is forbidden it does without" eval 'limited threads "$B/tests/lacking" uring_allowed "$AOEDE" 9 0 t0 "$img"; then_stop'
+	ok "with -d, too" eval 'limited aio "$B/tests/lacking" uring_allowed "$AOEDE" -d 9 0 t0 "$img"; then_stop'
+	ok "no memory that may be locked is no obstacle" eval 'limited "io_uring|threads" $unlocked sh -c "$locked" - "$AOEDE" 9 0 t0 "$img"; then_stop'
+	ok "with -d, too" eval 'limited "io_uring|aio" $unlocked sh -c "$locked" - "$AOEDE" -d 9 0 t0 "$img"; then_stop'
+	ok "it is none for root, who has io_uring" eval 'limited io_uring sh -c "$locked" - "$AOEDE" 9 0 t0 "$img"; then_stop'
+fi
+
 # A device that is gone.  19 is ENODEV, and 6 ENXIO.
 mkdir "$TMP/slow"
 truncate -s 64M "$TMP/under"

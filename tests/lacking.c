@@ -2,7 +2,8 @@
  * lacking NAME[,NAME...] COMMAND [ARGUMENT...]: run a command on a system
  * that seems to lack what is named: seccomp, landlock, io_uring,
  * restrictions (of io_uring), faccessat2.  A filter of our own has their
- * system calls fail, as they fail on kernels that have never heard of them.
+ * system calls fail, as they fail on kernels that have never heard of them;
+ * uring_allowed, as io_uring does where kernel.io_uring_disabled forbids it.
  */
 #include <err.h>
 #include <errno.h>
@@ -25,6 +26,7 @@ static const struct {
 	{ "seccomp", SYS_seccomp, -1, 0, ENOSYS },
 	{ "landlock", 444, -1, 0, ENOSYS },
 	{ "io_uring", SYS_io_uring_setup, -1, 0, ENOSYS },
+	{ "uring_allowed", SYS_io_uring_setup, -1, 0, EPERM },
 	{ "restrictions", SYS_io_uring_register, 1, 11, EINVAL },	/* IORING_REGISTER_RESTRICTIONS */
 	{ "faccessat2", 439, -1, 0, ENOSYS },
 };
