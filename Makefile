@@ -109,14 +109,15 @@ $(B)/tests/faulty: $(OBJ) $(B)/tests/faulty.o
 $(B)/tests/ceiling: $(B)/tests/ceiling.o $(B)/$(PLATFORM).o $(B)/posix.o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
 
-# The daemon over an operating system in memory.
-MEMOBJ	= $(B)/tests/aoe-nomain.o $(B)/tags.o $(B)/ata.o $(B)/buf.o $(B)/cache.o $(B)/freeze.o $(B)/crc.o $(B)/posix.o $(B)/tests/memos.o
+# The daemon over an operating system in memory.  memos.o comes first, and its
+# files and disk take the place of those of posix.o.
+MEMOBJ	= $(B)/tests/memos.o $(B)/tests/aoe-nomain.o $(B)/tags.o $(B)/ata.o $(B)/buf.o $(B)/cache.o $(B)/freeze.o $(B)/crc.o $(B)/posix.o
 
 $(B)/tests/aoe-nomain.o: aoe.c | $(B)/tests
 	$(CC) $(ALLCFLAGS) -Dmain=aoede_main -Wno-missing-prototypes -c -o $@ $<
 
 # It has a clock and a log of its own.
-MEMLDFLAGS = $(LDFLAGS) -Wl,--wrap=clock_gettime,--wrap=warnx
+MEMLDFLAGS = $(LDFLAGS) -Wl,--wrap=clock_gettime,--wrap=warnx,--allow-multiple-definition
 
 $(B)/tests/unit: $(patsubst %,$(B)/tests/%.o,unit unitata unitbuf unitcache unitfreeze unitaoe unitext) $(MEMOBJ)
 	$(CC) $(ALLCFLAGS) $(MEMLDFLAGS) -o $@ $^

@@ -518,6 +518,49 @@ int	maysay(Few *f, const char *what);
 void	notifyopen(void);
 void	notify(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* posix.c: directories, and files in them */
+
+/*
+ * Open the directory of a file that may not be there, for use in the
+ * sandbox, too.  Returns its descriptor, or -1 with errno, its path, in
+ * PATH_MAX bytes, and the file's name in it.
+ */
+int	opendirectory(char *path, char *dir, char **name);
+
+/* The directories that opendirectory has opened.  Returns how many there are. */
+uint	directories(int **list);
+
+/*
+ * Open a file in a directory, and no symbolic link, for which errno is ELOOP.
+ * A file that it makes is its owner's alone.
+ */
+int	openplain(int dir, char *name, int flags);
+
+/*
+ * Lock a file (flock(2)).  Some programs hold a lock for a moment, as udev does
+ * while it looks at a device: one that is in the way gets a second to go.
+ * Returns -1 with errno.
+ */
+int	lockfile(int fd, int how);
+
+/*
+ * Open and lock the file that keeps the target's state, and read at most
+ * size bytes of it to buf.  *len says how many, -1 if there is no such
+ * file.  Returns NULL, or a sentence saying why it can't be used.  To be
+ * called once, before disarm.
+ */
+char	*stateopen(char *path, uchar *buf, size_t size, ssize_t *len);
+
+/*
+ * Put these bytes in the file's place, all of them or none whatever
+ * happens, and on stable storage.  Waits for the disk.  Returns -1 with
+ * errno; then what was there before may still be.
+ */
+int	statesave(uchar *buf, size_t len);
+
+/* Its descriptor, or -1 while there is none. */
+int	statefd(void);
+
 /*
  * Keep the info file there.  Returns NULL, or a sentence saying why not.
  * To be called once, before disarm.
@@ -771,24 +814,7 @@ int	imagemarked(char *path, size_t size);
 /* What the mark is called by those who would look at it, or take it off. */
 char	*imagemarkname(void);
 
-/* linux.c, freebsd.c: the state file */
-
-/*
- * Open and lock the file that keeps the target's state, and read at most
- * size bytes of it to buf.  *len says how many, -1 if there is no such
- * file.  Returns NULL, or a sentence saying why it can't be used.  To be
- * called once, before disarm.
- */
-char	*stateopen(char *path, uchar *buf, size_t size, ssize_t *len);
-
-/*
- * Put these bytes in the file's place, all of them or none whatever
- * happens, and on stable storage.  Waits for the disk.  Returns -1 with
- * errno; then what was there before may still be.
- */
-int	statesave(uchar *buf, size_t len);
-
-/* linux.c, freebsd.c: what is inherited, and directories */
+/* linux.c, freebsd.c: what is inherited */
 
 /* Close all descriptors above 2. */
 void	closefiles(void);
@@ -798,13 +824,6 @@ void	lognowait(int fd);
 
 /* A socket to the service manager, or -1. */
 int	managersocket(void);
-
-/*
- * Open the directory of a file that may not be there, for use in the
- * sandbox, too.  Returns its descriptor, or -1 with errno, its path, in
- * PATH_MAX bytes, and the file's name in it.
- */
-int	opendirectory(char *path, char *dir, char **name);
 
 /* linux.c, freebsd.c: the engine */
 

@@ -703,20 +703,6 @@ rotation(void)
 	return files[Image].isdev && ioctl(files[Image].fd, DIOCGATTR, &a) == 0 && a.value.u16 == 1;
 }
 
-/*
- * Open a file in a directory, and no symbolic link, for which the error is
- * POSIX's.
- */
-static int
-openplain(int dir, char *name, int flags)
-{
-	int fd = openat(dir, name, flags|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC, 0600);
-
-	if(fd < 0 && errno == EMLINK)
-		errno = ELOOP;
-	return fd;
-}
-
 static char*
 openerror(char *path, int readonly)
 {
@@ -850,31 +836,6 @@ static struct {
 } shadow = { .dir = -1, .gone = -1 };
 
 static const char markname[] = "aoede.shadow";
-
-/* Directories in which files are made and removed in the sandbox, too. */
-enum {
-	Maxdirs	= 3,
-};
-static int dirs[Maxdirs];
-static uint ndirs;
-
-int
-opendirectory(char *path, char *dir, char **name)
-{
-	char *slash = strrchr(path, '/');
-	int fd;
-
-	*name = slash != NULL ? slash + 1 : path;
-	if(**name == 0 || strlen(path) >= PATH_MAX){
-		errno = **name == 0 ? EISDIR : ENAMETOOLONG;
-		return -1;
-	}
-	snprintf(dir, PATH_MAX, "%.*s", slash == NULL || slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
-	fd = open(dir, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
-	if(fd >= 0)
-		dirs[ndirs++] = fd;
-	return fd;
-}
 
 char*
 shadowdir(char *path)
@@ -1122,95 +1083,6 @@ char*
 imagemarkname(void)
 {
 	return "aoede.shadow (namespace user)";
-}
-
-/*
- * The file of the target's state, found by its directory, which is opened at the
- * start.  What is written goes to another file first, which then takes its
- * name.  Both are locked by whoever has them, as the image need not be: its
- * readers may share.
- */
-static struct {
-	int	dir;
-	int	fd;		/* the file, locked; -1 while there is none */
-	char	*name;
-	char	new[NAME_MAX + 1];
-} kept = { .fd = -1 };
-
-/*
- * Open and lock the state file.  Returns -1 with errno.  It may have been
- * replaced before we had the lock.
- */
-static int
-stateget(void)
-{
-	struct stat st;
-	int fd;
-
-	for(;;){
-		fd = openplain(kept.dir, kept.name, O_RDONLY);
-		if(fd < 0 || fstat(fd, &st) < 0)
-			return -1;
-		if(!S_ISREG(st.st_mode)){
-			errno = EINVAL;
-			return -1;
-		}
-		if(flock(fd, LOCK_EX|LOCK_NB) < 0 || fstat(fd, &st) < 0)
-			return -1;
-		if(st.st_nlink > 0)
-			return fd;
-		close(fd);
-	}
-}
-
-char*
-stateopen(char *path, uchar *buf, size_t size, ssize_t *len)
-{
-	char dir[PATH_MAX];
-
-	*len = -1;
-	kept.dir = opendirectory(path, dir, &kept.name);
-	if(kept.dir < 0)
-		return sentence("-S %s: %s: expected a file in a directory that exists", path, strerror(errno));
-	if(strlen(kept.name) + sizeof ".new" > sizeof kept.new)
-		return sentence("-S %s: expected a shorter name", path);
-	snprintf(kept.new, sizeof kept.new, "%s.new", kept.name);
-	kept.fd = stateget();
-	if(kept.fd < 0 && errno == ENOENT)
-		return NULL;
-	if(kept.fd < 0 && errno == EWOULDBLOCK)
-		return sentence("-S %s: locked by another program, most likely another aoede", path);
-	if(kept.fd < 0 || (*len = pread(kept.fd, buf, size, 0)) < 0)
-		return sentence("-S %s: %s: expected a file", path, errno == ELOOP ? "a symbolic link" : strerror(errno));
-	return NULL;
-}
-
-static int exactly(int fd, int op, char *buf, size_t len, off_t off);
-
-int
-statesave(uchar *buf, size_t len)
-{
-	int fd, e;
-
-	fd = openplain(kept.dir, kept.new, O_RDWR|O_CREAT);
-	if(fd < 0)
-		return -1;
-	if(flock(fd, LOCK_EX|LOCK_NB) < 0){
-		close(fd);
-		return -1;
-	}
-	if(ftruncate(fd, 0) < 0 || exactly(fd, Owrite, (char*)buf, len, 0) < 0 || fsync(fd) < 0
-	|| renameat(kept.dir, kept.new, kept.dir, kept.name) < 0){
-		e = errno;
-		unlinkat(kept.dir, kept.new, 0);	/* it holds space that may be wanted */
-		close(fd);
-		errno = e;
-		return -1;
-	}
-	if(kept.fd >= 0)
-		close(kept.fd);
-	kept.fd = fd;
-	return fsync(kept.dir);
 }
 
 /*
@@ -2142,16 +2014,17 @@ limitfiles(void)
 {
 	static const unsigned long dev[] = { DIOCGMEDIASIZE, DIOCGFLUSH, DIOCGDELETE, DIOCGIDENT, DIOCGPROVIDERNAME };
 	cap_rights_t r;
-	uint i;
+	int *dirs;
+	uint i, n = directories(&dirs);
 
 	cap_rights_init(&r, CAP_PREAD, CAP_PWRITE, CAP_FSYNC, CAP_FSTAT, CAP_FSTATFS, CAP_MMAP_R,
 		CAP_EXTATTR_GET, CAP_EXTATTR_SET, CAP_EXTATTR_DELETE, CAP_IOCTL);
 	limit(files[Image].fd, &r, dev, sizeof dev / sizeof dev[0]);
-	limit(kept.fd, cap_rights_init(&r, CAP_FSTAT), NULL, 0);
+	limit(statefd(), cap_rights_init(&r, CAP_FSTAT), NULL, 0);
 	cap_rights_init(&r, CAP_PREAD, CAP_PWRITE, CAP_FSYNC, CAP_FSTAT, CAP_FSTATFS, CAP_MMAP_R, CAP_FTRUNCATE, CAP_FLOCK,
 		CAP_LOOKUP, CAP_CREATE, CAP_FSTATAT, CAP_UNLINKAT, CAP_RENAMEAT_SOURCE, CAP_RENAMEAT_TARGET,
 		CAP_LINKAT_SOURCE, CAP_LINKAT_TARGET);
-	for(i = 0; i < ndirs; i++)
+	for(i = 0; i < n; i++)
 		limit(dirs[i], &r, NULL, 0);
 	if(files[Shadow].fd >= 0)
 		limit(files[Shadow].fd, cap_rights_init(&r, CAP_PREAD, CAP_PWRITE, CAP_FSYNC, CAP_FSTAT, CAP_FSTATFS, CAP_MMAP_R, CAP_FTRUNCATE, CAP_FLOCK), NULL, 0);

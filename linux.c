@@ -116,13 +116,6 @@ enum {
 static int linkasker = -1;	/* a socket to ask about interfaces by */
 static Port *ports;	/* the last opened */
 
-/* Directories in which files are made and removed in the sandbox, too. */
-enum {
-	Maxdirs	= 3,
-};
-static int dirs[Maxdirs];
-static uint ndirs;
-
 static uint
 status(Slot *s)
 {
@@ -1042,21 +1035,6 @@ imageopen(char *path, int flags, int readonly)
 	return open(path, flags);
 }
 
-/*
- * Lock the image.  udev holds a shared lock while it looks at a device, so
- * one that is in the way gets a second to go.
- */
-static int
-lock(int fd, int how)
-{
-	struct timespec tenth = { 0, 100000000 };
-	int i, r;
-
-	for(i = 0; (r = flock(fd, how|LOCK_NB)) < 0 && errno == EWOULDBLOCK && i < 10; i++)
-		nanosleep(&tenth, NULL);
-	return r;
-}
-
 static char*
 openerror(char *path, int readonly, int direct)
 {
@@ -1086,7 +1064,7 @@ diskopen(Disk *d, char *path, int readonly, int direct)
 	f->fd = imageopen(path, flags | (direct ? O_DIRECT : 0), readonly);
 	if(f->fd < 0)
 		return openerror(path, readonly, direct);
-	if(lock(f->fd, readonly ? LOCK_SH : LOCK_EX) < 0){
+	if(lockfile(f->fd, readonly ? LOCK_SH : LOCK_EX) < 0){
 		if(errno == EWOULDBLOCK)
 			return sentence("%s: locked by another program, most likely another aoede", path);
 		return sentence("%s: can't be locked: %s", path, strerror(errno));
@@ -1352,24 +1330,6 @@ bootid(uchar id[16])
 	/* Any mixture that keeps them apart will do. */
 	for(i = 0; line[i] != 0; i++)
 		id[i % 16] = (uchar)(id[i % 16] * 31 + line[i]);
-}
-
-int
-opendirectory(char *path, char *dir, char **name)
-{
-	char *slash = strrchr(path, '/');
-	int fd;
-
-	*name = slash != NULL ? slash + 1 : path;
-	if(**name == 0 || strlen(path) >= PATH_MAX){
-		errno = **name == 0 ? EISDIR : ENAMETOOLONG;
-		return -1;
-	}
-	snprintf(dir, PATH_MAX, "%.*s", slash == NULL || slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
-	fd = open(dir, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
-	if(fd >= 0)
-		dirs[ndirs++] = fd;
-	return fd;
 }
 
 char*
@@ -1649,113 +1609,6 @@ char*
 imagemarkname(void)
 {
 	return markname;
-}
-
-/*
- * The file of the target's state, found by its directory, which is opened at the
- * start.  What is written goes to another file first, which then takes its
- * name.  Both are locked by whoever has them, as the image need not be: its
- * readers may share.
- */
-static struct {
-	int	dir;
-	int	fd;		/* the file, locked; -1 while there is none */
-	char	*name;
-	char	new[NAME_MAX + 1];
-} kept = { .fd = -1 };
-
-/*
- * Open and lock the state file.  Returns -1 with errno.  It may have been
- * replaced while we waited for the lock.
- */
-static int
-stateget(void)
-{
-	struct stat st;
-	int fd;
-
-	for(;;){
-		fd = openat(kept.dir, kept.name, O_RDONLY|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC);
-		if(fd < 0 || fstat(fd, &st) < 0)
-			return -1;
-		if(!S_ISREG(st.st_mode)){
-			errno = EINVAL;
-			return -1;
-		}
-		if(lock(fd, LOCK_EX) < 0 || fstat(fd, &st) < 0)
-			return -1;
-		if(st.st_nlink > 0)
-			return fd;
-		close(fd);
-	}
-}
-
-char*
-stateopen(char *path, uchar *buf, size_t size, ssize_t *len)
-{
-	char dir[PATH_MAX];
-
-	*len = -1;
-	kept.dir = opendirectory(path, dir, &kept.name);
-	if(kept.dir < 0)
-		return sentence("-S %s: %s: expected a file in a directory that exists", path, strerror(errno));
-	if(strlen(kept.name) + sizeof ".new" > sizeof kept.new)
-		return sentence("-S %s: expected a shorter name", path);
-	snprintf(kept.new, sizeof kept.new, "%s.new", kept.name);
-	kept.fd = stateget();
-	if(kept.fd < 0 && errno == ENOENT)
-		return NULL;
-	if(kept.fd < 0 && errno == EWOULDBLOCK)
-		return sentence("-S %s: locked by another program, most likely another aoede", path);
-	if(kept.fd < 0 || (*len = pread(kept.fd, buf, size, 0)) < 0)
-		return sentence("-S %s: %s: expected a file", path, strerror(errno));
-	return NULL;
-}
-
-/*
- * Write to fd from the beginning, and see to it that it stays.
- */
-static int
-writeall(int fd, uchar *buf, size_t len)
-{
-	size_t done;
-	ssize_t n;
-
-	if(ftruncate(fd, 0) < 0)
-		return -1;
-	for(done = 0; done < len; done += (size_t)n){
-		n = pwrite(fd, buf + done, len - done, (off_t)done);
-		if(n < 0 && errno == EINTR)
-			n = 0;
-		if(n < 0)
-			return -1;
-	}
-	return fsync(fd);
-}
-
-int
-statesave(uchar *buf, size_t len)
-{
-	int fd, e;
-
-	fd = openat(kept.dir, kept.new, O_RDWR|O_CREAT|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC, 0600);
-	if(fd < 0)
-		return -1;
-	if(flock(fd, LOCK_EX|LOCK_NB) < 0){
-		close(fd);
-		return -1;
-	}
-	if(writeall(fd, buf, len) < 0 || renameat(kept.dir, kept.new, kept.dir, kept.name) < 0){
-		e = errno;
-		unlinkat(kept.dir, kept.new, 0);	/* it holds space that may be wanted */
-		close(fd);
-		errno = e;
-		return -1;
-	}
-	if(kept.fd >= 0)
-		close(kept.fd);
-	kept.fd = fd;
-	return fsync(kept.dir);
 }
 
 /*
@@ -2631,9 +2484,10 @@ static int
 overriding(void)
 {
 	File *f = &files[Image];
-	uint i;
+	int *dirs;
+	uint i, n = directories(&dirs);
 
-	for(i = 0; i < ndirs; i++)
+	for(i = 0; i < n; i++)
 		if(!mywrite(dirs[i]))
 			return 1;
 	return f->ours && !mywrite(f->fd) && (fcntl(f->fd, F_GETFL) & O_ACCMODE) != O_RDONLY;
@@ -2691,8 +2545,8 @@ landlock(void)
 	static const uvlong fs[] = { 0, 0x1fff, 0x3fff, 0x7fff, 0x7fff, 0xffff };
 	struct { uint64_t fs, net, scoped; } attr = { 0 };
 	struct { uint64_t access; int32_t fd; } __attribute__((packed)) rule;
-	uint i;
-	int fd = -1, abi;
+	int *dirs, fd = -1, abi;
+	uint i, n = directories(&dirs);
 
 	abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0UL, 1);
 	if(abi > 0){
@@ -2701,7 +2555,7 @@ landlock(void)
 		attr.scoped = 3;
 		fd = (int)syscall(SYS_landlock_create_ruleset, &attr, abi < 4 ? 8UL : abi < 6 ? 16UL : 24UL, 0);
 	}
-	for(i = 0; fd >= 0 && i < ndirs; i++){
+	for(i = 0; fd >= 0 && i < n; i++){
 		rule.access = attr.fs & (Llwrite|Llread|Llremove|Llmake|Lltruncate);
 		rule.fd = dirs[i];
 		if(syscall(SYS_landlock_add_rule, fd, 1, &rule, 0) < 0)
@@ -2854,7 +2708,10 @@ judged(void)
 		TCGETS, TIOCGWINSZ,	/* a C library asks whether standard output is a terminal */
 	};
 	static const uint rings[] = { PACKET_RX_RING, PACKET_TX_RING };
-	uint self = (uint)getpid(), fd[Maxdirs], i;
+	uint self = (uint)getpid();
+	int *list;
+	uint n = directories(&list);
+	const uint *dirs = (const uint*)list;
 
 #ifdef SYS_mmap2
 	without(SYS_mmap2, 2, PROT_EXEC);
@@ -2873,14 +2730,12 @@ judged(void)
 	/* abort(3) and raise(3) */
 	among(SYS_tgkill, 1 << 0, &self, 1);
 	among(SYS_tkill, 1 << 0, &self, 1);
-	for(i = 0; i < ndirs; i++)
-		fd[i] = (uint)dirs[i];
-	among(SYS_openat, 1 << 0, fd, ndirs);
-	among(SYS_unlinkat, 1 << 0, fd, ndirs);
+	among(SYS_openat, 1 << 0, dirs, n);
+	among(SYS_unlinkat, 1 << 0, dirs, n);
 #ifdef SYS_renameat
-	among(SYS_renameat, 1 << 0 | 1 << 2, fd, ndirs);
+	among(SYS_renameat, 1 << 0 | 1 << 2, dirs, n);
 #endif
-	among(SYS_renameat2, 1 << 0 | 1 << 2, fd, ndirs);
+	among(SYS_renameat2, 1 << 0 | 1 << 2, dirs, n);
 #if defined(__i386__) || defined(__s390x__)
 	/* C libraries make the socket calls by this one there; their own arguments lie in memory. */
 	static const uint sockets[] = {

@@ -1,6 +1,7 @@
 /*
  * What is the same on every system below: what is inherited, messages, the
- * info file, the service manager, and how long the disk takes.
+ * service manager, directories, the state file and the info file, and how long
+ * the disk takes.
  *
  * 1. From logopen on no message waits.  What standard output or error have
  *    no room for is lost, as a log that nobody reads must not stop the disk.
@@ -22,6 +23,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -269,6 +271,178 @@ notify(const char *fmt, ...)
 	send(manager, buf, strlen(buf), MSG_DONTWAIT|MSG_NOSIGNAL);
 }
 
+/* Directories, and files in them. */
+
+enum {
+	Maxdirs	= 3,		/* the shadow's, the state file's and the info file's */
+};
+
+static int dirs[Maxdirs];
+static uint ndirs;
+
+int
+opendirectory(char *path, char *dir, char **name)
+{
+	char *slash = strrchr(path, '/');
+	int fd;
+
+	*name = slash != NULL ? slash + 1 : path;
+	if(**name == 0 || strlen(path) >= PATH_MAX){
+		errno = **name == 0 ? EISDIR : ENAMETOOLONG;
+		return -1;
+	}
+	snprintf(dir, PATH_MAX, "%.*s", slash == NULL || slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
+	fd = open(dir, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+	if(fd >= 0)
+		dirs[ndirs++] = fd;
+	return fd;
+}
+
+uint
+directories(int **list)
+{
+	*list = dirs;
+	return ndirs;
+}
+
+int
+openplain(int dir, char *name, int flags)
+{
+	int fd = openat(dir, name, flags|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC, 0600);
+
+	/* FreeBSD's word for a symbolic link. */
+	if(fd < 0 && errno == EMLINK)
+		errno = ELOOP;
+	return fd;
+}
+
+int
+lockfile(int fd, int how)
+{
+	struct timespec tenth = { 0, 100000000 };
+	int i, r;
+
+	for(i = 0; (r = flock(fd, how|LOCK_NB)) < 0 && errno == EWOULDBLOCK && i < 10; i++)
+		nanosleep(&tenth, NULL);
+	return r;
+}
+
+/*
+ * Write to a file from its beginning.
+ */
+static int
+writeall(int fd, const void *buf, size_t len)
+{
+	const char *p = buf;
+	size_t done;
+	ssize_t n;
+
+	for(done = 0; done < len; done += (size_t)n){
+		n = pwrite(fd, p + done, len - done, (off_t)done);
+		if(n < 0 && errno == EINTR)
+			n = 0;
+		else if(n <= 0){
+			if(n == 0)
+				errno = EIO;
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/*
+ * The state file.  It is found by its directory, which is opened at the start.
+ * What is written goes to another file first, which then takes its name.  Both
+ * are locked by whoever has them, as the image need not be: its readers may
+ * share it.
+ */
+static struct {
+	int	dir;
+	int	fd;		/* the file, locked; -1 while there is none */
+	char	*name;
+	char	new[NAME_MAX + 1];
+} kept = { .fd = -1 };
+
+int
+statefd(void)
+{
+	return kept.fd;
+}
+
+/*
+ * Open and lock the state file.  Returns -1 with errno.  It may have been
+ * replaced while we waited for the lock.
+ */
+static int
+stateget(void)
+{
+	struct stat st;
+	int fd;
+
+	for(;;){
+		fd = openplain(kept.dir, kept.name, O_RDONLY);
+		if(fd < 0 || fstat(fd, &st) < 0)
+			return -1;
+		if(!S_ISREG(st.st_mode)){
+			errno = EINVAL;
+			return -1;
+		}
+		if(lockfile(fd, LOCK_EX) < 0 || fstat(fd, &st) < 0)
+			return -1;
+		if(st.st_nlink > 0)
+			return fd;
+		close(fd);
+	}
+}
+
+char*
+stateopen(char *path, uchar *buf, size_t size, ssize_t *len)
+{
+	char dir[PATH_MAX];
+
+	*len = -1;
+	kept.dir = opendirectory(path, dir, &kept.name);
+	if(kept.dir < 0)
+		return sentence("-S %s: %s: expected a file in a directory that exists", path, strerror(errno));
+	if(strlen(kept.name) + sizeof ".new" > sizeof kept.new)
+		return sentence("-S %s: expected a shorter name", path);
+	snprintf(kept.new, sizeof kept.new, "%s.new", kept.name);
+	kept.fd = stateget();
+	if(kept.fd < 0 && errno == ENOENT)
+		return NULL;
+	if(kept.fd < 0 && errno == EWOULDBLOCK)
+		return sentence("-S %s: locked by another program, most likely another aoede", path);
+	if(kept.fd < 0 || (*len = pread(kept.fd, buf, size, 0)) < 0)
+		return sentence("-S %s: %s: expected a file", path, errno == ELOOP ? "a symbolic link" : strerror(errno));
+	return NULL;
+}
+
+int
+statesave(uchar *buf, size_t len)
+{
+	int fd, e;
+
+	fd = openplain(kept.dir, kept.new, O_RDWR|O_CREAT);
+	if(fd < 0)
+		return -1;
+	if(flock(fd, LOCK_EX|LOCK_NB) < 0){
+		close(fd);
+		return -1;
+	}
+	if(ftruncate(fd, 0) < 0 || writeall(fd, buf, len) < 0 || fsync(fd) < 0
+	|| renameat(kept.dir, kept.new, kept.dir, kept.name) < 0){
+		e = errno;
+		unlinkat(kept.dir, kept.new, 0);	/* it holds space that may be wanted */
+		close(fd);
+		errno = e;
+		return -1;
+	}
+	if(kept.fd >= 0)
+		close(kept.fd);
+	kept.fd = fd;
+	return fsync(kept.dir);
+}
+
 /* The info file. */
 
 static struct {
@@ -319,20 +493,14 @@ infoopen(char *path)
 int
 infowrite(const char *text, size_t len)
 {
-	size_t done;
-	ssize_t n;
-	int fd;
+	int fd, r;
 
 	fd = openat(info.dir, info.new, O_WRONLY|O_CREAT|O_TRUNC|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC, 0644);
 	if(fd < 0)
 		return -1;
-	for(done = 0; done < len; done += (size_t)n){
-		n = pwrite(fd, text + done, len - done, (off_t)done);
-		if(n <= 0)
-			break;
-	}
+	r = writeall(fd, text, len);
 	close(fd);
-	if(done == len && renameat(info.dir, info.new, info.dir, info.name) == 0)
+	if(r == 0 && renameat(info.dir, info.new, info.dir, info.name) == 0)
 		return 0;
 	unlinkat(info.dir, info.new, 0);
 	return -1;

@@ -708,16 +708,6 @@ closefiles(void)
 {
 }
 
-int
-opendirectory(char *path, char *dir, char **name)
-{
-	(void)path;
-	(void)dir;
-	(void)name;
-	errno = ENOSYS;
-	return -1;
-}
-
 char*
 sandboxname(void)
 {
