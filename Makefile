@@ -179,38 +179,42 @@ S390X = aoede tests/unit tests/model tests/corpus
 $(B)/s390x/aoede: $(SRC) $(wildcard *.h tests/*.[ch])
 	$(MAKE) B=$(B)/s390x CC=s390x-linux-gnu-gcc LDFLAGS='$(LDFLAGS) -static' $(S390X:%=$(B)/s390x/%)
 
-# Everything that the tests run, in this build directory.
-testprogs: $(B)/aoede $(B)/threads/aoede $(FREEBSD) $(WIREPROGS:%=$(B)/tests/%) $(B)/tests/unit $(B)/tests/model $(B)/tests/freezemodel $(B)/tests/corpus $(REPLAYS:%=$(B)/tests/replay_%) \
-	$(B)/tests/slowdisk $(B)/tests/lacking $(B)/tests/forbidden $(B)/strict/aoede
+# Everything that the tests run, in this build directory; and of it what those
+# run that the sanitizers watch.
+testprogs: watchedprogs $(FREEBSD) $(B)/tests/forbidden $(B)/strict/aoede
+watchedprogs: $(B)/aoede $(B)/threads/aoede $(WIREPROGS:%=$(B)/tests/%) $(B)/tests/unit $(B)/tests/model $(B)/tests/freezemodel \
+	$(B)/tests/corpus $(REPLAYS:%=$(B)/tests/replay_%) $(B)/tests/slowdisk $(B)/tests/lacking
 
-# The whole suite, a part of it with the sanitizers watching, and what
-# concerns the disk or the network once more with each variant.  Most scripts
-# mostly wait, so that some at a time get on well; answers.t, engine.t and
-# faults.t measure, and run alone, and soak.t, which doesn't mind, beside the fuzzers.
-# What fails soonest and tells most comes first, what takes long last.
+# The whole suite.  A job is VARIANT+SCRIPT: strict is the daemon that ends when
+# the sandbox would have to refuse something, asan has the sanitizers watching,
+# late is strict over a network that gives transmit slots back late.  Most jobs
+# mostly wait, so that some at a time get on well.  What measures runs alone,
+# after all others.  What fails soonest and tells most comes first; whole
+# machines, each of which takes a core, begin early because they take longest.
+# One that fails holds up no other: the last lines name all that failed.  A make
+# within a job has its own job server.
+JOBS	= 4
 PROVE = prove --timer --failures -j2
-ALONE = prove --timer --failures
+ALONE = timeout -k 30 1800 prove --timer --failures
+FAILED = || { echo $@ >>obj/failed; false; }
 SCRIPTS	= $(patsubst tests/%.t,%,$(wildcard tests/*.t))
 FIRST	= build unit model wire cli docs
-LAST	= sandbox aoeded spin lint disk freeze freezemodel nic linux freezelinux raid
-# Whole machines, emulated: each takes a core, and some two.
+LAST	= lint disk freeze nic
+MEASURING = answers engine faults
 MACHINES = $(filter-out vmarch,$(filter vm%,$(SCRIPTS)))
-TOGETHER = $(FIRST) $(filter-out answers engine faults soak vmarch $(MACHINES) $(FIRST) $(LAST),$(SCRIPTS)) $(LAST)
 # What the sanitizers watch: the scripts that have the daemon do most.
-WATCHED = unit model wire cli ext state info freezemodel disk freeze nic
+WATCHED = unit model wire cli ext state info freezemodel disk freeze nic soak
+TOGETHER = $(FIRST:%=strict+%) machines asan+model asan+freezemodel \
+	$(patsubst %,strict+%,$(filter-out $(MEASURING) $(MACHINES) vmarch $(FIRST) $(LAST),$(SCRIPTS)) $(LAST)) \
+	$(foreach v,$(FREEBSDS),$(patsubst %,$v+%,freeze disk nic wire)) freebsd+cli norings+nic norings+wire \
+	aio+disk threads+disk threads+wire nowindow+disk nowindow+wire late+wire late+disk late+freeze \
+	$(patsubst %,asan+%,$(filter-out model freezemodel,$(WATCHED))) fuzz bare
+MEASURED = strict+answers strict+faults $(patsubst %,%+engine,default aio threads $(FREEBSDS))
 check: ready
 	$(MAKE) -j2 aoede testprogs obj/s390x/aoede $(VARIANTS:%=obj/%/aoede)
-	B=obj AOEDE=obj/strict/aoede $(PROVE) $(TOGETHER:%=tests/%.t)
-	B=obj AOEDE=obj/strict/aoede $(ALONE) tests/answers.t tests/faults.t
-	B=obj $(ALONE) tests/engine.t
-	B=obj AOEDE=obj/aio/aoede $(ALONE) tests/engine.t
-	B=obj AOEDE=obj/threads/aoede $(ALONE) tests/engine.t
-	$(MAKE) -j1 $(MEASURED)
-	$(MAKE) machines
-	$(MAKE) -j3 -O $(TRIED)
-	$(MAKE) -j2 B=obj/asan SAN=address,undefined testprogs
-	B=obj/asan $(PROVE) $(WATCHED:%=tests/%.t)
-	$(MAKE) -j3 -O soaks fuzz bare
+	$(MAKE) -j2 B=obj/asan SAN=address,undefined watchedprogs
+	@rm -f obj/failed
+	$(MAKE) -k -O -j$(JOBS) FUZZTIME=15 $(TOGETHER); $(MAKE) -k -j1 $(MEASURED); ! sed 's/^/check: failed: /' obj/failed 2>/dev/null
 
 # All packages before anything is built, as scripts side by side would wait
 # for each other's installations.
@@ -233,22 +237,22 @@ fresh:
 # The part of that which make check does, for the suite of this machine: what
 # needs packages most.
 bare:
-	$(MAKE) fresh SUITE= TESTS='aoetools docs cli unit'
+	$(MAKE) fresh SUITE= TESTS='aoetools docs cli unit' $(FAILED)
 
-# VARIANT+SCRIPT; and what a script must know of a variant.
-TRIED = $(foreach v,$(FREEBSDS),$(patsubst %,$v+%,freeze disk nic wire)) freebsd+cli norings+nic norings+wire \
-	aio+disk threads+disk threads+wire nowindow+disk nowindow+wire strict+wire strict+disk strict+freeze
+B_asan	= obj/asan
+DAEMON_asan = obj/asan/aoede
+DAEMON_default = obj/aoede
+DAEMON_late = obj/strict/aoede
+ENV_late = LATE=300mbit
 ENV_freebsd13 = SENDMTU=4082 NOPUNCH=1
-# These over a network that gives transmit slots back late.
-ENV_strict = LATE=300mbit
-MEASURED = $(FREEBSDS:%=%+engine)
-$(TRIED) $(MEASURED):
-	$(ENV_$(firstword $(subst +, ,$@))) B=obj AOEDE=obj/$(firstword $(subst +, ,$@))/aoede $(ALONE) tests/$(lastword $(subst +, ,$@)).t
+VARIANT	= $(firstword $(subst +, ,$@))
+$(filter-out machines fuzz bare,$(TOGETHER)) $(MEASURED):
+	MAKEFLAGS= $(ENV_$(VARIANT)) B=$(or $(B_$(VARIANT)),obj) AOEDE=$(or $(DAEMON_$(VARIANT)),obj/$(VARIANT)/aoede) $(ALONE) tests/$(lastword $(subst +, ,$@)).t $(FAILED)
 
 # What takes minutes on machines that are emulated comes with all:
 #	make check-all
 machines: testprogs
-	B=obj $(ALONE) $(MACHINES:%=tests/%.t)
+	B=obj $(ALONE) $(MACHINES:%=tests/%.t) $(FAILED)
 # Any number of power cuts, and the same ones again: make power CUTS=50 SEED=1
 CUTS = 10
 power: testprogs
@@ -256,10 +260,6 @@ power: testprogs
 	B=obj $(ALONE) tests/vmpower.t :: $(CUTS) $(SEED)
 check-all: check
 	B=obj $(ALONE) $(MACHINES:%=tests/%.t) tests/vmarch.t :: all
-
-soaks:
-	B=obj AOEDE=obj/strict/aoede $(ALONE) tests/soak.t
-	B=obj/asan $(ALONE) tests/soak.t
 
 # For SOAKTIME seconds; tests/soak.sh says how to choose more.
 SOAKTIME = 1800
@@ -297,7 +297,7 @@ fuzz:
 	tests/need clang:clang
 	tests/need $(FUZZLIB)
 	$(MAKE) B=obj/fuzz CC=clang SAN=address,undefined OPT='-O2 -g -fsanitize=fuzzer-no-link' DEFS=-DLOG_RATE=1 $(FUZZERS:%=obj/fuzz/tests/fuzz_%)
-	B=obj/fuzz tests/fuzz.sh $(FUZZTIME) $(FUZZERS)
+	B=obj/fuzz tests/fuzz.sh $(FUZZTIME) $(FUZZERS) $(FAILED)
 
 # How much of the files that are the same on every system the tests execute.
 # These tests make the difference; the others add hardly a line.
@@ -306,4 +306,4 @@ coverage:
 	$(MAKE) B=obj/coverage CC=gcc OPT='-O0 -g --coverage' SANDBOX=0 DEFS='-include tests/covered.h' testprogs
 	B=obj/coverage tests/coverage.sh $(COVERAGE:%=tests/%.t)
 
-.PHONY: machines power check-all $(TRIED) $(MEASURED) soaks coverage soak fuzz install uninstall deb clean all demo bench testprogs check ready test fresh bare
+.PHONY: machines power check-all $(TOGETHER) $(MEASURED) coverage soak fuzz install uninstall deb clean all demo bench testprogs watchedprogs check ready test fresh bare
