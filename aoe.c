@@ -2474,6 +2474,35 @@ advertiseagain(void)
 }
 
 /*
+ * A device that goes may fail some requests for a while before it is known to
+ * be gone, and those may have been the last.  So it is asked after an error.
+ * Returns the milliseconds until then, or -1.
+ */
+static int
+askwait(void)
+{
+	enum { Ask = 500000, Enough = 600 };	/* microseconds; times */
+	static uvlong errors, next;
+	static int times;
+	uvlong now;
+
+	if(times == 0 && stats.errors == errors)
+		return -1;
+	now = microseconds();
+	if(stats.errors != errors){
+		errors = stats.errors;
+		times = Enough;
+		next = now + Ask;
+	}
+	if(now >= next){
+		diskask();
+		times--;
+		next = now + Ask;
+	}
+	return diskgone() ? 0 : (int)((next - now + 999) / 1000);
+}
+
+/*
  * How long poll may wait, in milliseconds.
  */
 static int
@@ -2481,6 +2510,7 @@ patience(int unsent)
 {
 	int ms = sooner(sooner(bufwait(), savewait()), sooner(infowait(), advertiseagain()));
 
+	ms = sooner(ms, askwait());
 	if(left)
 		return 0;
 	if(unsent)
@@ -2634,24 +2664,31 @@ drain(void)
 
 /*
  * The device has gone.  Whoever waits for it is told at once, as he may have
- * another.  Returns the exit status.
+ * another; so is who comes in the next second, since of an initiator whose
+ * writes were all answered nothing may have been under way.  Returns the exit
+ * status.
  */
 static int
 abandon(void)
 {
+	enum { Linger = 1000 };	/* milliseconds */
 	Nic *n;
 	uint i;
 
-	warnx("%s: the device is gone%s", conf.file, conf.behind ? ": answered writes may be lost" : "");
+	warnx("%s: the device is gone%s", conf.file, conf.sync || conf.readonly ? "" : ": answered writes may be lost");
 	for(i = 0; i < usedreqs; i++)
 		if(reqs[i].active)
 			ataabandon(&reqs[i].ata);
-	do
+	for(i = 0; (i < Linger && !gotterm) || unanswered(); i++){
 		for(n = nics; n < nics + conf.nnic; n++){
 			sendwaiting(n);
+			if(i < Linger)
+				takeframes(n);
 			nickick(n);
+			nicrelease(n);
 		}
-	while(unanswered() && poll(NULL, 0, 1) == 0);
+		poll(NULL, 0, 1);
+	}
 	return 1;
 }
 

@@ -450,7 +450,9 @@ iodone(Io *io)
 		if(io->op == Oread)
 			a->nreply = io->nsec * Sector;
 		good(a);
-	}else if(io->error == ERANGE)
+	}else if(diskgone())
+		ataabandon(a);
+	else if(io->error == ERANGE)
 		bad(a, 0, Eidnf);	/* the disk has become smaller since the command came */
 	else if(io->op == Oread || io->op == Overify){
 		putlba(a, io->badlba);

@@ -641,7 +641,9 @@ breaks(int error)
 	if(error == 0 || broken != 0)
 		return;
 	broken = error;
-	warnx("can't sync the disk: %s: no write or flush succeeds from here on, as earlier writes may be lost", strerror(broken));
+	stats.errors++;
+	if(!diskgone())
+		warnx("can't sync the disk: %s: no write or flush succeeds from here on, as earlier writes may be lost", strerror(broken));
 }
 
 static void
@@ -1878,6 +1880,8 @@ writeall(Io **q, int n)
 static int
 refusal(Io *io)
 {
+	if(diskgone())
+		return ENODEV;
 	if(broken && (changes(io) || (io->op == Oflush && !behind)))
 		return broken;
 	return changes(io) ? lost : 0;

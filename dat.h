@@ -389,7 +389,7 @@ struct Stats {
 	uvlong	congested;	/* aoe.c: reads dropped as their initiator's network is congested */
 	uint	under;		/* aoe.c: requests under way, and the most there were */
 	uint	most;
-	uvlong	errors;		/* buf.c: requests that the disk failed */
+	uvlong	errors;		/* buf.c: requests and syncs that the disk failed */
 	uvlong	masked;		/* aoe.c: frames refused, as their sender is not on the mask list, */
 	uvlong	barred;		/* or the disk is reserved */
 	uvlong	freezes;	/* freeze.c: that took effect, */

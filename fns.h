@@ -59,8 +59,7 @@ void	atainit(char *serial, int readonly, int sync);
 void	ata(Ata *a);
 
 /*
- * The device has gone: have the command fail now.  Nothing else must come
- * of it.
+ * The device has gone: have the command fail.  Nothing else must come of it.
  */
 void	ataabandon(Ata *a);
 
@@ -720,6 +719,12 @@ int	diskstore(int file, uvlong off, const void *from, size_t len);
 
 /* Has the image's device gone?  Whatever is under way may never end. */
 int	diskgone(void);
+
+/*
+ * Ask the image's device whether it has gone, after an error that may have
+ * been the first sign of it.
+ */
+void	diskask(void);
 
 /* How often diskcopy has waited for the disk. */
 uvlong	diskstalls(void);

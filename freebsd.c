@@ -1108,6 +1108,15 @@ istransfer(Op *o)
 
 static atomic_int gone;		/* the device is */
 
+void
+diskask(void)
+{
+	off_t size;
+
+	if(files[Image].isdev && ioctl(files[Image].fd, DIOCGMEDIASIZE, &size) < 0 && (errno == ENXIO || errno == ENODEV))
+		atomic_store(&gone, 1);
+}
+
 int
 diskgone(void)
 {

@@ -1872,21 +1872,26 @@ istransfer(Op *o)
 }
 
 /*
- * An operation has failed: because the device has gone?  Then some drivers
- * say so, and others fail everything, and it has no size any more.
+ * A driver whose device has gone says so, or fails everything with EIO and
+ * soon has no size for it.
  */
+void
+diskask(void)
+{
+	uint64_t size;
+
+	if(files[Image].isdev && control(files[Image].fd, BLKGETSIZE64, &size) == 0 && size == 0)
+		atomic_store(&gone, 1);
+}
+
 static int
 failed(Op *o, int error)
 {
-	uint64_t size = 1;
-
 	o->error = error;
-	if(o->file != Image)
-		return 1;
-	if(files[Image].isdev && control(files[Image].fd, BLKGETSIZE64, &size) < 0)
-		error = errno;
-	if(error == ENODEV || error == ENXIO || size == 0)
+	if(o->file == Image && (error == ENODEV || error == ENXIO))
 		atomic_store(&gone, 1);
+	else if(o->file == Image)
+		diskask();
 	return 1;
 }
 

@@ -1548,6 +1548,11 @@ diskstore(int file, uvlong off, const void *from, size_t len)
 	return diskwrite(file, &iov, 1, off) == len ? 0 : -1;
 }
 
+void
+diskask(void)
+{
+}
+
 int
 diskgone(void)
 {
