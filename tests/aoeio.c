@@ -888,8 +888,8 @@ clash(int argc, char **argv)
  * of which a file remembers, sector by sector, the number that must be there
  * at least and the last that was sent.  Without flushes a write must be there
  * when it has been answered, else when a flush that was sent after that has
- * been.  The load ends when its time is over, or by a SIGTERM that says that
- * the target's power has failed.  The next one first compares the whole
+ * been.  The load ends when its time is over, with an error of the disk, or by
+ * a SIGTERM that says that the target's power has failed.  The next one first compares the whole
  * region with the file; what is found is on the disk, and must stay.
  */
 typedef struct Hold Hold;
@@ -1073,8 +1073,10 @@ hold(int argc, char **argv)
 		if(h.w.busy == 0)
 			continue;
 		if((r = winwait(&h.w)) == NULL){
-			if(h.w.err[0] != '\0')
+			if(h.w.err[0] != '\0'){
+				savehold(argv[3]);
 				return windowerror(&h.w);
+			}
 			break;
 		}
 		if(nowms() - last > h.pause)

@@ -1,8 +1,10 @@
 #!/bin/sh
 # Real disks: the target in a guest, on virtio disks with sectors of 4096
 # bytes, of 512 in blocks of 4096, with and without discard, and with
-# sectors that can't be read; and on a SCSI disk that is pulled out and put in
-# again.
+# sectors that can't be read; and on SCSI, USB, virtio and NVMe disks that are
+# pulled out and put in again.
+#
+#	all	every disk in every mode
 
 # shellcheck disable=SC2016,SC2046,SC2086,SC2317 # ok calls the functions; lists of arguments
 
@@ -13,27 +15,55 @@ tests/need qemu-system-x86_64:qemu-system-x86 od:coreutils cmp:diffutils || exit
 all=$1
 # NAME:PROPERTIES of the disks; bad is by itself.
 disks="large:logical_block_size=4096,physical_block_size=4096 mixed:physical_block_size=4096 discard:discard=on,discard_granularity=4096 plain:discard=off"
-for d in $disks bad: scsi:
+for d in $disks bad scsi usb virtio nvme
 do
 	head -c 41943040 /dev/urandom >"$TMP/${d%%:*}.img"
 done
 
+# The disks that are pulled out, and what the guest calls them.
+props() {
+	case $1 in
+	scsi) echo scsi-hd,bus=hba.0,serial=scsi ;;
+	usb) echo usb-storage,bus=xhci.0 ;;
+	virtio) echo virtio-blk-pci,bus=slot1,serial=virtio ;;
+	nvme) echo nvme,bus=slot2,serial=nvme ;;
+	esac
+}
 machine() {
-	vm_initrd amd64 virtio_blk virtio_net virtio_scsi sd_mod && vm_aoede "" && ip netns add "$INS" && vm_tap i0 9000 || return 1
+	vm_initrd amd64 virtio_blk virtio_net virtio_scsi sd_mod xhci_pci usb_storage nvme && vm_aoede "" && ip netns add "$INS" && vm_tap i0 9000 || return 1
 	vm_boot t $(vm_nic virtio-net-pci i0 52:54:00:00:00:01) \
 		$(for d in $disks; do vm_disk "$TMP/${d%%:*}.img" "${d%%:*}" "${d#*:}"; done) \
 		-blockdev "driver=blkdebug,node-name=bad,image.driver=file,image.filename=$TMP/bad.img,inject-error.0.event=none,inject-error.0.iotype=read,inject-error.0.sector=2005,inject-error.0.errno=5,inject-error.0.once=off,inject-error.1.event=none,inject-error.1.iotype=read,inject-error.1.sector=30000,inject-error.1.errno=5,inject-error.1.once=off" \
 		-device virtio-blk-pci,drive=bad,serial=bad,rerror=report,werror=report \
-		-device virtio-scsi-pci,id=scsi -blockdev "driver=file,node-name=scsi-file,filename=$TMP/scsi.img,discard=unmap" \
-		-device scsi-hd,id=pulled,drive=scsi-file,serial=pulled,bus=scsi.0
+		-device virtio-scsi-pci,id=hba -device qemu-xhci,id=xhci -device pcie-root-port,id=slot1,chassis=1 -device pcie-root-port,id=slot2,chassis=2 \
+		$(for d in scsi usb virtio nvme; do echo "-blockdev driver=file,node-name=$d-file,filename=$TMP/$d.img,discard=unmap -device $(props $d),id=$d,drive=$d-file"; done)
 }
 # The guest's disks by their names.
 named() {
 	vm t 'mkdir -p /run/disk
 	for d in /sys/block/vd*; do ln -sf /dev/$(basename $d) /run/disk/$(cat $d/serial); done
-	ln -sf /dev/sda /run/disk/scsi
 	ip link set eth0 mtu 9000 up
-	ls -lL /run/disk && [ $(ls /run/disk | wc -l) = 6 ]'
+	ls -lL /run/disk && [ $(ls /run/disk | wc -l) = 6 ]' && there scsi && there usb && there nvme
+}
+there() {
+	vm t 'rm -f /run/disk/'"$1"'
+	for try in $(seq 30)
+	do
+		for d in /sys/block/*
+		do
+			case $(readlink -f $d) in
+			*/usb*) n=usb ;;
+			*/nvme*) n=nvme ;;
+			*/host*) n=scsi ;;
+			*) n=$(cat $d/serial 2>/dev/null) ;;
+			esac
+			[ "$n" = '"$1"' ] || continue
+			dd if=/dev/$(basename $d) of=/dev/null bs=4096 count=1 2>/dev/null && ln -sf /dev/$(basename $d) /run/disk/$n && exit
+		done
+		usleep 100000
+	done
+	ls -l /sys/block
+	exit 1'
 }
 serve() {
 	vm t ': >/run/out; rm -f /run/status
@@ -128,38 +158,70 @@ do
 done
 ok "bad, -d: in direct mode only that sector is lost" eval 'serve -d 9 0 eth0 /run/disk/bad && io read 2004 1 | cmp -i 0:1026048 -n 512 - "$TMP/bad.img" && io read 2006 1 | cmp -i 0:1027072 -n 512 - "$TMP/bad.img"; r=$?; ends && [ $r = 0 ]'
 
-# A disk that is pulled out under load: nothing hangs, what was written
-# before is there when it has been put in and the target is started again.
-pulled() {
-	io -t 3000 -w 8 hold 60 0 4096 "$TMP/held" >"$TMP/load" 2>&1 &
+# A disk that is pulled out under load, of each kind of bus: what is under way
+# fails, at once; the target says why and ends with status 1.  When the disk
+# has been put in and the target is started again, all is there that was
+# promised.
+# Whatever the hub or port takes to let go of the old one.
+again() {
+	vm t 'for i in $(seq 300); do [ -e $(readlink -f /run/disk/'"$1"') ] || exit 0; usleep 100000; done; exit 1' || return 1
+	for _ in $(seq 20)
+	do
+		vm_monitor t "device_add $(props "$1"),id=$1,drive=$1-file"
+		there "$1" && return
+	done
+	return 1
+}
+load() {
+	ip netns exec "$INS" "$B/tests/aoeio" -t 60000 -w 8 hold 300 0 4096 "$TMP/held" >"$TMP/load" 2>&1 &
 	load=$!
 	PIDS="$PIDS $load"
-	sleep 3
-	vm_monitor t device_del pulled
+	until_true 60 grep -q begun "$TMP/load"
+}
+pulled() {
+	sleep 2
+	kill -0 $load || { cat "$TMP/load"; return 1; }
+	vm_monitor t "device_del $1"
 	wait $load
+	r=$?
 	cat "$TMP/load"
+	[ $r = 1 ]
 }
-# Errors or silence, in seconds, but no data.
-nothing() { ! io -t 3000 ata 0x24 0 1 15000; }
-over() { vm t 'cat /run/out /run/err; for i in $(seq 50); do [ -e /run/status ] && break; usleep 100000; done; echo "status $(cat /run/status)"; kill -9 $(cat /run/pid) 2>/dev/null; true'; }
-again() {
-	vm_monitor t device_add scsi-hd,id=pulled,drive=scsi-file,serial=pulled,bus=scsi.0
-	vm t 'for i in $(seq 100); do for d in /dev/sd?; do [ -b $d ] && dd if=$d of=/dev/null count=1 2>/dev/null && ln -sf $d /run/disk/scsi && exit; done; usleep 100000; done; exit 1'
-}
-for mode in -s "-d -s"
+# How the target has ended.  Errors may come before it is known why.
+over() { vm t 'for i in $(seq 300); do [ -e /run/status ] && break; usleep 100000; done; cat /run/err; echo "status $(cat /run/status)"; [ "$(cat /run/status)" = 1 ]'; }
+one_line() { vm t 'cat /run/err; [ "$(grep -v "Input/output error" /run/err)" = "$(tail -n 1 /run/err)" ] && grep -q "the device is gone'"$1"'\$" /run/err'; }
+kinds="scsi:-s usb:-w virtio:-d,-s"
+[ "$all" != all ] || kinds="scsi: scsi:-s scsi:-d,-s scsi:-w usb: usb:-s usb:-d,-s usb:-w virtio: virtio:-s virtio:-d,-s virtio:-w nvme: nvme:-s nvme:-d,-s nvme:-w"
+for k in $kinds
 do
+	kind=${k%%:*} mode=$(echo "${k#*:}" | tr , ' ')
+	label="$kind, $mode"
 	rm -f "$TMP/held"
-	ok "scsi, $mode: (zeros)" eval 'vm t "dd if=/dev/zero of=/run/disk/scsi bs=1M count=2 conv=fsync"'
-	ok "scsi, $mode: the target starts" serve $mode 9 0 eth0 /run/disk/scsi
-	pulled >"$TMP/pull" 2>&1
-	note "pulled: $(tail -n 1 "$TMP/pull")"
-	ok "scsi, $mode: a disk that was pulled out gives no data" nothing
-	over >"$TMP/over" 2>&1
-	note "$(tail -n 3 "$TMP/over" | tr "\n" ";")"
-	ok "scsi, $mode: the disk is put in again" again
-	ok "scsi, $mode: a new target serves it" serve $mode 9 0 eth0 /run/disk/scsi
-	ok "scsi, $mode: random reads and writes agree with a model" io verify 2
-	ok "scsi, $mode: it ends with status 0" ends
+	ok "$label: (zeros)" vm t "dd if=/dev/zero of=/run/disk/$kind bs=1M count=2 conv=fsync"
+	ok "$label: the target starts" serve $mode 9 0 eth0 /run/disk/$kind
+	ok "$label: verified load begins" load
+	ok "$label: the disk is pulled out, and the load fails" pulled $kind
+	ok "$label: the target ends with status 1" over
+	case $mode in *-s) loss= ;; *) loss=": answered writes may be lost" ;; esac
+	ok "$label: and says why in one line" one_line "$loss"
+	ok "$label: the disk is put in again" again $kind
+	ok "$label: a new target serves it" serve $mode 9 0 eth0 /run/disk/$kind
+	case $mode in
+	*-s) ok "$label: every answered write is there" io hold 0 0 4096 "$TMP/held" ;;
+	*) ok "$label: random reads and writes agree with a model" io verify 1 ;;
+	esac
+	ok "$label: it ends with status 0" ends
 done
+
+# A disk that fails everything is not gone; when it is, after that, no request
+# need come for the target to notice.
+fails_io() { io ata 0x24 0 1 15000 >"$TMP/ata" 2>&1; cat "$TMP/ata"; grep -q 'error 0x40' "$TMP/ata"; }
+ok "scsi: the target starts" serve -d 9 0 eth0 /run/disk/scsi
+ok "scsi: the disk is switched off" vm t 'echo offline >/sys/block/$(basename $(readlink /run/disk/scsi))/device/state'
+ok "scsi: a read fails" fails_io
+ok "scsi: the target lives, as the disk is still there" eval 'sleep 2; alive'
+ok "scsi: the disk is taken away" vm t 'echo 1 >/sys/block/$(basename $(readlink /run/disk/scsi))/device/delete'
+ok "scsi: the target ends with status 1" over
+ok "scsi: and says why in one line" one_line ": answered writes may be lost"
 ok "the machine shuts down" vm_off t
 done_testing
