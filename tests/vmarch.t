@@ -80,7 +80,7 @@ do
 	ok "$arch: the target starts" serve "$arch" -s 9 0 eth0 /dev/vda
 	if said "$arch" 'engine io_uring, rings packet, sandbox .*seccomp'; then r=0; else r=1; fi
 	ok "$arch: with io_uring, packet rings and seccomp" [ $r = 0 ]
-	wired "$arch" frames config mask reserve ata identify trim smart
+	wired "$arch" frames config mask reserve ata identify trim smart order initiators malformed extensions
 	ok "$arch: random reads and writes agree with a model" io verify 3
 	ok "$arch: it ends with status 0" ends "$arch"
 	for mode in -d "-d -s" -w
