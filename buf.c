@@ -2544,8 +2544,6 @@ nextstep(void)
 {
 	int ms = -1;
 
-	if(stalled)
-		return 1;
 	if(pass.running)
 		ms = pass.flying > 0 ? -1 : 0;
 	else if(toclean.first != NULL)
@@ -2562,7 +2560,8 @@ nextstep(void)
 int
 bufwait(void)
 {
-	return sooner(nextstep(), syncwait());
+	/* What is due may be what there was no memory for. */
+	return stalled ? 1 : sooner(nextstep(), syncwait());
 }
 
 static void

@@ -20,6 +20,15 @@ enum {
 	Broke	= 2,			/* a life that ended with a disk that isn't trusted any more */
 };
 
+static int nomemory;
+void	*__real_malloc(size_t), *__wrap_malloc(size_t);
+
+void*
+__wrap_malloc(size_t n)
+{
+	return nomemory ? NULL : __real_malloc(n);
+}
+
 static char path[] = "shadow";
 static uchar model[Sectors * Sector];
 static int ndone;
@@ -502,6 +511,30 @@ hardened(void)
 	mem.clock += 10 * HARDEN_MS * 1000000ULL;
 	rounds(200);
 	return bufwait() >= 0 || mem.count[Msync] != n;
+}
+
+/* A sync for which there is no memory is tried again, but not all the time. */
+static int
+nosnapshot(void)
+{
+	uvlong n;
+	int i;
+
+	if(!frozen())
+		return 1;
+	n = mem.count[Msync];
+	nomemory = 1;
+	rounds(2 * HARDEN_MS);
+	for(i = 0; i < 10; i++){
+		bufcommit();
+		if(bufwait() != 1)
+			return 2;
+	}
+	if(mem.count[Msync] != n)
+		return 3;
+	nomemory = 0;
+	rounds(200);
+	return bufwait() >= 0 || mem.count[Msync] == n;
 }
 
 static int
@@ -1000,6 +1033,7 @@ freezetests(void)
 	test(apart(cutmerging) == 0, "nor does one while merging");
 	test(apart(cutkilled) == 0, "nor one after a kill");
 	test(apart(hardened) == 0, "and no sync is asked for when there is nothing to sync");
+	test(apart(nosnapshot) == 0, "one for which there is no memory is tried again, but not all the time");
 	test(apart(holesmoved) == 0, "what was trimmed while frozen becomes a hole in the image");
 	test(apart(holesfound) == 0, "after another start too");
 	test(apart(limitkept) == 0, "the limit is what the shadow takes, and holes take nothing");
