@@ -1969,12 +1969,12 @@ blocks(Io *a, Io *io)
 
 /*
  * Must the request wait for one that is under way?  Then it gets its place
- * behind it.
+ * behind it.  What will be held anyway is counted there.
  */
 static int
 blocked(Io *io)
 {
-	if(each(io, blocks) == 0)
+	if((changes(io) && stopped()) || each(io, blocks) == 0)
 		return 0;
 	keep(io);
 	enlist(io);
@@ -2631,7 +2631,7 @@ bufrequests(uint n)
 
 	freeruns = NULL;
 	usedruns = 0;
-	if(n > nrequests){
+	if(n != nrequests){
 		free(runs);
 		nrequests = 0;
 		if((runs = calloc(n + Owns + Trims + 1, sizeof *runs)) == NULL)

@@ -932,6 +932,43 @@ distrusted(int writebehind)
 static int	distrustedplain(void) { return distrusted(0); }
 static int	distrustedbehind(void) { return distrusted(1); }
 
+/* While the image is brought to a stand only so many writes wait, be it for each other. */
+static int
+crowded(void)
+{
+	enum { Many = 4096 };
+	static uchar data[Sector], *space;
+	static Io io[Many];
+	uint i, waiting;
+
+	if(!begin() || (space = aligned_alloc(4096, (size_t)Many * Spacesize)) == NULL)
+		return 1;
+	if(buffreeze(1) != NULL)
+		return 2;
+	for(i = 0; i < 1000 && (bufcommit(), freezestate() != Fcommitting); i++)
+		rounds(1);
+	memhold(Mwork, 0, 1);
+	ndone = 0;
+	for(i = 0; i < Many; i++){
+		io[i] = (Io){ .op = Owrite, .lba = 40, .nsec = 1, .data = data, .done = done, .space = space + i * Spacesize };
+		bufio(&io[i]);
+		bufcommit();
+	}
+	if(freezestate() != Fcommitting || ndone == 0 || ndone == Many)
+		return 3;
+	waiting = Many - (uint)ndone;
+	for(i = waiting; i < Many; i++)
+		if(io[i].error != Unanswered)
+			return 4;
+	memrelease();
+	steady();
+	rounds(1000);
+	for(i = 0; i < waiting; i++)
+		if(io[i].error != 0)
+			return 5;
+	return freezestate() != Ffrozen || ndone != Many;
+}
+
 /*
  * With -w, writes all over the disk that never let up: a freeze comes when
  * what was dirty has been written once, and writes pause but shortly.
@@ -1053,5 +1090,6 @@ freezetests(void)
 	test(apart(writtenthrough) == 0, "while the shadow is being made nothing is written behind, and whose write fails is told");
 	test(apart(distrustedplain) == 0, "and when a sync fails then, with the writes that were held");
 	test(apart(distrustedbehind) == 0, "with -w too");
+	test(apart(crowded) == 0, "while the image is brought to a stand only so many writes wait, be it for each other");
 	test(apart(frozenbehind) == 0 && apart(frozenbehinddirect) == 0, "with -w a freeze comes under a load that never lets up, and writes pause but shortly");
 }
