@@ -185,7 +185,9 @@ static uvlong begun;		/* what was begun so far, and our own requests */
 static uvlong asked;		/* reads and writes of users so far */
 static Op jobop;
 static Op freeop;
-static int freeing;		/* the space of a shadow that was removed is being given back; 2: and of another */
+static int freeing;		/* a piece of the space of a shadow that was removed is being given back */
+static int freepause;		/* and so many milliseconds later the next shall be, or -1 */
+static uvlong freedue;		/* when that is, or 0: all has been */
 static int jobbing;		/* a job of freeze.c is under way: Jobapart or Jobsync */
 static int closing;		/* nothing more is begun of our own accord */
 static uint under[Nfiles];	/* transfers and trims of each file that the engine has */
@@ -2347,31 +2349,33 @@ stepdone(void)
 static void
 freework(Op *o)
 {
-	shadowfree();
+	freepause = shadowfree();
 	o->error = 0;
-}
-
-static void freedone(Op*);
-
-/*
- * Nothing waits for this.
- */
-static void
-startfree(void)
-{
-	freeing = 1;
-	freeop = (Op){ .op = Owork, .work = freework, .done = freedone };
-	enginestart(&freeop);
 }
 
 static void
 freedone(Op *o)
 {
 	(void)o;
-	if(freeing == 2)
-		startfree();
-	else
-		freeing = 0;
+	freeing = 0;
+	/* Meanwhile another may have been removed. */
+	if(freepause >= 0)
+		freedue = now + (uint)freepause;
+}
+
+/*
+ * Give back space of a shadow that was removed, when it is time for it.
+ * Nothing waits for this, and it keeps none of the engine's threads for long.
+ */
+static void
+freespace(void)
+{
+	if(freeing || freedue == 0 || now < freedue || closing)
+		return;
+	freeing = 1;
+	freedue = 0;
+	freeop = (Op){ .op = Owork, .work = freework, .done = freedone };
+	enginestart(&freeop);
 }
 
 static void
@@ -2384,10 +2388,8 @@ jobdone(Op *o)
 	jobbing = 0;
 	breaks(freezejobdone(o));
 	stepdone();
-	if(s == Fremoving && freeing)
-		freeing = 2;
-	else if(s == Fremoving)
-		startfree();
+	if(s == Fremoving)
+		freedue = now;
 }
 
 /*
@@ -2519,6 +2521,7 @@ bufcommit(void)
 	if(behind)
 		passes();
 	stalled = barrier();
+	freespace();
 	stalled |= enginekick() || (held.first != NULL && !stopped());
 }
 
@@ -2552,6 +2555,8 @@ nextstep(void)
 		ms = until(flushdue * 1000);
 	if(freezeunsaved() && !saving)
 		ms = sooner(ms, until(saveretry * 1000));
+	if(freedue != 0 && !freeing && !closing)
+		ms = sooner(ms, until(freedue * 1000));
 	if(freezestate() == Fmerging && mover.n == 0 && !broken && !closing)
 		ms = sooner(ms, until(mover.due));
 	return ms;

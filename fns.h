@@ -792,12 +792,13 @@ int	shadowname(void);
 int	shadowremove(int later);
 
 /*
- * Give back the space of one that was taken away, piece by piece and with
- * pauses: what a file system does for much of it at once (discards above all)
- * holds up whoever syncs another file there, for seconds.  Takes as long as it
- * takes; there may be another shadow meanwhile.
+ * Give back a piece of the space of one that was taken away: what a file
+ * system does for much of it at once (discards above all) holds up whoever
+ * syncs another file there, for seconds.  Returns after how many milliseconds
+ * the next piece is due, or -1 when all has been given back.  There may be
+ * another shadow meanwhile.
  */
-void	shadowfree(void);
+int	shadowfree(void);
 
 /* When the image was last changed, in nanoseconds; 0: nobody says. */
 uvlong	imagechanged(void);

@@ -1526,32 +1526,33 @@ shadowremove(int later)
 	return r < 0 ? -1 : fsync(shadow.dir);
 }
 
-void
+int
 shadowfree(void)
 {
 	enum { Much = 16 * 1024 * 1024, Brief_us = 20000 };
+	static off_t piece = Much;
 	struct timespec from, to;
 	struct stat st, was;
-	off_t piece = Much;
 	long us;
 
-	while(fstat(shadow.gone, &st) == 0 && st.st_size > 0 && st.st_blocks * 512 > Much / 4){
-		was = st;
+	if(fstat(shadow.gone, &was) == 0 && was.st_size > 0 && was.st_blocks * 512 > Much / 4){
 		clock_gettime(CLOCK_MONOTONIC, &from);
-		st.st_size -= piece < st.st_size ? piece : st.st_size;
-		if(ftruncate(shadow.gone, st.st_size) < 0 || fsync(shadow.gone) < 0 || fstat(shadow.gone, &st) < 0)
-			break;
-		clock_gettime(CLOCK_MONOTONIC, &to);
-		us = (long)(to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000;
-		if(us < Brief_us || (was.st_blocks - st.st_blocks) * 512 < Much / 16)
-			piece *= 2;
-		else if((was.st_blocks - st.st_blocks) * 512 > Much / 2)
-			piece /= 2;
-		poll(NULL, 0, (int)(us / 1000));
+		if(ftruncate(shadow.gone, was.st_size - (piece < was.st_size ? piece : was.st_size)) == 0
+		&& fsync(shadow.gone) == 0 && fstat(shadow.gone, &st) == 0){
+			clock_gettime(CLOCK_MONOTONIC, &to);
+			us = (long)(to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000;
+			if(us < Brief_us || (was.st_blocks - st.st_blocks) * 512 < Much / 16)
+				piece *= 2;
+			else if((was.st_blocks - st.st_blocks) * 512 > Much / 2)
+				piece /= 2;
+			return (int)(us / 1000);
+		}
 	}
 	if(shadow.gone >= 0)
 		close(shadow.gone);
 	shadow.gone = -1;
+	piece = Much;
+	return -1;
 }
 
 uvlong

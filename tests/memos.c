@@ -1851,9 +1851,14 @@ imagechanged(void)
 	return mem.changed;
 }
 
-void
+int
 shadowfree(void)
 {
+	if(mem.unfreed == 0)
+		return -1;
+	mem.unfreed--;
+	mem.freed++;
+	return 20;
 }
 
 int

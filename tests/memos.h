@@ -69,6 +69,8 @@ struct Mem {
 	int	badmark;	/* imagemark finds no way to mark it now, with this errno */
 	int	noholes;	/* of its file system */
 	int	locked;		/* by somebody else */
+	uint	unfreed;	/* pieces of those removed whose space is not given back, */
+	uint	freed;		/* and those that have been */
 	uint	ident;		/* which image it is */
 
 	/* death */

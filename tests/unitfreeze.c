@@ -806,6 +806,28 @@ removing(void)
 	return !whole();
 }
 
+/* Its space is given back piece by piece, with pauses in which nothing is under way. */
+static int
+freedslowly(void)
+{
+	int i, idle = 0;
+
+	if(!frozen() || buffreeze(0) != NULL)
+		return 1;
+	mem.unfreed = 10;
+	steady();
+	if(!whole() || mem.freed >= 10)
+		return 2;
+	for(i = 0; i < 1000 && mem.freed < 10; i++){
+		if(bufwait() < 0)
+			return 3;
+		idle += mem.underway == 0;
+		rounds(1);
+	}
+	rounds(50);
+	return idle < 9 * 18 ? 4 : mem.freed != 10 ? 5 : bufwait() >= 0;
+}
+
 /* Once it is all in the image, a freeze may be asked for, and be withdrawn. */
 static int
 again(int withdrawn)
@@ -1082,6 +1104,7 @@ freezetests(void)
 	test(apart(behindmerging) == 0, "what is dirty with -w is written in time while a merge rests");
 	test(apart(behindshrunk) == 0, "what is lost behind the end of a disk that has become smaller is not tried for ever");
 	test(apart(removing) == 0, "removing the shadow holds up no sync");
+	test(apart(freedslowly) == 0, "its space is given back in pieces, and no thread is kept busy meanwhile");
 	test(apart(againfrozen) == 0, "a freeze that is asked for meanwhile comes");
 	test(apart(againbehind) == 0, "with -w too, and what is dirty then is written before writes are stopped");
 	test(apart(againwithdrawn) == 0, "unless it is withdrawn by an unfreeze");
