@@ -2336,7 +2336,7 @@ stepdone(void)
 	int s = freezestate();
 
 	shadowed = s == Ffrozen || s == Fthawing || s == Fmerging || s == Fending;
-	windowopen(Shadow, shadowed && s != Fending ? freezesize() : 0);
+	windowopen(Shadow, shadowed ? freezesize() : 0);
 	if(s == Fpreparing)
 		firstpass = pass.no + 1;
 	if(stopped())
@@ -2406,8 +2406,6 @@ freezing(void)
 		freezecancel();		/* else writes that are held would be so for ever */
 	if(jobbing || (broken && freezestate() != Fcancelling) || (jobbing = freezejob(&jobop, quiet(), syncing)) == 0)
 		return;
-	if(freezestate() == Fending)
-		windowopen(Shadow, 0);
 	jobop.done = jobdone;
 	if(jobbing == Jobsync){
 		syncing = 1;

@@ -740,7 +740,7 @@ windowopen(int file, uvlong size)
 	w->asked = size;
 	free(w->regions);
 	w->regions = NULL;
-	w->len = diskmap(file, size) ? size : 0;
+	w->len = size > 0 && diskmap(file, size) ? size : 0;
 	if(w->len == 0)
 		return;
 	w->regions = calloc((size_t)(w->len / pagesize / Pages + 1), sizeof *w->regions);

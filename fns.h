@@ -288,7 +288,10 @@ int	poolpays(void);
 
 /* cache.c: what is known of the page cache */
 
-/* Map a file of that size, in bytes; no mapping when it is 0. */
+/*
+ * Map a file of that size, in bytes.  When it is 0 the mapping is used no more;
+ * to undo it may take long, and is for whoever takes the file away.
+ */
 void	windowopen(int file, uvlong size);
 
 /* Bytes that are mapped; 0 if there can be no mapping. */
@@ -786,8 +789,8 @@ uvlong	shadowtakes(void);
 int	shadowname(void);
 
 /*
- * Take the shadow away, with or without its name, for good; its space later,
- * by shadowfree, or with it.  Returns -1 with errno.
+ * Take the shadow away, with or without its name, for good, and its mapping;
+ * its space later, by shadowfree, or with it.  Returns -1 with errno.
  */
 int	shadowremove(int later);
 

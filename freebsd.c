@@ -990,6 +990,7 @@ shadowremove(int later)
 {
 	int r;
 
+	diskmap(Shadow, 0);
 	r = unlinkat(shadow.dir, shadow.named ? shadow.name : shadow.temp, 0);
 	if(r == 0 && later && shadow.gone < 0){
 		shadow.gone = files[Shadow].fd;

@@ -1516,6 +1516,7 @@ shadowremove(int later)
 	File *f = &files[Shadow];
 	int r;
 
+	diskmap(Shadow, 0);
 	r = unlinkat(shadow.dir, shadow.named ? shadow.name : shadow.temp, 0);
 	if(r == 0 && later && shadow.gone < 0){
 		shadow.gone = f->cached;

@@ -1438,6 +1438,8 @@ diskwrite(int file, struct iovec *iov, int niov, uvlong off)
 int
 diskmap(int file, uvlong size)
 {
+	if(file == Shadow && windowlen[file] > 0 && !working)
+		wrong("the loop undoes the shadow's mapping");
 	windowlen[file] = mem.window && (!disk.direct || file == Shadow) && size <= 1ULL << 40 ? size : 0;
 	return windowlen[file] > 0 && !disk.direct;
 }
@@ -1831,6 +1833,7 @@ shadowremove(int later)
 	(void)later;
 	if(opened == None)
 		wrong("the shadow is removed, and is not open");
+	diskmap(Shadow, 0);
 	point();
 	if(fails(Shadow, Mremove)){
 		opened = None;
