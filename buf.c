@@ -1349,10 +1349,6 @@ writeback(Io *io)
 		return;
 	}
 	lba = io->lba + o->at;
-	if(!freezefits(lba, o->n, 0)){
-		land(o, Unanswered);
-		return;
-	}
 	io->file = freezehome();
 	startmend(&io, 1, lba, o->n, landed);
 }
@@ -1473,7 +1469,7 @@ passes(void)
 		pump();
 		endpass();
 	}
-	if(!pass.running && (toclean.first != NULL || (pooldirty() > poolsize() / 2 && lost == 0) || (pooldirty() > 0 && mustpass())
+	if(!pass.running && (toclean.first != NULL || (poolcrowded() && lost == 0) || (pooldirty() > 0 && mustpass())
 	|| ((pooldirty() > 0 || lost != 0) && now >= flushdue))){
 		startpass();
 		pump();

@@ -51,6 +51,7 @@ typedef struct Piece	Piece;
 enum {
 	Blocksec	= 16,		/* sectors of a block */
 	Blocksize	= Blocksec * Sector,
+	Pagesec		= 8,		/* sectors of a page, of which a block has two */
 	Maxfreq		= 3,
 	Evicttries	= 256,		/* blocks looked at for one that may go */
 	Sample		= 4,
@@ -91,7 +92,8 @@ static struct {
 	Block	*spare;		/* not in use */
 	Queue	small, main;
 	uint	clock;		/* requests */
-	uint	dirty;		/* blocks with dirty sectors */
+	uint	dirty;		/* blocks with dirty sectors, */
+	uint	dirtypages;	/* and pages */
 	uint	useful, wasted;	/* blocks read ahead lately that were used, and that were not */
 } pool;
 
@@ -288,10 +290,20 @@ use(Block *b)
 	b->used = pool.clock;
 }
 
+/*
+ * Of a block's sectors, in how many of its pages are these?
+ */
+static uint
+pagesof(uint bits)
+{
+	return (uint)(bits >> Pagesec != 0) + (uint)((bits & ((1U << Pagesec) - 1)) != 0);
+}
+
 static void
 setdirty(Block *b, uint dirty)
 {
 	pool.dirty += (uint)(dirty != 0) - (uint)(b->dirty != 0);
+	pool.dirtypages += pagesof(dirty) - pagesof(b->dirty);
 	b->dirty = (ushort)dirty;
 }
 
@@ -654,7 +666,13 @@ poolsize(void)
 uint
 pooldirty(void)
 {
-	return pool.dirty * Blocksec;
+	return pool.dirtypages * Pagesec;
+}
+
+int
+poolcrowded(void)
+{
+	return pool.dirty > pool.n / 2;
 }
 
 void

@@ -249,8 +249,14 @@ void	pooldrop(uvlong s, uvlong n);
 /* Take dirty sectors.  Returns 0 when there is no room. */
 int	poolput(uchar *from, uvlong s, uint n);
 
-/* Sectors of the blocks that have dirty ones. */
+/*
+ * Sectors of the pages of 4096 bytes that have dirty ones: what a file takes up
+ * for them.
+ */
 uint	pooldirty(void);
+
+/* Do dirty sectors take up half of the pool, which has them in larger blocks? */
+int	poolcrowded(void);
 
 /*
  * Begin a pass over what is dirty now, by and large in the order of the

@@ -215,7 +215,7 @@ passed(void)
 		if(!poolput(data, s, 1))
 			return 1;
 	}
-	if(pooldirty() != Blocks * Block || poolput(data, (uvlong)Blocks * Block, 1))
+	if(pooldirty() != Blocks * Block / 2 || !poolcrowded() || poolput(data, (uvlong)Blocks * Block, 1))
 		return 2;
 	for(poolpass(); !poolpassed() && calls < 100000; calls++){
 		if((n = poolnext(256, &s)) == 0)

@@ -596,6 +596,28 @@ holesstay(int restarted)
 static int	holesmoved(void) { return holesstay(0); }
 static int	holesfound(void) { return holesstay(1); }
 
+/* With -w, what is dirty and still to be written counts as much as it will take. */
+static int
+limitbehind(void)
+{
+	int n = 0;
+
+	target("", 8000, 9000);
+	mem.quiet = 1;
+	mem.clock += 1000000000;	/* which stands still from here: nothing is written behind */
+	if(freopen("/dev/null", "w", stdout) == NULL || bufpool(8, 1) < 0 || bufshadow(path, 1, 0) != NULL || buffreeze(1) != NULL || !waitfor(Ffrozen))
+		return 1;
+	while(n < 400 && transfer(Owrite, (uvlong)n * 16 + 8 * (uvlong)(n % 2), 1 + (uint)n % 8, n) == 0)
+		n++;
+	/* 1 MiB is 256 pages; the maps and headers take some. */
+	if(n < 245 || n > 256 || memtaken() > 16)
+		return 2;
+	if(transfer(Oflush, 0, 1, 0) != 0)
+		return 3;
+	/* The maps have got their pages only then. */
+	return memtaken() > 256 + 2 ? 4 : 0;
+}
+
 /* The limit is what the shadow takes: what was trimmed takes nothing, until it is written to. */
 static int
 limited(int restarted)
@@ -1097,6 +1119,7 @@ freezetests(void)
 	test(apart(holesfound) == 0, "after another start too");
 	test(apart(limitkept) == 0, "the limit is what the shadow takes, and holes take nothing");
 	test(apart(limitresumed) == 0, "after another start too");
+	test(apart(limitbehind) == 0, "with -w what is dirty counts as much as it will take");
 	test(apart(lastblock) == 0, "an export may end within a block of the disk");
 	test(apart(merging) == 0, "a merge that can't write says so seldom, and goes on when it can");
 	test(apart(sleepssaving) == 0, "a sync that is due while the map is saved keeps nobody awake");
