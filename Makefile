@@ -119,8 +119,8 @@ $(B)/tests/aoe-nomain.o: aoe.c | $(B)/tests
 # It has a clock and a log of its own.
 MEMLDFLAGS = $(LDFLAGS) -Wl,--wrap=clock_gettime,--wrap=warnx,--allow-multiple-definition
 
-# And memory that can be refused.
-$(B)/tests/unit: MEMLDFLAGS += -Wl,--wrap=malloc
+# And memory that can be refused, and sleep that can be seen.
+$(B)/tests/unit: MEMLDFLAGS += -Wl,--wrap=malloc,--wrap=poll
 $(B)/tests/unit: $(patsubst %,$(B)/tests/%.o,unit unitata unitbuf unitcache unitfreeze unitaoe unitext) $(MEMOBJ)
 	$(CC) $(ALLCFLAGS) $(MEMLDFLAGS) -o $@ $^
 

@@ -310,6 +310,7 @@ static volatile sig_atomic_t gotusr2;	/* a USR2 came; and how many USR1 before i
 static int sigpipe[2];		/* a byte for each signal, so that poll sees it */
 static int closing;		/* no more frames are taken */
 static int busy;		/* something came in this turn: a frame, or from the disk */
+static int active;		/* something has, since the loop last slept */
 static int left;		/* the last turn left something that the disk has ended */
 static int again;		/* an interface must be looked at again in a moment */
 
@@ -2508,18 +2509,24 @@ askwait(void)
 static int
 patience(int unsent)
 {
+	static uvlong stirred;		/* when something last came or went, or all could be sent */
 	int ms = sooner(sooner(bufwait(), savewait()), sooner(infowait(), advertiseagain()));
+	uvlong now = microseconds();
+	Nic *n;
 
 	ms = sooner(ms, askwait());
 	if(left)
 		return 0;
+	if(!unsent || active)
+		stirred = now;
+	for(n = nics; n < nics + conf.nnic; n++)
+		if(n->moved > stirred)
+			stirred = n->moved;
 	if(unsent)
-		return sooner(ms, 1);
+		ms = sooner(ms, now - stirred < Stuck_us ? 1 : Stuck_us / 1000);
 	if(again)
-		return ms >= 0 && ms < 20 ? ms : 20;
-	if(linkfd < 0 && (ms < 0 || ms > 1000))
-		return 1000;
-	return ms;
+		ms = sooner(ms, 20);
+	return linkfd < 0 ? sooner(ms, 1000) : ms;
 }
 
 /*
@@ -2537,6 +2544,7 @@ turns(void)
 
 	busy = 0;
 	unsent = turn();
+	active = busy;
 	if(!busy || spin == 0)
 		return unsent;
 	start = last = microseconds();

@@ -3,6 +3,7 @@
  * reservations, and the loop.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -960,8 +961,49 @@ manymasks(int s)
 	return s < 20;
 }
 
+/* How long the loop would sleep. */
+static int patience;
+int	__real_poll(struct pollfd*, nfds_t, int), __wrap_poll(struct pollfd*, nfds_t, int);
+
+int
+__wrap_poll(struct pollfd *p, nfds_t n, int ms)
+{
+	patience = ms;
+	return __real_poll(p, n, ms);
+}
+
+/* A ring that stays full is looked at seldom, and often once it moves. */
 static int
-manymaskslast(void)
+stucklong(int s)
+{
+	Nic *n = mem.nic[0];
+
+	mem.clock += 10000000;
+	switch(s){
+	case 0:
+		mem.stuck = 1;
+		kill(getpid(), SIGHUP);
+		return 1;
+	case 5:
+		return patience == 1 && n->untold > 0;
+	case 30:
+		mem.kicks = 1;
+		return patience == 100;
+	case 33:
+		mem.stuck = 1;
+		kill(getpid(), SIGHUP);
+		return 1;
+	case 35:
+		return patience == 1;
+	case 60:
+		kill(getpid(), SIGTERM);
+		return patience == 100;
+	}
+	return s < 62;
+}
+
+static int
+tellmany(int (*fn)(int))
 {
 	char words[8192];
 	int i, n;
@@ -969,8 +1011,11 @@ manymaskslast(void)
 	for(i = 1, n = snprintf(words, sizeof words, "-m "); i <= 255; i++)
 		n += snprintf(words + n, sizeof words - (size_t)n, "%s0200000000%02x", i > 1 ? "," : "", i);
 	snprintf(words + n, sizeof words - (size_t)n, " 9 4 t0 image");
-	return tell(manymasks, words);
+	return tell(fn, words);
 }
+
+static int	manymaskslast(void) { return tellmany(manymasks); }
+static int	stucklast(void) { return tellmany(stucklong); }
 
 static int
 lastfault(int s)
@@ -1094,6 +1139,7 @@ looptests(void)
 	test(apart(stablelast) == 0, "the loop: adverts, answers, links that go and come, HUP, and a last flush");
 	test(apart(maskedlast) == 0, "with a mask list each MAC gets the advert");
 	test(apart(gonelast) == 0, "when the device has gone all that was under way is told so, also when it takes the transmit ring a moment");
+	test(apart(stucklast) == 0, "a transmit ring that stays full wakes the loop seldom, and one that moves often");
 	test(apart(manymaskslast) == 0, "also when there are more than the transmit ring has slots; and one that is full for ever doesn't hold up the end");
 	test(apart(windowlast) == 0, "a file that has become too small for -o and -l keeps its size in force");
 	test(apart(faultlast) == 0, "a last flush that fails gives exit status 1");
