@@ -26,7 +26,7 @@
 #include "wire.h"
 
 enum {
-	Patience = 3000,	/* ms that an answer may take */
+	Patience = 10000,	/* ms that an answer may take */
 };
 
 Net net;

@@ -264,7 +264,7 @@ answered(int first, int n, uint8_t *seen)
 		cmdframe(&q[i - first], 0x24, 0, 1, (uint64_t)i, NULL, 0);
 	drain();
 	netburst(&net, q, n - first);
-	for(found = 0; found < n - first && netrecv(&net, &f, 50); found++){
+	for(found = 0; found < n - first && netrecv(&net, &f, 500); found++){
 		k = get32(f.b + Otag) - tag;
 		if(k >= (uint32_t)(n - first) || f.n != Odata + Secsize || memcmp(f.b + Odata, disk + ((uint32_t)first + k) * Secsize, Secsize) != 0)
 			return 0;
