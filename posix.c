@@ -6,8 +6,9 @@
  * 1. From logopen on no message waits.  What standard output or error have
  *    no room for is lost, as a log that nobody reads must not stop the disk.
  * 2. A message is a line, whatever is in the names that it repeats.
- * 3. The info file is seen whole or not at all: it is written beside, and
- *    takes the name when it is complete.
+ * 3. A file that we keep is seen whole or not at all: it is written beside,
+ *    and takes the name when it is complete.  Nothing that isn't ours is
+ *    written to, replaced or removed for that, whenever it comes there.
  *
  * Nothing here knows of requests, freezing or frames.
  */
@@ -32,10 +33,13 @@
 #include "fns.h"
 
 typedef struct Log	Log;
+typedef struct Kept	Kept;
 
 enum {
 	Linemax		= 1024,		/* bytes of a message */
 	Maxsig		= 64,
+	Headmax		= 16,		/* bytes that all files of a kind begin with */
+	Lostmax		= 65536,	/* no file of ours is longer */
 	Ready_ms	= 5000,		/* that the service manager may take to hear that we serve */
 
 	/* syslog(3)'s numbers, which the journal takes in front of a line */
@@ -50,6 +54,15 @@ struct Log {
 	int	issocket;
 	int	journal;	/* priorities are understood there */
 	int	broken;		/* a line was written in part */
+};
+
+/* A file of our own that is always replaced as a whole. */
+struct Kept {
+	char	option;		/* that names it */
+	const char *head;	/* all of its kind begin so */
+	int	dir;		/* its directory */
+	char	*name;
+	char	new[NAME_MAX + 1];	/* what will be the file, until it is complete */
 };
 
 static Log out = { .fd = 1 }, errors = { .fd = 2 };
@@ -350,23 +363,134 @@ writeall(int fd, const void *buf, size_t len)
 	return 0;
 }
 
+/* Files of our own that are always replaced as a whole. */
+
 /*
- * The state file.  It is found by its directory, which is opened at the start.
- * What is written goes to another file first, which then takes its name.  Both
- * are locked by whoever has them, as the image need not be: its readers may
- * share it.
+ * Open what has this name, if it is ours: it begins as all of its kind do, or
+ * is what a death or a power failure has left of one, empty or all zeros.
+ * Returns -1 with errno.
  */
-static struct {
-	int	dir;
-	int	fd;		/* the file, locked; -1 while there is none */
-	char	*name;
-	char	new[NAME_MAX + 1];
-} kept = { .fd = -1 };
+static int
+ours(Kept *k, char *name)
+{
+	static const char lost[Headmax];
+	char buf[Headmax];
+	size_t len = strlen(k->head);
+	struct stat st;
+	ssize_t n = -1;
+	int fd, e;
+
+	/* A device or a fifo may do something when it is opened. */
+	if(fstatat(k->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	if(!S_ISREG(st.st_mode)){
+		errno = EEXIST;
+		return -1;
+	}
+	fd = openplain(k->dir, name, O_RDONLY);
+	if(fd < 0)
+		return -1;
+	if(fstat(fd, &st) == 0)
+		n = pread(fd, buf, len, 0);
+	e = errno;
+	if(n >= 0 && (memcmp(buf, k->head, (size_t)n) == 0
+	|| (st.st_size <= Lostmax && memcmp(buf, lost, (size_t)n) == 0)))
+		return fd;
+	close(fd);
+	errno = n < 0 ? e : EEXIST;
+	return -1;
+}
+
+/*
+ * Make the file that will take the place, for writing.  Returns -1 with errno,
+ * EEXIST if something else has its name.
+ */
+static int
+keptnew(Kept *k, mode_t mode)
+{
+	int r, fd = ours(k, k->new);
+
+	if(fd >= 0){
+		/* Whoever has it locked is at work on it. */
+		r = flock(fd, LOCK_EX|LOCK_NB);
+		if(r == 0)
+			unlinkat(k->dir, k->new, 0);
+		close(fd);
+		if(r < 0)
+			return -1;
+	}
+	return openat(k->dir, k->new, O_RDWR|O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC, mode);
+}
+
+/*
+ * Write it, and let it have the name, unless something else has that.  Returns
+ * -1 with errno; then it is gone, as it holds space that may be wanted.
+ */
+static int
+keptput(Kept *k, int fd, const void *buf, size_t len, int stable)
+{
+	int e, old;
+
+	if(writeall(fd, buf, len) == 0 && (!stable || fsync(fd) == 0)){
+		old = ours(k, k->name);
+		if(old >= 0)
+			close(old);
+		if((old >= 0 || errno == ENOENT) && renameat(k->dir, k->new, k->dir, k->name) == 0)
+			return 0;
+	}
+	e = errno;
+	unlinkat(k->dir, k->new, 0);
+	errno = e;
+	return -1;
+}
+
+/*
+ * The option has named path: find the file by its directory.  Returns NULL, or
+ * a sentence saying why it can't be.
+ */
+static char*
+keptopen(Kept *k, char *path)
+{
+	char dir[PATH_MAX];
+
+	k->dir = opendirectory(path, dir, &k->name);
+	if(k->dir < 0)
+		return sentence("-%c %s: %s: expected a file in a directory that exists", k->option, path, strerror(errno));
+	if(snprintf(k->new, sizeof k->new, "%s.new", k->name) >= (int)sizeof k->new)
+		return sentence("-%c %s: expected a shorter name", k->option, path);
+	return NULL;
+}
+
+/*
+ * Can one be written beside?  A disk that is full now need not be so for ever.
+ */
+static char*
+keptclear(Kept *k, char *path)
+{
+	int fd = keptnew(k, 0600);
+
+	if(fd < 0 && errno == EEXIST)
+		return sentence("-%c %s: %s.new is something else: expected that name to be free", k->option, path, path);
+	if(fd < 0 && errno != ENOSPC && errno != EDQUOT)
+		return sentence("-%c %s: %s: expected to write %s.new, too", k->option, path, strerror(errno), path);
+	if(fd >= 0){
+		unlinkat(k->dir, k->new, 0);
+		close(fd);
+	}
+	return NULL;
+}
+
+/*
+ * The state file.  It is locked by whoever has it, as is what takes its name
+ * next, since the image need not be: its readers may share it.
+ */
+static Kept state = { .option = 'S', .head = "AoEstate" };
+static int statelock = -1;	/* the file, locked; -1 while there is none */
 
 int
 statefd(void)
 {
-	return kept.fd;
+	return statelock;
 }
 
 /*
@@ -380,7 +504,7 @@ stateget(void)
 	int fd;
 
 	for(;;){
-		fd = openplain(kept.dir, kept.name, O_RDONLY);
+		fd = openplain(state.dir, state.name, O_RDONLY);
 		if(fd < 0 || fstat(fd, &st) < 0)
 			return -1;
 		if(!S_ISREG(st.st_mode)){
@@ -398,119 +522,77 @@ stateget(void)
 char*
 stateopen(char *path, uchar *buf, size_t size, ssize_t *len)
 {
-	char dir[PATH_MAX];
+	char *e = keptopen(&state, path);
 
 	*len = -1;
-	kept.dir = opendirectory(path, dir, &kept.name);
-	if(kept.dir < 0)
-		return sentence("-S %s: %s: expected a file in a directory that exists", path, strerror(errno));
-	if(strlen(kept.name) + sizeof ".new" > sizeof kept.new)
-		return sentence("-S %s: expected a shorter name", path);
-	snprintf(kept.new, sizeof kept.new, "%s.new", kept.name);
-	kept.fd = stateget();
-	if(kept.fd < 0 && errno == ENOENT)
-		return NULL;
-	if(kept.fd < 0 && errno == EWOULDBLOCK)
+	if(e != NULL)
+		return e;
+	statelock = stateget();
+	if(statelock < 0 && errno == EWOULDBLOCK)
 		return sentence("-S %s: locked by another program, most likely another aoede", path);
-	if(kept.fd < 0 || (*len = pread(kept.fd, buf, size, 0)) < 0)
+	if((statelock < 0 && errno != ENOENT) || (statelock >= 0 && (*len = pread(statelock, buf, size, 0)) < 0))
 		return sentence("-S %s: %s: expected a file", path, errno == ELOOP ? "a symbolic link" : strerror(errno));
-	return NULL;
+	return keptclear(&state, path);
 }
 
 int
 statesave(uchar *buf, size_t len)
 {
-	int fd, e;
+	int fd = keptnew(&state, 0600);
 
-	fd = openplain(kept.dir, kept.new, O_RDWR|O_CREAT);
 	if(fd < 0)
 		return -1;
-	if(flock(fd, LOCK_EX|LOCK_NB) < 0){
+	if(flock(fd, LOCK_EX|LOCK_NB) < 0 || keptput(&state, fd, buf, len, 1) < 0){
 		close(fd);
 		return -1;
 	}
-	if(ftruncate(fd, 0) < 0 || writeall(fd, buf, len) < 0 || fsync(fd) < 0
-	|| renameat(kept.dir, kept.new, kept.dir, kept.name) < 0){
-		e = errno;
-		unlinkat(kept.dir, kept.new, 0);	/* it holds space that may be wanted */
-		close(fd);
-		errno = e;
-		return -1;
-	}
-	if(kept.fd >= 0)
-		close(kept.fd);
-	kept.fd = fd;
-	return fsync(kept.dir);
+	if(statelock >= 0)
+		close(statelock);
+	statelock = fd;
+	return fsync(state.dir);
 }
 
 /* The info file. */
 
-static struct {
-	int	dir;
-	char	*name;
-	char	new[NAME_MAX + 1];
-} info = { .dir = -1 };
-
-/*
- * Is something by the info file's name that isn't one?  An image must not be
- * replaced, and be removed at the end.
- */
-static int
-nametaken(void)
-{
-	static const char head[] = "address=";
-	char buf[sizeof head - 1];
-	struct stat st;
-	ssize_t n;
-	int fd;
-
-	fd = openat(info.dir, info.name, O_RDONLY|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC);
-	if(fd < 0)
-		return errno != ENOENT;
-	n = fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ? -1 : read(fd, buf, sizeof buf);
-	close(fd);
-	return n != 0 && (n != (ssize_t)sizeof buf || memcmp(buf, head, sizeof buf) != 0);
-}
+static Kept info = { .option = 'i', .head = "address=", .dir = -1 };
 
 char*
 infoopen(char *path)
 {
-	char dir[PATH_MAX];
+	char *e = keptopen(&info, path);
+	int fd;
 
-	info.dir = opendirectory(path, dir, &info.name);
-	if(info.dir >= 0 && strlen(info.name) + sizeof ".new" <= sizeof info.new){
-		snprintf(info.new, sizeof info.new, "%s.new", info.name);
-		if(!nametaken())
-			return NULL;
-		info.dir = -1;
+	if(e != NULL)
+		return e;
+	fd = ours(&info, info.name);
+	if(fd < 0 && errno != ENOENT)
 		return sentence("-i %s: not an info file: expected one, or a name that is free", path);
-	}
-	if(info.dir >= 0)
-		errno = ENAMETOOLONG;
-	return sentence("-i %s: %s: expected a file in a directory that exists", path, strerror(errno));
+	if(fd >= 0)
+		close(fd);
+	return keptclear(&info, path);
 }
 
 int
 infowrite(const char *text, size_t len)
 {
-	int fd, r;
+	int r, fd = keptnew(&info, 0644);
 
-	fd = openat(info.dir, info.new, O_WRONLY|O_CREAT|O_TRUNC|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC, 0644);
 	if(fd < 0)
 		return -1;
-	r = writeall(fd, text, len);
+	r = keptput(&info, fd, text, len, 0);
 	close(fd);
-	if(r == 0 && renameat(info.dir, info.new, info.dir, info.name) == 0)
-		return 0;
-	unlinkat(info.dir, info.new, 0);
-	return -1;
+	return r;
 }
 
 void
 inforemove(void)
 {
-	if(info.dir >= 0)
+	int fd = info.dir >= 0 ? ours(&info, info.name) : -1;
+
+	if(fd >= 0){
 		unlinkat(info.dir, info.name, 0);
+		close(fd);
+	}
 }
 
 /* How long the disk takes. */

@@ -4,7 +4,7 @@
 
 # shellcheck disable=SC2016,SC2034,SC2086,SC2119,SC2317 # ok calls the functions and expands what is quoted
 
-tests/need ip:iproute2 strace:strace || exit 1
+tests/need ip:iproute2 strace:strace setpriv:util-linux || exit 1
 . tests/lib.sh
 
 mknet 9000
@@ -122,6 +122,49 @@ ok "nor a fifo, which nobody waits for" eval 'mkfifo "$TMP/fifo"; refused "$TMP/
 ok "a directory can't be one" refused "$TMP/run"
 ok "an empty file is" eval ': >"$info"; start_target -i "$info" 9 0 t0 "$img" && soon is state serving'
 ok "one that was left behind is" eval 'stop_target KILL; [ -s "$info" ] && start_target -i "$info" 9 0 t0 "$img" && soon is pid "$TPID"; stop_target'
+
+# By the name that is written to first.
+beside() { # beside COMMAND...: makes it, which is refused and left alone
+	rm -rf "$info" "$info.new"
+	"$@" || return 1
+	stat -c '%i %F %s %Y' "$info.new" >"$TMP/beside"
+	on_target timeout 10 "$AOEDE" -i "$info" 9 0 t0 "$img" >"$TMP/run.out" 2>"$TMP/run.err"
+	r=$?
+	cat "$TMP/run.err"
+	[ $r = 1 ] && [ "$(wc -l <"$TMP/run.err")" = 1 ] && grep -qF -e "-i $info: $info.new is something else" "$TMP/run.err" &&
+		stat -c '%i %F %s %Y' "$info.new" | diff "$TMP/beside" - && [ ! -e "$info" ]
+}
+echo precious >"$TMP/precious"
+ok "a link beside it is refused" beside ln -s "$TMP/precious" "$info.new"
+ok "a directory" beside mkdir "$info.new"
+ok "a fifo" beside mkfifo "$info.new"
+ok "a device" beside mknod "$info.new" c 1 3
+ok "somebody's file" beside cp "$TMP/precious" "$info.new"
+rm -f "$info.new"
+ok "(the link is back)" eval 'ip -n "$TNS" link set t0 up && carrier "$TNS" t0'
+ok "what a death has left of one is no obstacle" eval 'echo "address=e9" >"$info.new"; start_target -i "$info" 9 0 t0 "$img" && soon is pid "$TPID"'
+later() { # later FILE COMMAND...: it comes while the target runs
+	victim=$1
+	shift
+	"$@" || return 1
+	stat -c '%i %F %s %Y' "$victim" >"$TMP/beside"
+	old=$(stamp)
+	io write 6000 <"$TMP/40"
+	sleep 2.2
+	stat -c '%i %F %s %Y' "$victim" | diff "$TMP/beside" - && [ "$(stamp)" = "$old" ] && io verify 1 || return 1
+	rm -rf "$victim"
+	soon is pid "$TPID"
+}
+ok "a link that comes there later is not followed" later "$info.new" ln -s "$TMP/precious" "$info.new"
+ok "somebody's file that comes there is left alone" later "$info.new" cp "$TMP/precious" "$info.new"
+ok "so is one in the place of the info file" later "$info" sh -c 'cp "$0" "$1.other" && mv "$1.other" "$1"' "$TMP/precious" "$info"
+ok "and a link" later "$info" ln -sf "$TMP/precious" "$info"
+ok "at the end, too" eval 'ln -sf "$TMP/precious" "$info"; stop_target && [ -L "$info" ]'
+ok "what the links name is as it was" [ "$(cat "$TMP/precious")" = precious ]
+rm "$info"
+ok "a directory that can't be written to is refused" eval 'chmod 755 "$TMP"; mkdir "$TMP/closed"; chmod 777 "$TMP/run"
+	fails on_target timeout 10 setpriv --reuid 1000 --regid 1000 --clear-groups --inh-caps +net_raw --ambient-caps +net_raw "$AOEDE" -r -i "$TMP/closed/info" 9 0 t0 "$img" 2>"$TMP/run.err"
+	cat "$TMP/run.err"; grep -qF -e "-i $TMP/closed/info: Permission denied: expected to write $TMP/closed/info.new, too" "$TMP/run.err"'
 
 odd="$TMP/a
 state=frozen

@@ -169,10 +169,60 @@ ok "a file in a directory that isn't there is refused" unusable "$TMP/nodir/stat
 ok "a name that ends in / is refused" unusable "$TMP/dir/"
 ok "no name at all is refused" unusable ''
 cp "$TMP/good" "$st"
-ok "(the good file, with the rest of a write that was killed)" eval 'echo rubbish that is longer than what will be written >"$st.new"; start && config_is ab'
+ok "(the good file, with what is left of a write that was killed)" eval 'head -c 20 "$TMP/good" >"$st.new"; start && config_is ab && [ ! -e "$st.new" ]'
 ok "a second target can't have the same file" eval 'truncate -s 1M "$TMP/other.img"; fails on_target timeout 10 "$AOEDE" -S "$st" 9 0 t0 "$TMP/other.img" 2>"$TMP/run.err"; cat "$TMP/run.err"; grep locked "$TMP/run.err" && config_is ab'
 ok "nor after a change" eval 'io config force cd; fails on_target timeout 10 "$AOEDE" -S "$st" 9 0 t0 "$TMP/other.img" 2>"$TMP/run.err"; cat "$TMP/run.err"; grep locked "$TMP/run.err" && config_is cd'
 ok "(stop)" stop_target
+
+# Something else by the names that are written to.
+beside() { # beside COMMAND...: makes the file beside, which is refused and left alone
+	rm -rf "$st.new"
+	cp "$TMP/good" "$st"
+	"$@" || return 1
+	stat -c '%i %F %s %Y' "$st.new" >"$TMP/beside"
+	on_target timeout 10 "$AOEDE" -S "$st" 9 0 t0 "$img" >"$TMP/run.out" 2>"$TMP/run.err"
+	r=$?
+	cat "$TMP/run.err"
+	[ $r = 1 ] && [ "$(wc -l <"$TMP/run.err")" = 1 ] && grep -qF -e "-S $st: $st.new is something else" "$TMP/run.err" &&
+		stat -c '%i %F %s %Y' "$st.new" | diff "$TMP/beside" - && cmp "$st" "$TMP/good"
+}
+echo precious >"$TMP/precious"
+ok "a link beside it is refused" beside ln -s "$TMP/precious" "$st.new"
+ok "so is one to nowhere" beside ln -s "$TMP/nowhere" "$st.new"
+ok "a directory" beside mkdir "$st.new"
+ok "a fifo" beside mkfifo "$st.new"
+ok "a device" beside mknod "$st.new" c 1 3
+ok "somebody's file" beside cp "$TMP/precious" "$st.new"
+ok "somebody's image, with nothing in it yet" beside truncate -s 1M "$st.new"
+ok "nothing came of the links" eval '[ "$(cat "$TMP/precious")" = precious ] && [ ! -e "$TMP/nowhere" ]'
+rm -rf "$st.new"
+ok "what a power failure has left of one is no obstacle" eval 'head -c 4096 /dev/zero >"$st.new"; start && config_is ab'
+changes=0
+later() { # later FILE COMMAND...: it comes while the target runs
+	victim=$1
+	shift
+	"$@" || return 1
+	stat -c '%i %F %s %Y' "$victim" >"$TMP/beside"
+	changes=$((changes + 1))
+	io -t 300 config force "change $changes" >/dev/null
+	r=$?
+	echo "a change: $r"
+	[ $r = 2 ] && until_true 10 grep -qF "$st: can't save the state (File exists)" "$TMP/err" &&
+		stat -c '%i %F %s %Y' "$victim" | diff "$TMP/beside" - && io verify 1 || return 1
+	rm -rf "$victim"
+	until_true 20 grep -qF "$st: the state is saved" "$TMP/err" && grep -aqF "change $changes" "$st"
+	r=$?
+	: >"$TMP/err"
+	return $r
+}
+ok "a link that comes beside it later is not followed, and the state is saved when it has gone" later "$st.new" ln -s "$TMP/precious" "$st.new"
+ok "somebody's file that comes there is left alone" later "$st.new" cp "$TMP/precious" "$st.new"
+ok "so is a device" later "$st.new" mknod "$st.new" c 1 3
+ok "a link in the place of the state is left alone" later "$st" ln -sf "$TMP/precious" "$st"
+ok "so is somebody's file there" later "$st" sh -c 'cp "$0" "$1.other" && mv "$1.other" "$1"' "$TMP/precious" "$st"
+ok "and a directory" later "$st" sh -c 'rm "$0" && mkdir "$0"' "$st"
+ok "what the links name is as it was" eval '[ "$(cat "$TMP/precious")" = precious ]; then_stop'
+cp "$TMP/good" "$st"
 
 # A full disk.
 mkdir "$TMP/small"
