@@ -584,6 +584,26 @@ int	infowrite(const char *text, size_t len);
 /* Take it away. */
 void	inforemove(void);
 
+/*
+ * Start threads that carry out operations, ENGINE_THREADS of them: carry does
+ * one, and may wait; wake, called after it, tells the loop.  All signals stay
+ * with the calling thread, but for those that a thread brings upon itself.
+ * Returns -1 with errno when there can be none.
+ */
+int	threadsstart(void (*carry)(Op*), void (*wake)(void));
+
+/* Have a thread carry out an operation. */
+void	threadsadd(Op *o);
+
+/* Has a thread ended one that threadsended hasn't returned? */
+int	anyended(void);
+
+/* An operation that a thread has ended, or NULL. */
+Op	*threadsended(void);
+
+/* So many bytes of the operation have been moved: take them off its vector. */
+void	opadvance(Op *o, size_t n);
+
 /* An operation of the engine begins; it has ended, and done is to be called. */
 void	opbegin(Op *o);
 void	opdone(Op *o);

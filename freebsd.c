@@ -1087,21 +1087,6 @@ imagemarkname(void)
 	return "aoede.shadow (namespace user)";
 }
 
-/*
- * Take n bytes off the front of the operation's vector.
- */
-static void
-advance(Op *o, size_t n)
-{
-	o->moved += n;
-	for(; o->niov > 0 && n >= o->iov->iov_len; o->iov++, o->niov--)
-		n -= o->iov->iov_len;
-	if(o->niov > 0){
-		o->iov->iov_base = (char*)o->iov->iov_base + n;
-		o->iov->iov_len -= n;
-	}
-}
-
 static int
 istransfer(Op *o)
 {
@@ -1147,7 +1132,7 @@ settle(Op *o, long n)
 		o->error = EIO;		/* the file has been cut short */
 		return 1;
 	}
-	advance(o, (size_t)n);
+	opadvance(o, (size_t)n);
 	return o->niov == 0;
 }
 
@@ -1298,11 +1283,20 @@ attempt(Op *o)
 	return n < 0 ? -errno : n;
 }
 
-static size_t
-carryout(Op *o)
+/*
+ * Carry an operation out, waiting for it.
+ */
+static void
+carry(Op *o)
 {
 	while(!settle(o, attempt(o)))
 		;
+}
+
+static size_t
+carryout(Op *o)
+{
+	carry(o);
 	errno = o->error;
 	return o->moved;
 }
@@ -1637,14 +1631,6 @@ static struct {
 	size_t	bytes;			/* and so much */
 } engine = { .kq = -1, .waittail = &engine.wait, .endedtail = &engine.ended };
 
-static struct {
-	pthread_mutex_t lock;
-	pthread_cond_t work;
-	Op	*todo, **todotail;
-	Op	*ended, *endedlast;
-	atomic_uint nended;
-} pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .todotail = &pool.todo };
-
 static void
 trigger(uint flags, uint what)
 {
@@ -1654,82 +1640,25 @@ trigger(uint flags, uint what)
 	kevent(engine.kq, &ev, 1, NULL, 0, NULL);
 }
 
-static void*
-worker(void *arg)
+static void
+wakeloop(void)
 {
-	Op *o;
-
-	for(;;){
-		pthread_mutex_lock(&pool.lock);
-		while(pool.todo == NULL)
-			pthread_cond_wait(&pool.work, &pool.lock);
-		o = pool.todo;
-		pool.todo = o->next;
-		if(pool.todo == NULL)
-			pool.todotail = &pool.todo;
-		pthread_mutex_unlock(&pool.lock);
-
-		while(!settle(o, attempt(o)))
-			;
-
-		pthread_mutex_lock(&pool.lock);
-		o->next = NULL;
-		if(pool.ended == NULL)
-			pool.ended = o;
-		else
-			pool.endedlast->next = o;
-		pool.endedlast = o;
-		/* Release: who sees the count sees the operation. */
-		atomic_fetch_add_explicit(&pool.nended, 1, memory_order_release);
-		pthread_mutex_unlock(&pool.lock);
-		trigger(0, NOTE_TRIGGER);	/* inv. 7 */
-	}
-	return arg;
+	trigger(0, NOTE_TRIGGER);	/* inv. 7 */
 }
 
-/*
- * Start the threads.  All signals stay with the loop's own.
- */
 int
 enginethreads(void)
 {
-	pthread_t t;
-	sigset_t all, old;
-	int i;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &old);
-	for(i = 0; i < ENGINE_THREADS; i++)
-		if((errno = pthread_create(&t, NULL, worker, NULL)) != 0)
-			break;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return i > 0 ? 0 : -1;
-}
-
-static void
-pooladd(Op *o)
-{
-	o->next = NULL;
-	pthread_mutex_lock(&pool.lock);
-	*pool.todotail = o;
-	pool.todotail = &o->next;
-	pthread_cond_signal(&pool.work);
-	pthread_mutex_unlock(&pool.lock);
+	return threadsstart(carry, wakeloop);
 }
 
 static int
-poolreap(void)
+threadsreap(void)
 {
-	Op *o;
+	Op *o = threadsended();
 
-	/* Acquire: what the thread did before it counted its operation is seen. */
-	if(atomic_load_explicit(&pool.nended, memory_order_acquire) == 0)
+	if(o == NULL)
 		return 0;
-	pthread_mutex_lock(&pool.lock);
-	o = pool.ended;
-	pool.ended = o->next;
-	atomic_fetch_sub_explicit(&pool.nended, 1, memory_order_relaxed);
-	pthread_mutex_unlock(&pool.lock);
 	warm(o);
 	opdone(o);
 	return 1;
@@ -1863,7 +1792,7 @@ submit(Op *o)
 	Job *j = engine.free;
 
 	if(!foraio(o)){
-		pooladd(o);
+		threadsadd(o);
 		return 0;
 	}
 	if(j == NULL)
@@ -1877,7 +1806,7 @@ submit(Op *o)
 		return -1;
 	if((errno == EOPNOTSUPP || errno == ENOSYS) && hopeless(o, j))
 		files[o->file].noaio = 1;
-	pooladd(o);
+	threadsadd(o);
 	return 0;
 }
 
@@ -1949,7 +1878,7 @@ int
 enginesleep(void)
 {
 	/* The kqueue no longer tells of what collect has taken out of it. */
-	return engine.ended != NULL || atomic_load_explicit(&pool.nended, memory_order_relaxed) > 0;
+	return engine.ended != NULL || anyended();
 }
 
 void
@@ -1965,7 +1894,7 @@ enginereap(void)
 
 	if(engine.ended == NULL && engine.inflight > 0)
 		collect();
-	if(poolreap())
+	if(threadsreap())
 		return 1;
 	o = engine.ended;
 	if(o == NULL)

@@ -1121,12 +1121,18 @@ writeout(int fd, uvlong off, size_t len)
 /*
  * Carry an operation out, waiting for it.
  */
+static void
+carry(Op *o)
+{
+	while(!settle(o, attempt(o)))
+		;
+}
+
 static size_t
 carryout(Op *o)
 {
 	o->fd = choose(&files[o->file], o->iov, o->niov, o->off);
-	while(!settle(o, attempt(o)))
-		;
+	carry(o);
 	errno = o->error;
 	return o->moved;
 }
@@ -1841,31 +1847,8 @@ static struct {
 	uint	*sqflags, *cqflags;
 } uring;
 
-static struct {
-	pthread_mutex_t lock;
-	pthread_cond_t work;
-	Op	*todo, **todotail;
-	Op	*ended, *endedlast;
-	uint	nended;
-} pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .todotail = &pool.todo };
-
 static aio_context_t aio;
 static atomic_int gone;		/* the device is */
-
-/*
- * Take n bytes off the front of the operation's vector.
- */
-static void
-advance(Op *o, size_t n)
-{
-	o->moved += n;
-	for(; o->niov > 0 && n >= o->iov->iov_len; o->iov++, o->niov--)
-		n -= o->iov->iov_len;
-	if(o->niov > 0){
-		o->iov->iov_base = (char*)o->iov->iov_base + n;
-		o->iov->iov_len -= n;
-	}
-}
 
 static int
 istransfer(Op *o)
@@ -1923,7 +1906,7 @@ settle(Op *o, long n)
 		return 1;
 	if(n == 0)
 		return failed(o, EIO);		/* the file has been cut short */
-	advance(o, (size_t)n);
+	opadvance(o, (size_t)n);
 	return o->niov == 0;
 }
 
@@ -1957,88 +1940,31 @@ attempt(Op *o)
 	return n < 0 ? -errno : n;
 }
 
-static void*
-worker(void *arg)
+/*
+ * A thread has ended an operation.
+ */
+static void
+wakeloop(void)
 {
 	uint64_t one = 1;
-	Op *o;
 
-	for(;;){
-		pthread_mutex_lock(&pool.lock);
-		while(pool.todo == NULL)
-			pthread_cond_wait(&pool.work, &pool.lock);
-		o = pool.todo;
-		pool.todo = o->next;
-		if(pool.todo == NULL)
-			pool.todotail = &pool.todo;
-		pthread_mutex_unlock(&pool.lock);
-
-		while(!settle(o, attempt(o)))
-			;
-
-		pthread_mutex_lock(&pool.lock);
-		o->next = NULL;
-		if(pool.ended == NULL)
-			pool.ended = o;
-		else
-			pool.endedlast->next = o;
-		pool.endedlast = o;
-		/* Release: who sees the count sees the operation. */
-		__atomic_add_fetch(&pool.nended, 1, __ATOMIC_RELEASE);
-		pthread_mutex_unlock(&pool.lock);
-		/* The count is full only when the loop has long been told. */
-		(void)!write(engine.fd, &one, sizeof one);
-	}
-	return arg;
+	/* The count is full only when the loop has long been told. */
+	(void)!write(engine.fd, &one, sizeof one);
 }
 
-/*
- * Start the threads.  All signals stay with the loop's own, but for those
- * that a thread brings upon itself: by a window, and in a test build by the
- * sandbox.
- */
 int
 enginethreads(void)
 {
-	pthread_t t;
-	sigset_t all, old;
-	int i;
-
-	sigfillset(&all);
-	sigdelset(&all, SIGBUS);
-	sigdelset(&all, SIGSYS);
-	pthread_sigmask(SIG_BLOCK, &all, &old);
-	for(i = 0; i < ENGINE_THREADS; i++)
-		if((errno = pthread_create(&t, NULL, worker, NULL)) != 0)
-			break;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return i > 0 ? 0 : -1;
-}
-
-static void
-pooladd(Op *o)
-{
-	o->next = NULL;
-	pthread_mutex_lock(&pool.lock);
-	*pool.todotail = o;
-	pool.todotail = &o->next;
-	pthread_cond_signal(&pool.work);
-	pthread_mutex_unlock(&pool.lock);
+	return threadsstart(carry, wakeloop);
 }
 
 static int
-poolreap(void)
+threadsreap(void)
 {
-	Op *o;
+	Op *o = threadsended();
 
-	/* Acquire: what the thread did before it counted its operation is seen. */
-	if(__atomic_load_n(&pool.nended, __ATOMIC_ACQUIRE) == 0)
+	if(o == NULL)
 		return 0;
-	pthread_mutex_lock(&pool.lock);
-	o = pool.ended;
-	pool.ended = o->next;
-	__atomic_sub_fetch(&pool.nended, 1, __ATOMIC_RELAXED);
-	pthread_mutex_unlock(&pool.lock);
 	opdone(o);
 	return 1;
 }
@@ -2095,7 +2021,7 @@ aiosubmit(Op *o)
 	}
 	if(errno == EAGAIN && engine.inflight > 0)
 		return -1;
-	pooladd(o);
+	threadsadd(o);
 	return 0;
 }
 
@@ -2329,7 +2255,7 @@ submit(Op *o)
 		kernel = istransfer(o) && o->fd != files[o->file].cached;
 
 	if(!kernel){
-		pooladd(o);
+		threadsadd(o);
 		return 0;
 	}
 	if(engine.inflight >= Inflight)
@@ -2398,7 +2324,7 @@ enginewake(void)
 int
 enginereap(void)
 {
-	if(poolreap())
+	if(threadsreap())
 		return 1;
 	if(engine.kind == Uring)
 		return uringreap();

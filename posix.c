@@ -1,7 +1,7 @@
 /*
  * What is the same on every system below: what is inherited, messages, the
- * service manager, directories, the state file and the info file, and how long
- * the disk takes.
+ * service manager, directories, the state file and the info file, threads for
+ * disk operations, and how long these take.
  *
  * 1. From logopen on no message waits.  What standard output or error have
  *    no room for is lost, as a log that nobody reads must not stop the disk.
@@ -16,8 +16,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -592,6 +595,117 @@ inforemove(void)
 	if(fd >= 0){
 		unlinkat(info.dir, info.name, 0);
 		close(fd);
+	}
+}
+
+/*
+ * Threads that carry out operations.
+ */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	Op	*todo, **todotail;
+	Op	*ended, *endedlast;
+	atomic_uint nended;
+	void	(*carry)(Op*);
+	void	(*wake)(void);
+} threads = { .lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .todotail = &threads.todo };
+
+static void*
+worker(void *arg)
+{
+	Op *o;
+
+	for(;;){
+		pthread_mutex_lock(&threads.lock);
+		while(threads.todo == NULL)
+			pthread_cond_wait(&threads.work, &threads.lock);
+		o = threads.todo;
+		threads.todo = o->next;
+		if(threads.todo == NULL)
+			threads.todotail = &threads.todo;
+		pthread_mutex_unlock(&threads.lock);
+
+		threads.carry(o);
+
+		pthread_mutex_lock(&threads.lock);
+		o->next = NULL;
+		if(threads.ended == NULL)
+			threads.ended = o;
+		else
+			threads.endedlast->next = o;
+		threads.endedlast = o;
+		/* Release: who sees the count sees the operation. */
+		atomic_fetch_add_explicit(&threads.nended, 1, memory_order_release);
+		pthread_mutex_unlock(&threads.lock);
+		threads.wake();
+	}
+	return arg;
+}
+
+int
+threadsstart(void (*carry)(Op*), void (*wake)(void))
+{
+	pthread_t t;
+	sigset_t all, old;
+	int i;
+
+	threads.carry = carry;
+	threads.wake = wake;
+	sigfillset(&all);
+	/* A thread brings these upon itself: by a window, and in a test build by the sandbox. */
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSYS);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	for(i = 0; i < ENGINE_THREADS; i++)
+		if((errno = pthread_create(&t, NULL, worker, NULL)) != 0)
+			break;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return i > 0 ? 0 : -1;
+}
+
+void
+threadsadd(Op *o)
+{
+	o->next = NULL;
+	pthread_mutex_lock(&threads.lock);
+	*threads.todotail = o;
+	threads.todotail = &o->next;
+	pthread_cond_signal(&threads.work);
+	pthread_mutex_unlock(&threads.lock);
+}
+
+int
+anyended(void)
+{
+	return atomic_load_explicit(&threads.nended, memory_order_relaxed) > 0;
+}
+
+Op*
+threadsended(void)
+{
+	Op *o;
+
+	/* Acquire: what the thread did before it counted its operation is seen. */
+	if(atomic_load_explicit(&threads.nended, memory_order_acquire) == 0)
+		return NULL;
+	pthread_mutex_lock(&threads.lock);
+	o = threads.ended;
+	threads.ended = o->next;
+	atomic_fetch_sub_explicit(&threads.nended, 1, memory_order_relaxed);
+	pthread_mutex_unlock(&threads.lock);
+	return o;
+}
+
+void
+opadvance(Op *o, size_t n)
+{
+	o->moved += n;
+	for(; o->niov > 0 && n >= o->iov->iov_len; o->iov++, o->niov--)
+		n -= o->iov->iov_len;
+	if(o->niov > 0){
+		o->iov->iov_base = (char*)o->iov->iov_base + n;
+		o->iov->iov_len -= n;
 	}
 }
 
