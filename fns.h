@@ -584,6 +584,60 @@ int	infowrite(const char *text, size_t len);
 /* Take it away. */
 void	inforemove(void);
 
+/* posix.c: windows */
+
+/*
+ * Map size bytes of a file, which is open as fd, instead of what was mapped of
+ * it; nothing when size is 0.  Returns -1 when nothing is mapped.
+ */
+int	windowmap(int file, int fd, uvlong size, int writable);
+
+/* Does the mapping reach to this byte? */
+int	windowspans(int file, uvlong end);
+
+/* Let a copy that raises this signal fail, as it does with SIGBUS. */
+void	catchfault(int sig);
+
+/*
+ * For each page of the mapping from off on, a multiple of the page size,
+ * set the low bit of a byte of vec when it is in memory (mincore(2)).
+ */
+int	diskincore(int file, uvlong off, size_t len, uchar *vec);
+
+/* Have the processor fetch what diskcopy will copy, without waiting for it. */
+void	diskprefetch(int file, uvlong off, size_t len);
+
+/*
+ * See whether len bytes at off of the mapping can be read at all.  Returns
+ * -1 when not.  Waits for the disk when they are not in memory.
+ */
+int	disktouch(int file, uvlong off, size_t len);
+
+/*
+ * Copy len bytes at off of the mapping.  Returns -1 when they can't be
+ * read.  Waits for the disk when they are not in memory.
+ */
+int	diskcopy(uchar *to, int file, uvlong off, size_t len);
+
+/*
+ * Copy len bytes to off of the shadow's mapping, and so into the page cache,
+ * as a write does.  Returns -1 when that can't be, or wouldn't be as safe,
+ * maybe with a part of it done; then diskwrite must serve.  Waits for the
+ * disk when the page isn't in memory.
+ */
+int	diskstore(int file, uvlong off, const void *from, size_t len);
+
+/* How often diskcopy has waited for the disk. */
+uvlong	diskstalls(void);
+
+/*
+ * How often the loop has slept, in poll or waiting for the disk; not when it
+ * could have gone on, had there been a processor.
+ */
+uvlong	disksleeps(void);
+
+/* posix.c: operations */
+
 /*
  * Start threads that carry out operations, ENGINE_THREADS of them: carry does
  * one, and may wait; wake, called after it, tells the loop.  All signals stay
@@ -717,35 +771,6 @@ uvlong	diskdata(int file, uvlong off, uvlong *end);
  */
 int	diskmap(int file, uvlong size);
 
-/*
- * For each page of the mapping from off on, a multiple of the page size,
- * set the low bit of a byte of vec when it is in memory (mincore(2)).
- */
-int	diskincore(int file, uvlong off, size_t len, uchar *vec);
-
-/* Have the processor fetch what diskcopy will copy, without waiting for it. */
-void	diskprefetch(int file, uvlong off, size_t len);
-
-/*
- * See whether len bytes at off of the mapping can be read at all.  Returns
- * -1 when not.  Waits for the disk when they are not in memory.
- */
-int	disktouch(int file, uvlong off, size_t len);
-
-/*
- * Copy len bytes at off of the mapping.  Returns -1 when they can't be
- * read.  Waits for the disk when they are not in memory.
- */
-int	diskcopy(uchar *to, int file, uvlong off, size_t len);
-
-/*
- * Copy len bytes to off of the shadow's mapping, and so into the page cache,
- * as a write does.  Returns -1 when that can't be, or wouldn't be as safe,
- * maybe with a part of it done; then diskwrite must serve.  Waits for the
- * disk when the page isn't in memory.
- */
-int	diskstore(int file, uvlong off, const void *from, size_t len);
-
 /* Has the image's device gone?  Whatever is under way may never end. */
 int	diskgone(void);
 
@@ -754,15 +779,6 @@ int	diskgone(void);
  * been the first sign of it.
  */
 void	diskask(void);
-
-/* How often diskcopy has waited for the disk. */
-uvlong	diskstalls(void);
-
-/*
- * How often the loop has slept, in poll or waiting for the disk; not when it
- * could have gone on, had there been a processor.
- */
-uvlong	disksleeps(void);
 
 /*
  * Read len bytes at off as far as they are in memory, and return how many

@@ -1418,34 +1418,6 @@ disktrim(int file, uvlong off, uvlong len)
 	return writezeros(file, off, len, forgot);
 }
 
-/*
- * A window: a whole file, mapped for reading, so that what the page cache
- * holds can be copied without a system call.  The kernel keeps it coherent
- * with writes.  There is none with -d, of a disk, on a tmpfs, whose holes
- * take up memory once they have been touched, and where addresses are too
- * short for an image.
- */
-static struct {
-	uchar	*base;
-	size_t	len;
-} windows[Nfiles];
-
-static sigjmp_buf nofault;
-static volatile sig_atomic_t copying;
-
-/*
- * The page can't be read, or lies behind the end of a file that was cut
- * short: the copy fails, and the process goes on.
- */
-static void
-onfault(int sig)
-{
-	if(copying)
-		siglongjmp(nofault, 1);
-	signal(sig, SIG_DFL);
-	raise(sig);
-}
-
 static int
 ontmpfs(int fd)
 {
@@ -1454,104 +1426,23 @@ ontmpfs(int fd)
 	return fstatfs(fd, &fs) < 0 || strcmp(fs.f_fstypename, "tmpfs") == 0;
 }
 
+/*
+ * There is no window with -d, none of a disk, and none on a tmpfs, whose holes
+ * take up memory once they have been touched.  None is written to: a page
+ * written through a mapping of a file on ZFS or UFS may find no room on the
+ * disk later, with nobody to tell.
+ */
 int
 diskmap(int file, uvlong size)
 {
-	struct sigaction sa = { .sa_handler = onfault, .sa_flags = SA_NODEFER };
 	File *f = &files[file];
-	void *m;
 
-	if(windows[file].base != NULL)
-		munmap(windows[file].base, windows[file].len);
-	windows[file].base = NULL;
-	if(!WINDOW || f->isdev || f->direct || sizeof(void*) < 8 || size == 0 || size > (uvlong)1 << 46 || ontmpfs(f->fd))
+	if(f->isdev || f->direct || ontmpfs(f->fd))
+		size = 0;
+	if(windowmap(file, f->fd, size, 0) < 0)
 		return 0;
-	m = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, f->fd, 0);
-	if(m == MAP_FAILED)
-		return 0;
-	/* No reading ahead behind our back: nothing shall be read through it. */
-	madvise(m, (size_t)size, MADV_RANDOM);
-	/* Which of the two comes depends on what was wrong. */
-	sigaction(SIGBUS, &sa, NULL);
-	sigaction(SIGSEGV, &sa, NULL);
-	windows[file].base = m;
-	windows[file].len = (size_t)size;
+	catchfault(SIGSEGV);	/* which of the two comes depends on what is wrong */
 	return 1;
-}
-
-int
-diskincore(int file, uvlong off, size_t len, uchar *vec)
-{
-	return mincore(windows[file].base + off, len, (void*)vec);	/* char* there, unsigned char* elsewhere */
-}
-
-void
-diskprefetch(int file, uvlong off, size_t len)
-{
-	uchar *p = windows[file].base + off;
-	size_t i;
-
-	/* Into the second-level cache: the first would hold up who asks. */
-	for(i = 0; i < len; i += 64)
-		__builtin_prefetch(p + i, 0, 2);
-}
-
-/*
- * Read a byte of each page.
- */
-static void
-touch(volatile uchar *p, size_t len)
-{
-	size_t i;
-
-	for(i = 0; i < len; i += 4096)
-		(void)p[i];
-	(void)p[len - 1];
-}
-
-/*
- * Touch what to is NULL for, and copy otherwise.  The fences keep the
- * compiler from moving the work out of where onfault knows of it.
- */
-static int
-guarded(uchar *to, uchar *from, size_t len)
-{
-	if(sigsetjmp(nofault, 0) != 0){
-		copying = 0;
-		return -1;
-	}
-	copying = 1;
-	atomic_signal_fence(memory_order_seq_cst);
-	if(to != NULL)
-		memcpy(to, from, len);
-	else
-		touch(from, len);
-	atomic_signal_fence(memory_order_seq_cst);
-	copying = 0;
-	return 0;
-}
-
-int
-disktouch(int file, uvlong off, size_t len)
-{
-	return guarded(NULL, windows[file].base + off, len);
-}
-
-int
-diskcopy(uchar *to, int file, uvlong off, size_t len)
-{
-	return guarded(to, windows[file].base + off, len);
-}
-
-/*
- * A page written through a mapping of a file on ZFS or UFS may find no room
- * on the disk later, with nobody to tell.
- */
-int
-diskstore(int file, uvlong off, const void *from, size_t len)
-{
-	(void)file, (void)off, (void)from, (void)len;
-	return -1;
 }
 
 /*
@@ -1560,24 +1451,8 @@ diskstore(int file, uvlong off, const void *from, size_t len)
 static void
 warm(Op *o)
 {
-	if(o->op == Oread && windows[o->file].base != NULL && o->moved > 0 && o->off + o->moved <= windows[o->file].len)
+	if(o->op == Oread && o->moved > 0 && windowspans(o->file, o->off + o->moved))
 		disktouch(o->file, o->off, o->moved);
-}
-
-uvlong
-diskstalls(void)
-{
-	struct rusage ru;
-
-	return getrusage(RUSAGE_THREAD, &ru) < 0 ? 0 : (uvlong)ru.ru_majflt;
-}
-
-uvlong
-disksleeps(void)
-{
-	struct rusage ru;
-
-	return getrusage(RUSAGE_THREAD, &ru) < 0 ? 0 : (uvlong)ru.ru_nvcsw;
 }
 
 /*

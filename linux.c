@@ -1620,35 +1620,6 @@ imagemarkname(void)
 }
 
 /*
- * A window: a whole file, mapped for reading, so that what the page cache
- * holds can be copied without a system call.  The shadow's is for writing,
- * too, where that is safe.  The kernel keeps them coherent with writes.
- * There is none with -d, where addresses are too short for an image, and
- * where mincore(2) wouldn't tell us the truth.
- */
-static struct {
-	uchar	*base;
-	size_t	len;
-	int	writable;
-} windows[Nfiles];
-
-static _Thread_local sigjmp_buf nofault;
-static _Thread_local volatile sig_atomic_t copying;
-
-/*
- * The page can't be read, has no room on the disk, or lies behind the end of
- * a file that was cut short: the copy fails, and the process goes on.
- */
-static void
-onbus(int sig)
-{
-	if(copying)
-		siglongjmp(nofault, 1);
-	signal(sig, SIG_DFL);
-	raise(sig);
-}
-
-/*
  * On these file systems a page that is written through a mapping finds its
  * room on the disk at once, or raises SIGBUS.  Others may find none later,
  * with nobody to tell.
@@ -1667,118 +1638,19 @@ reserves(int fd)
 	return 0;
 }
 
+/*
+ * There is no window with -d, nor of a file that isn't ours, as mincore(2)
+ * wouldn't tell us the truth.  The shadow's is written to, where that is safe.
+ */
 int
 diskmap(int file, uvlong size)
 {
-	struct sigaction sa = { .sa_handler = onbus, .sa_flags = SA_NODEFER };
 	File *f = &files[file];
-	void *m;
+	int writable = file == Shadow && !shadow.readonly && reserves(f->fd);
 
-	if(windows[file].base != NULL)
-		munmap(windows[file].base, windows[file].len);
-	windows[file].base = NULL;
-	if(!WINDOW || (f->dio != 0 && file == Image) || !f->ours || sizeof(void*) < 8 || size == 0 || size > (uvlong)1 << 46)
-		return 0;
-	windows[file].writable = file == Shadow && !shadow.readonly && reserves(f->fd);
-	if(f->dio != 0 && !windows[file].writable)
-		return 0;
-	m = mmap(NULL, (size_t)size, windows[file].writable ? PROT_READ|PROT_WRITE : PROT_READ, MAP_SHARED, f->cached, 0);
-	if(m == MAP_FAILED)
-		return 0;
-	/* No reading ahead behind our back: nothing shall be read through it. */
-	madvise(m, (size_t)size, MADV_RANDOM);
-	sigaction(SIGBUS, &sa, NULL);
-	windows[file].base = m;
-	windows[file].len = (size_t)size;
-	return f->dio == 0;
-}
-
-int
-diskincore(int file, uvlong off, size_t len, uchar *vec)
-{
-	return mincore(windows[file].base + off, len, vec);
-}
-
-void
-diskprefetch(int file, uvlong off, size_t len)
-{
-	uchar *p = windows[file].base + off;
-	size_t i;
-
-	/* Into the second-level cache: the first would hold up who asks. */
-	for(i = 0; i < len; i += 64)
-		__builtin_prefetch(p + i, 0, 2);
-}
-
-/*
- * Read a byte of each page.
- */
-static void
-touch(const volatile uchar *p, size_t len)
-{
-	size_t i;
-
-	for(i = 0; i < len; i += 4096)
-		(void)p[i];
-	(void)p[len - 1];
-}
-
-/*
- * Touch what to is NULL for, and copy otherwise.  The fences keep the
- * compiler from moving the work out of where onbus knows of it.
- */
-static int
-guarded(uchar *to, const uchar *from, size_t len)
-{
-	if(sigsetjmp(nofault, 0) != 0){
-		copying = 0;
-		return -1;
-	}
-	copying = 1;
-	atomic_signal_fence(memory_order_seq_cst);
-	if(to != NULL)
-		memcpy(to, from, len);
-	else
-		touch(from, len);
-	atomic_signal_fence(memory_order_seq_cst);
-	copying = 0;
-	return 0;
-}
-
-int
-disktouch(int file, uvlong off, size_t len)
-{
-	return guarded(NULL, windows[file].base + off, len);
-}
-
-int
-diskcopy(uchar *to, int file, uvlong off, size_t len)
-{
-	return guarded(to, windows[file].base + off, len);
-}
-
-int
-diskstore(int file, uvlong off, const void *from, size_t len)
-{
-	if(windows[file].base == NULL || !windows[file].writable)
-		return -1;
-	return guarded(windows[file].base + off, from, len);
-}
-
-uvlong
-diskstalls(void)
-{
-	struct rusage ru;
-
-	return getrusage(RUSAGE_THREAD, &ru) < 0 ? 0 : (uvlong)ru.ru_majflt;
-}
-
-uvlong
-disksleeps(void)
-{
-	struct rusage ru;
-
-	return getrusage(RUSAGE_THREAD, &ru) < 0 ? 0 : (uvlong)ru.ru_nvcsw;
+	if(!f->ours || (f->dio != 0 && !writable))
+		size = 0;
+	return windowmap(file, f->cached, size, writable) == 0 && f->dio == 0;
 }
 
 size_t

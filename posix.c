@@ -1,7 +1,7 @@
 /*
  * What is the same on every system below: what is inherited, messages, the
- * service manager, directories, the state file and the info file, threads for
- * disk operations, and how long these take.
+ * service manager, directories, the state file and the info file, windows and
+ * copying from them, threads for disk operations, and how long these take.
  *
  * 1. From logopen on no message waits.  What standard output or error have
  *    no room for is lost, as a log that nobody reads must not stop the disk.
@@ -28,6 +28,8 @@
 #include <time.h>
 #include <unistd.h>
 #include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -596,6 +598,158 @@ inforemove(void)
 		unlinkat(info.dir, info.name, 0);
 		close(fd);
 	}
+}
+
+/*
+ * A window: a whole file, mapped so that what the page cache holds can be
+ * copied without a system call.  The kernel keeps it coherent with writes.
+ * There is none where addresses are too short for an image.
+ */
+static struct {
+	uchar	*base;
+	size_t	len;
+	int	writable;
+} windows[Nfiles];
+
+static _Thread_local sigjmp_buf nofault;
+static _Thread_local volatile sig_atomic_t copying;
+
+/*
+ * The page can't be read, has no room on the disk, or lies behind the end of
+ * a file that was cut short: the copy fails, and the process goes on.
+ */
+static void
+onfault(int sig)
+{
+	if(copying)
+		siglongjmp(nofault, 1);
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+void
+catchfault(int sig)
+{
+	struct sigaction sa = { .sa_handler = onfault, .sa_flags = SA_NODEFER };
+
+	sigaction(sig, &sa, NULL);
+}
+
+int
+windowmap(int file, int fd, uvlong size, int writable)
+{
+	void *m;
+
+	if(windows[file].base != NULL)
+		munmap(windows[file].base, windows[file].len);
+	windows[file].base = NULL;
+	if(!WINDOW || sizeof(void*) < 8 || size == 0 || size > (uvlong)1 << 46)
+		return -1;
+	m = mmap(NULL, (size_t)size, writable ? PROT_READ|PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
+	if(m == MAP_FAILED)
+		return -1;
+	/* No reading ahead behind our back: nothing shall be read through it. */
+	madvise(m, (size_t)size, MADV_RANDOM);
+	catchfault(SIGBUS);
+	windows[file].base = m;
+	windows[file].len = (size_t)size;
+	windows[file].writable = writable;
+	return 0;
+}
+
+int
+windowspans(int file, uvlong end)
+{
+	return windows[file].base != NULL && end <= windows[file].len;
+}
+
+int
+diskincore(int file, uvlong off, size_t len, uchar *vec)
+{
+	/* char* on some systems, unsigned char* on others */
+	return mincore(windows[file].base + off, len, (void*)vec);
+}
+
+void
+diskprefetch(int file, uvlong off, size_t len)
+{
+	uchar *p = windows[file].base + off;
+	size_t i;
+
+	/* Into the second-level cache: the first would hold up who asks. */
+	for(i = 0; i < len; i += 64)
+		__builtin_prefetch(p + i, 0, 2);
+}
+
+/*
+ * Read a byte of each page.
+ */
+static void
+touch(const volatile uchar *p, size_t len)
+{
+	size_t i;
+
+	for(i = 0; i < len; i += 4096)
+		(void)p[i];
+	(void)p[len - 1];
+}
+
+/*
+ * Touch what to is NULL for, and copy otherwise.  The fences keep the
+ * compiler from moving the work out of where onfault knows of it.
+ */
+static int
+guarded(uchar *to, const uchar *from, size_t len)
+{
+	if(sigsetjmp(nofault, 0) != 0){
+		copying = 0;
+		return -1;
+	}
+	copying = 1;
+	atomic_signal_fence(memory_order_seq_cst);
+	if(to != NULL)
+		memcpy(to, from, len);
+	else
+		touch(from, len);
+	atomic_signal_fence(memory_order_seq_cst);
+	copying = 0;
+	return 0;
+}
+
+int
+disktouch(int file, uvlong off, size_t len)
+{
+	return guarded(NULL, windows[file].base + off, len);
+}
+
+int
+diskcopy(uchar *to, int file, uvlong off, size_t len)
+{
+	return guarded(to, windows[file].base + off, len);
+}
+
+int
+diskstore(int file, uvlong off, const void *from, size_t len)
+{
+	if(windows[file].base == NULL || !windows[file].writable)
+		return -1;
+	return guarded(windows[file].base + off, from, len);
+}
+
+uvlong
+diskstalls(void)
+{
+	struct rusage ru;
+
+	return getrusage(RUSAGE_THREAD, &ru) < 0 ? 0 : (uvlong)ru.ru_majflt;
+}
+
+uvlong
+disksleeps(void)
+{
+	struct rusage ru;
+
+	return getrusage(RUSAGE_THREAD, &ru) < 0 ? 0 : (uvlong)ru.ru_nvcsw;
 }
 
 /*
