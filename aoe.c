@@ -363,6 +363,16 @@ macof(const uchar *a)
 	return v;
 }
 
+/* A MAC as people write it.  It is good until the next. */
+static char*
+mactext(const uchar *a)
+{
+	static char buf[3 * 6];
+
+	snprintf(buf, sizeof buf, "%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4], a[5]);
+	return buf;
+}
+
 static int
 findmac(Macs *m, uchar *a)
 {
@@ -468,9 +478,9 @@ introduce(Nic *n, uchar *a, const char *refused)
 	if(!meet(refused != NULL ? &refusees : &initiators, macof(a)))
 		return;
 	if(refused == NULL && maysay(&met, "new initiators"))
-		say("%s: initiator %02x:%02x:%02x:%02x:%02x:%02x", n->name, a[0], a[1], a[2], a[3], a[4], a[5]);
+		say("%s: initiator %s", n->name, mactext(a));
 	if(refused != NULL && maysay(&turned, "initiators refused"))
-		warnx("%s: initiator %02x:%02x:%02x:%02x:%02x:%02x refused: %s", n->name, a[0], a[1], a[2], a[3], a[4], a[5], refused);
+		warnx("%s: initiator %s refused: %s", n->name, mactext(a), refused);
 }
 
 /*
@@ -778,8 +788,8 @@ complain(uchar *f, uvlong lba)
 
 	stats.corrupted++;
 	if(maysay(&few, "writes with a wrong CRC"))
-		warnx("write with a wrong CRC from %02x:%02x:%02x:%02x:%02x:%02x, tag %02x%02x%02x%02x, LBA %llu: dropped",
-			a[0], a[1], a[2], a[3], a[4], a[5], f[Otag], f[Otag+1], f[Otag+2], f[Otag+3], lba);
+		warnx("write with a wrong CRC from %s, tag %02x%02x%02x%02x, LBA %llu: dropped",
+			mactext(a), f[Otag], f[Otag+1], f[Otag+2], f[Otag+3], lba);
 }
 
 /*
@@ -1092,8 +1102,8 @@ another(Nic *n, uchar *f)
 		others.first[others.last] = wall;
 	}
 	if(maysay(&few, "answers of others for this address"))
-		warnx("%s: e%d.%d is served by %02x:%02x:%02x:%02x:%02x:%02x, too: if that is another disk, both will be destroyed",
-			n->name, conf.shelf, conf.slot, a[0], a[1], a[2], a[3], a[4], a[5]);
+		warnx("%s: e%d.%d is served by %s, too: if that is another disk, both will be destroyed",
+			n->name, conf.shelf, conf.slot, mactext(a));
 }
 
 /* Command 2: MAC mask list. */
@@ -1282,6 +1292,44 @@ putsum(uchar *p, uint n)
 		p[n + i] = (uchar)(h >> (56 - 8 * i));
 }
 
+/*
+ * Take the state from n bytes at p, all of it or nothing.  A mask list of
+ * the command line is put in place of the one there.
+ */
+static char*
+unpack(uchar *p, uint n)
+{
+	uchar sum[Maxstate];
+	uint i, nmask, nres, len;
+
+	if(n < Slists + Ssum || memcmp(p + Smagic, "AoEstate", 8) != 0)
+		return sentence("-S %s: expected a file that aoede -S has written", conf.state);
+	if(get16(p + Sversion) != Stateversion)
+		return sentence("-S %s: its version is %u, expected %u", conf.state, get16(p + Sversion), Stateversion);
+	nmask = p[Snmask];
+	nres = p[Snreserved];
+	len = get16(p + Sconflen);
+	if(len > Maxconf || n > Maxstate || n != Slists + (nmask + nres) * sizeof(Ea) + len + Ssum)
+		return sentence("-S %s: damaged; remove it to start without it", conf.state);
+	memcpy(sum, p, n - Ssum);
+	putsum(sum, n - Ssum);
+	if(memcmp(sum, p, n) != 0)
+		return sentence("-S %s: damaged; remove it to start without it", conf.state);
+	if(get16(p + Sshelf) != (uint)conf.shelf || p[Sslot] != conf.slot)
+		return sentence("-S %s: it is the state of e%u.%d, expected that of e%d.%d", conf.state,
+			get16(p + Sshelf), p[Sslot], conf.shelf, conf.slot);
+	p += Slists;
+	if(masks.n == 0)
+		for(i = 0; i < nmask; i++)
+			addmac(&masks, p + i * sizeof(Ea));
+	p += nmask * sizeof(Ea);
+	for(i = 0; i < nres && !conf.unreserved; i++)
+		addmac(&reserved, p + i * sizeof(Ea));
+	memcpy(constr, p + nres * sizeof(Ea), len);
+	conlen = len;
+	return NULL;
+}
+
 static void
 tellchange(Held *h)
 {
@@ -1455,6 +1503,28 @@ savenow(void)
 	}
 	saved(state.outchanges);
 	return 0;
+}
+
+char*
+aoerestore(void)
+{
+	uchar in[Maxstate + 1];
+	ssize_t n;
+	char *e;
+
+	if(conf.state == NULL)
+		return NULL;
+	e = stateopen(conf.state, in, sizeof in, &n);
+	if(e == NULL && n >= 0)
+		e = unpack(in, (uint)n);
+	if(e != NULL)
+		return e;
+	/* Better known now than later that it can't be written. */
+	state.len = pack(state.buf);
+	saveprepare();
+	if(statesave(state.out, state.outlen) < 0)
+		return sentence("-S %s: can't be written: %s", conf.state, strerror(errno));
+	return NULL;
 }
 
 /* Command 0x23: extensions (aoede.8, PROTOCOL EXTENSIONS). */
@@ -1733,13 +1803,58 @@ getshadow(Conf *c, char *arg)
 
 static const char options[] = "+:b:c:df:hi:l:Lm:o:rRsS:tTVw";
 
+/*
+ * What an option without an argument sets, or NULL.
+ */
+static int*
+flag(Conf *c, int o)
+{
+	switch(o){
+	case 'd':
+		return &c->direct;
+	case 'h':
+		return &c->help;
+	case 'L':
+		return &c->locked;
+	case 'r':
+		return &c->readonly;
+	case 'R':
+		return &c->unreserved;
+	case 's':
+		return &c->sync;
+	case 't':
+		return &c->rxtags;
+	case 'T':
+		return &c->writetags;
+	case 'V':
+		return &c->version;
+	case 'w':
+		return &c->behind;
+	}
+	return NULL;
+}
+
+static char*
+badoption(void)
+{
+	const char *p = strchr(options + 2, optopt);
+
+	/* Some getopts don't tell these two apart when a + comes first. */
+	if(p != NULL && p[0] != ':' && p[1] == ':')
+		return sentence("-%c: expected an argument", optopt);
+	return sentence("-%c: no such option (aoede -h lists them)", optopt);
+}
+
 static char*
 option(Conf *c, int o)
 {
-	const char *p;
 	char *e = NULL;
 	uvlong v = 0;
 
+	if(flag(c, o) != NULL){
+		*flag(c, o) = 1;
+		return NULL;
+	}
 	switch(o){
 	case 'b':
 		e = number("-b", optarg, 2, 65535, &v);
@@ -1749,14 +1864,8 @@ option(Conf *c, int o)
 		e = number("-c", optarg, 1, 1048576, &v);
 		c->pool = (uint)v;
 		break;
-	case 'd':
-		c->direct = 1;
-		break;
 	case 'f':
 		e = getshadow(c, optarg);
-		break;
-	case 'h':
-		c->help = 1;
 		break;
 	case 'i':
 		c->info = optarg;
@@ -1764,46 +1873,17 @@ option(Conf *c, int o)
 	case 'l':
 		e = number("-l", optarg, 1, LLONG_MAX / Sector, &c->length);
 		break;
-	case 'L':
-		c->locked = 1;
-		break;
 	case 'm':
 		e = getmasks(c, optarg);
 		break;
 	case 'o':
 		e = number("-o", optarg, 0, LLONG_MAX / Sector, &c->offset);
 		break;
-	case 'r':
-		c->readonly = 1;
-		break;
-	case 'R':
-		c->unreserved = 1;
-		break;
-	case 's':
-		c->sync = 1;
-		break;
 	case 'S':
 		c->state = optarg;
 		break;
-	case 't':
-		c->rxtags = 1;
-		break;
-	case 'T':
-		c->writetags = 1;
-		break;
-	case 'V':
-		c->version = 1;
-		break;
-	case 'w':
-		c->behind = 1;
-		break;
 	default:
-		/* Some getopts don't tell these two apart when a + comes first. */
-		p = strchr(options + 2, optopt);
-		if(p != NULL && p[0] != ':' && p[1] == ':')
-			e = sentence("-%c: expected an argument", optopt);
-		else
-			e = sentence("-%c: no such option (aoede -h lists them)", optopt);
+		e = badoption();
 		break;
 	}
 	return e;
@@ -1830,10 +1910,8 @@ operands(Conf *c, int argc, char **argv)
 	c->nic = argv + 2;
 	c->nnic = argc - 3;
 	c->file = argv[argc - 1];
-#ifdef MAX_NICS
-	if(c->nnic > MAX_NICS)
-		return sentence("interface %s: expected at most %d interfaces", c->nic[MAX_NICS], MAX_NICS);
-#endif
+	if(c->nnic > Nicsmax)
+		return sentence("interface %s: expected at most %d interfaces", c->nic[Nicsmax], Nicsmax);
 	for(i = 0; i < c->nnic; i++){
 		if(c->nic[i][0] == 0 || strlen(c->nic[i]) >= sizeof nics->name)
 			return sentence("interface '%s': expected a name of 1 to %zu characters", c->nic[i], sizeof nics->name - 1);
@@ -1877,68 +1955,6 @@ getconf(Conf *c, int argc, char **argv)
 	if(c->sync && c->behind)
 		return sentence("-w with -s: expected one of them: a write can't be answered both before and after the disk has it");
 	return operands(c, n, argv);
-}
-
-/* The state at the start. */
-
-/*
- * Take the state from n bytes at p, all of it or nothing.  A mask list of
- * the command line is put in place of the one there.
- */
-static char*
-unpack(uchar *p, uint n)
-{
-	uchar sum[Maxstate];
-	uint i, nmask, nres, len;
-
-	if(n < Slists + Ssum || memcmp(p + Smagic, "AoEstate", 8) != 0)
-		return sentence("-S %s: expected a file that aoede -S has written", conf.state);
-	if(get16(p + Sversion) != Stateversion)
-		return sentence("-S %s: its version is %u, expected %u", conf.state, get16(p + Sversion), Stateversion);
-	nmask = p[Snmask];
-	nres = p[Snreserved];
-	len = get16(p + Sconflen);
-	if(len > Maxconf || n > Maxstate || n != Slists + (nmask + nres) * sizeof(Ea) + len + Ssum)
-		return sentence("-S %s: damaged; remove it to start without it", conf.state);
-	memcpy(sum, p, n - Ssum);
-	putsum(sum, n - Ssum);
-	if(memcmp(sum, p, n) != 0)
-		return sentence("-S %s: damaged; remove it to start without it", conf.state);
-	if(get16(p + Sshelf) != (uint)conf.shelf || p[Sslot] != conf.slot)
-		return sentence("-S %s: it is the state of e%u.%d, expected that of e%d.%d", conf.state,
-			get16(p + Sshelf), p[Sslot], conf.shelf, conf.slot);
-	p += Slists;
-	if(masks.n == 0)
-		for(i = 0; i < nmask; i++)
-			addmac(&masks, p + i * sizeof(Ea));
-	p += nmask * sizeof(Ea);
-	for(i = 0; i < nres && !conf.unreserved; i++)
-		addmac(&reserved, p + i * sizeof(Ea));
-	memcpy(constr, p + nres * sizeof(Ea), len);
-	conlen = len;
-	return NULL;
-}
-
-char*
-aoerestore(void)
-{
-	uchar in[Maxstate + 1];
-	ssize_t n;
-	char *e;
-
-	if(conf.state == NULL)
-		return NULL;
-	e = stateopen(conf.state, in, sizeof in, &n);
-	if(e == NULL && n >= 0)
-		e = unpack(in, (uint)n);
-	if(e != NULL)
-		return e;
-	/* Better known now than later that it can't be written. */
-	state.len = pack(state.buf);
-	saveprepare();
-	if(statesave(state.out, state.outlen) < 0)
-		return sentence("-S %s: can't be written: %s", conf.state, strerror(errno));
-	return NULL;
 }
 
 /*
@@ -2116,7 +2132,7 @@ infonics(char *p)
 	infoline(p, "interfaces=%s", names);
 	for(c = nics; c < nics + conf.nnic; c++){
 		a = c->ea.a;
-		infoline(p, "interface.%s=%02x:%02x:%02x:%02x:%02x:%02x mtu %d sectors %u %s", c->name, a[0], a[1], a[2], a[3], a[4], a[5],
+		infoline(p, "interface.%s=%s mtu %d sectors %u %s", c->name, mactext(a),
 			c->mtu, c->mtu > 0 ? advertised(c, 0) : 0, c->up ? "up" : "down");
 	}
 }
@@ -2146,7 +2162,7 @@ infotext(char *p)
 	infocounters(p);
 	for(i = 0; i < initiators.n; i++){
 		memcpy(a, &initiators.who[i], sizeof a);
-		infoline(p, "initiator.%02x:%02x:%02x:%02x:%02x:%02x=%llu %llu %llu", a[0], a[1], a[2], a[3], a[4], a[5],
+		infoline(p, "initiator.%s=%llu %llu %llu", mactext(a),
 			initiators.first[i], initiators.latest[i], initiators.frames[i]);
 	}
 }
@@ -2211,8 +2227,8 @@ tell(Nic *n)
 {
 	uchar *a = n->ea.a;
 
-	say("%s: %02x:%02x:%02x:%02x:%02x:%02x, MTU %d, %u sectors", n->name,
-		a[0], a[1], a[2], a[3], a[4], a[5], n->mtu, advertised(n, 0));
+	say("%s: %s, MTU %d, %u sectors", n->name,
+		mactext(a), n->mtu, advertised(n, 0));
 }
 
 /*

@@ -34,8 +34,18 @@
 
 #define VERSION "1.0"
 
+/* crc.c has a second form for processors with AVX2, where the compiler can make it. */
+#if defined(__x86_64__) && defined(__GNUC__)
+#define AVX2
+#endif
+
 enum {
 	Sector		= 512,			/* bytes; an AoE sector is always this */
+#ifdef MAX_NICS
+	Nicsmax		= MAX_NICS,
+#else
+	Nicsmax		= 1 << 30,		/* no limit */
+#endif
 	Etherhdr	= 14,			/* bytes before what the MTU counts */
 	Frameoff	= Sector - 36,		/* a frame's place in its slot: its data then begins at a sector boundary, as direct I/O demands */
 	Framemax	= Etherhdr + MAX_MTU,

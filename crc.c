@@ -32,10 +32,6 @@
 #include "dat.h"
 #include "fns.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define AVX2 1
-#endif
-
 enum {
 	Poly	= 0xb2,
 	First	= 0xff,		/* the state of a lane at the beginning */
