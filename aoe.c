@@ -187,7 +187,8 @@ enum {
 	Shares		= 256,	/* into which initiators are sorted */
 	Fewest		= Queuemax,	/* requests under way, whatever the buffer count; */
 	Most		= 65536,
-	Notes		= 2 * TURN_FRAMES,	/* that can wait on an interface; beyond half of them no frames are taken from it */
+	/* that can wait on an interface; beyond half of them no frames are taken from it */
+	Notes		= 2 * TURN_FRAMES,
 	Stuck_us	= 100000,	/* without a slot, and an interface has stopped sending */
 
 	/* reads for a congested network */
@@ -212,7 +213,8 @@ enum {
 	Ssum		= 8,
 	Maxstate	= Slists + 2 * Maxmacs * 6 + Maxconf + Ssum,
 	Stateversion	= 1,
-	Heldmax		= Notes / 2 - 1,	/* answers that can wait for the state to be saved */
+	/* answers that can wait for the state to be saved */
+	Heldmax		= Notes / 2 - 1,
 	Saveburst	= 16,	/* times that it may be saved at once; then each STATE_MS */
 };
 
@@ -299,7 +301,8 @@ static Req *reqs;
 static uint nreqs;		/* so many may be under way */
 static uint usedreqs;		/* those behind have never been, and have no space */
 static Req *freereqs;
-static uint share[Shares];	/* of the requests under way, by initiator: those of a few may be one */
+/* Requests under way by initiator; a few initiators may share one count. */
+static uint share[Shares];
 static uchar scratch[Framemax];	/* where an answer is built that has no slot */
 static int enginefd = -1;
 
@@ -369,7 +372,8 @@ mactext(const uchar *a)
 {
 	static char buf[3 * 6];
 
-	snprintf(buf, sizeof buf, "%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4], a[5]);
+	snprintf(buf, sizeof buf, "%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4],
+		a[5]);
 	return buf;
 }
 
@@ -650,7 +654,8 @@ newreq(void)
 		freereqs = r->next;
 	else if(usedreqs < nreqs){
 		r = &reqs[usedreqs];
-		if(r->ata.io.space == NULL && (r->ata.io.space = aligned_alloc(4096, Spacesize)) == NULL)
+		if(r->ata.io.space == NULL
+		&& (r->ata.io.space = aligned_alloc(4096, Spacesize)) == NULL)
 			return NULL;
 		usedreqs++;
 	}
@@ -773,7 +778,9 @@ settags(Ata *a, Host *h, Twin *t, uchar *tag, int op)
 	if(a->tags == NULL)
 		return;
 	a->what = t->what;
-	a->place = tagsplace(a->tags, counter == Counterle ? get16le(tag) | get16le(tag + 2) << 16 : get16(tag) << 16 | get16(tag + 2));
+	a->place = tagsplace(a->tags,
+		counter == Counterle ? get16le(tag) | get16le(tag + 2) << 16
+		: get16(tag) << 16 | get16(tag + 2));
 }
 
 /*
@@ -1007,7 +1014,8 @@ tellnext(Nic *n)
 		return 0;
 	if(n->untold > masks.n)
 		n->untold = masks.n > 0 ? masks.n : 1;
-	memcpy(request + Osrc, masks.n > 0 ? masks.ea[masks.n - n->untold].a : broadcast, sizeof(Ea));
+	memcpy(request + Osrc, masks.n > 0 ? masks.ea[masks.n - n->untold].a : broadcast,
+		sizeof(Ea));
 	n->untold--;
 	configanswer(n, f, request, Cread, Eok);
 	return 1;
@@ -1102,7 +1110,8 @@ another(Nic *n, uchar *f)
 		others.first[others.last] = wall;
 	}
 	if(maysay(&few, "answers of others for this address"))
-		warnx("%s: e%d.%d is served by %s, too: if that is another disk, both will be destroyed",
+		warnx("%s: e%d.%d is served by %s, too: "
+			"if that is another disk, both will be destroyed",
 			n->name, conf.shelf, conf.slot, mactext(a));
 }
 
@@ -1221,7 +1230,8 @@ reserve(Nic *n, uchar *f, uint len)
 		reservereply(n, f, Eok);
 		return;
 	}
-	if(f[Orcmd] > Rforce || (uint)count * sizeof(Ea) > len - Ormac || count > fits(n, Ormac, sizeof(Ea))){
+	if(f[Orcmd] > Rforce || (uint)count * sizeof(Ea) > len - Ormac
+	|| count > fits(n, Ormac, sizeof(Ea))){
 		reservereply(n, f, Ebadarg);
 		return;
 	}
@@ -1305,7 +1315,8 @@ unpack(uchar *p, uint n)
 	if(n < Slists + Ssum || memcmp(p + Smagic, "AoEstate", 8) != 0)
 		return sentence("-S %s: expected a file that aoede -S has written", conf.state);
 	if(get16(p + Sversion) != Stateversion)
-		return sentence("-S %s: its version is %u, expected %u", conf.state, get16(p + Sversion), Stateversion);
+		return sentence("-S %s: its version is %u, expected %u", conf.state,
+			get16(p + Sversion), Stateversion);
 	nmask = p[Snmask];
 	nres = p[Snreserved];
 	len = get16(p + Sconflen);
@@ -1316,7 +1327,8 @@ unpack(uchar *p, uint n)
 	if(memcmp(sum, p, n) != 0)
 		return sentence("-S %s: damaged; remove it to start without it", conf.state);
 	if(get16(p + Sshelf) != (uint)conf.shelf || p[Sslot] != conf.slot)
-		return sentence("-S %s: it is the state of e%u.%d, expected that of e%d.%d", conf.state,
+		return sentence("-S %s: it is the state of e%u.%d, expected that of e%d.%d",
+			conf.state,
 			get16(p + Sshelf), p[Sslot], conf.shelf, conf.slot);
 	p += Slists;
 	if(masks.n == 0)
@@ -1353,7 +1365,8 @@ hold(Held *h)
 	int i;
 
 	for(i = 0; i < state.nheld; i++)
-		if(state.held[i].nic == h->nic && memcmp(state.held[i].head + Osrc, h->head + Osrc, sizeof(Ea)) == 0)
+		if(state.held[i].nic == h->nic
+		&& memcmp(state.held[i].head + Osrc, h->head + Osrc, sizeof(Ea)) == 0)
 			break;
 	if(i == Heldmax)
 		return;		/* it will ask again */
@@ -1431,7 +1444,8 @@ savedone(Op *o)
 	state.busy = 0;
 	if(o->error != 0){
 		if(!state.failed)
-			warnx("%s: can't save the state (%s): changes are not answered until it can be", conf.state, strerror(o->error));
+			warnx("%s: can't save the state (%s): changes are not answered until it can be",
+				conf.state, strerror(o->error));
 		state.failed = 1;
 		state.retry = microseconds() + Again_us;
 		state.nheld = 0;
@@ -1552,7 +1566,8 @@ extend(Nic *n, uchar *f, uint len)
 static int
 rival(uchar *f, uint len)
 {
-	return len >= Oarg && get16(f + Otype) == Aoetype && f[Overflag] & Fresp && f[Ocmd] == Cconfig && !(f[Osrc] & 1)
+	return len >= Oarg && get16(f + Otype) == Aoetype && f[Overflag] & Fresp
+		&& f[Ocmd] == Cconfig && !(f[Osrc] & 1)
 		&& get16(f + Omajor) == (uint)conf.shelf && f[Ominor] == conf.slot;
 }
 
@@ -1567,13 +1582,15 @@ ours(Nic *n, uchar *f, uint len)
 
 	if(len < Oarg || get16(f + Otype) != Aoetype || f[Overflag] & Fresp)
 		return 0;
-	if(memcmp(f + Odst, n->ea.a, sizeof(Ea)) != 0 && memcmp(f + Odst, broadcast, sizeof broadcast) != 0)
+	if(memcmp(f + Odst, n->ea.a, sizeof(Ea)) != 0
+	&& memcmp(f + Odst, broadcast, sizeof broadcast) != 0)
 		return 0;
 	if(f[Osrc] & 1 || memcmp(f + Osrc, n->ea.a, sizeof(Ea)) == 0)
 		return 0;
 	shelf = get16(f + Omajor);
 	slot = f[Ominor];
-	if((shelf != (uint)conf.shelf && shelf != Allshelves) || (slot != (uint)conf.slot && slot != Allslots))
+	if((shelf != (uint)conf.shelf && shelf != Allshelves)
+	|| (slot != (uint)conf.slot && slot != Allslots))
 		return 0;
 	if(masks.n == 0 || findmac(&masks, f + Osrc) >= 0)
 		return 1;
@@ -1646,7 +1663,8 @@ takeframes(Nic *n)
 
 	if(!havenotes(n))
 		return 0;
-	for(i = 0; i < TURN_FRAMES && n->nnotes <= Notes / 2 && (f = nicrecv(n, &len)) != NULL; i++){
+	for(i = 0; i < TURN_FRAMES && n->nnotes <= Notes / 2
+		&& (f = nicrecv(n, &len)) != NULL; i++){
 		if(i == 0)
 			wall = wallclock();
 		frame(n, f, len);
@@ -1772,9 +1790,11 @@ getmasks(Conf *c, char *list)
 			return sentence("-m: expected at most %d MAC addresses", Maxmacs);
 		end = getmac(s, &c->mask[c->nmask]);
 		if(end == NULL || (*end != ',' && *end != 0))
-			return sentence("-m '%.*s': expected a MAC address like 00:11:22:33:44:55 or 001122334455", (int)strcspn(s, ","), s);
+			return sentence("-m '%.*s': expected a MAC address like "
+				"00:11:22:33:44:55 or 001122334455", (int)strcspn(s, ","), s);
 		if(c->mask[c->nmask].a[0] & 1)
-			return sentence("-m '%.*s': expected the MAC address of one host, not of a group", (int)(end - s), s);
+			return sentence("-m '%.*s': expected the MAC address of one host, "
+				"not of a group", (int)(end - s), s);
 		c->nmask++;
 		if(*end == 0)
 			return NULL;
@@ -1900,7 +1920,8 @@ operands(Conf *c, int argc, char **argv)
 	int i, j;
 
 	if(argc < 4)
-		return sentence("usage: aoede [options] shelf slot netif [netif ...] file (-h lists the options)");
+		return sentence("usage: aoede [options] shelf slot netif [netif ...] file "
+			"(-h lists the options)");
 	if((e = number("shelf", argv[0], 0, 65534, &v)) != NULL)
 		return e;
 	c->shelf = (int)v;
@@ -1911,13 +1932,16 @@ operands(Conf *c, int argc, char **argv)
 	c->nnic = argc - 3;
 	c->file = argv[argc - 1];
 	if(c->nnic > Nicsmax)
-		return sentence("interface %s: expected at most %d interfaces", c->nic[Nicsmax], Nicsmax);
+		return sentence("interface %s: expected at most %d interfaces", c->nic[Nicsmax],
+			Nicsmax);
 	for(i = 0; i < c->nnic; i++){
 		if(c->nic[i][0] == 0 || strlen(c->nic[i]) >= sizeof nics->name)
-			return sentence("interface '%s': expected a name of 1 to %zu characters", c->nic[i], sizeof nics->name - 1);
+			return sentence("interface '%s': expected a name of 1 to %zu characters",
+				c->nic[i], sizeof nics->name - 1);
 		for(j = 0; j < i; j++)
 			if(strcmp(c->nic[i], c->nic[j]) == 0)
-				return sentence("interface %s: expected each interface once", c->nic[i]);
+				return sentence("interface %s: expected each interface once",
+					c->nic[i]);
 	}
 	return NULL;
 }
@@ -1953,7 +1977,8 @@ getconf(Conf *c, int argc, char **argv)
 	if(c->help || c->version)
 		return NULL;
 	if(c->sync && c->behind)
-		return sentence("-w with -s: expected one of them: a write can't be answered both before and after the disk has it");
+		return sentence("-w with -s: expected one of them: "
+			"a write can't be answered both before and after the disk has it");
 	return operands(c, n, argv);
 }
 
@@ -2039,9 +2064,11 @@ tellmanager(void)
 	if(now == said && merged == saidmerged)
 		return;
 	if(freezestate() == Fmerging)
-		notify("%sSTATUS=e%d.%d: %s, %u per cent", said[0] == 0 ? "READY=1\n" : "", conf.shelf, conf.slot, now, merged);
+		notify("%sSTATUS=e%d.%d: %s, %u per cent", said[0] == 0 ? "READY=1\n" : "",
+			conf.shelf, conf.slot, now, merged);
 	else
-		notify("%sSTATUS=e%d.%d: %s", said[0] == 0 ? "READY=1\n" : "", conf.shelf, conf.slot, now);
+		notify("%sSTATUS=e%d.%d: %s", said[0] == 0 ? "READY=1\n" : "", conf.shelf,
+			conf.slot, now);
 	said = now;
 	saidmerged = merged;
 }
@@ -2102,7 +2129,8 @@ modes(void)
 {
 	static char buf[64];
 
-	snprintf(buf, sizeof buf, "%s%s%s%s", conf.readonly ? "O_RDONLY" : "O_RDWR", conf.direct ? " O_DIRECT" : "",
+	snprintf(buf, sizeof buf, "%s%s%s%s", conf.readonly ? "O_RDONLY" : "O_RDWR",
+		conf.direct ? " O_DIRECT" : "",
 		conf.sync ? " O_DSYNC" : "", conf.behind ? " write-behind" : "");
 	return buf;
 }
@@ -2128,7 +2156,8 @@ infonics(char *p)
 	Nic *c;
 
 	for(c = nics; c < nics + conf.nnic && n < sizeof names; c++)
-		n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n > 0 ? " " : "", c->name);
+		n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n > 0 ? " " : "",
+			c->name);
 	infoline(p, "interfaces=%s", names);
 	for(c = nics; c < nics + conf.nnic; c++){
 		a = c->ea.a;
@@ -2240,7 +2269,8 @@ lookforbridge(Nic *n)
 	char *bridge = nicbridge(n);
 
 	if(bridge != NULL && !n->bridged)
-		warnx("%s: a port of the bridge %s, which takes what comes in: serve on %s instead", n->name, bridge, bridge);
+		warnx("%s: a port of the bridge %s, which takes what comes in: serve on %s instead",
+			n->name, bridge, bridge);
 	n->bridged = bridge != NULL;
 }
 
@@ -2283,10 +2313,13 @@ export(void)
 	if(bufinit(conf.offset, conf.length) == 0)
 		return NULL;
 	if(n == 0)
-		return sentence("%s: %llu bytes: expected at least a sector of %d", conf.file, disk.size, Sector);
+		return sentence("%s: %llu bytes: expected at least a sector of %d", conf.file,
+			disk.size, Sector);
 	if(conf.offset >= n)
-		return sentence("-o %llu: expected less than the %llu sectors of %s", conf.offset, n, conf.file);
-	return sentence("-l %llu: expected at most the %llu sectors that -o %llu leaves of %s", conf.length, n - conf.offset, conf.offset, conf.file);
+		return sentence("-o %llu: expected less than the %llu sectors of %s", conf.offset,
+			n, conf.file);
+	return sentence("-l %llu: expected at most the %llu sectors that -o %llu leaves of %s",
+		conf.length, n - conf.offset, conf.offset, conf.file);
 }
 
 static void
@@ -2304,16 +2337,24 @@ hangup(void)
 	say("%llu bytes", bufsize() * Sector);
 	if(disk.direct || conf.behind)
 		say("blocks read ahead and used %llu, not used %llu", stats.ahead, stats.wasted);
-	say("frames %llu, at most %u requests at a time, requests dropped %llu, answers that waited for a slot %llu",
+	say("frames %llu, at most %u requests at a time, requests dropped %llu, "
+		"answers that waited for a slot %llu",
 		stats.frames, stats.most, stats.dropped, stats.slotwaits);
-	say("reads %llu (%llu sectors, %llu from memory, %llu from disk), writes %llu (%llu sectors), trims %llu, flushes %llu",
-		stats.reads, stats.readsec, stats.hits, stats.reads - stats.hits, stats.writes, stats.writesec, stats.trims, stats.flushes);
-	say("disk transfers %llu, requests joined to them %llu, errors %llu", stats.transfers, stats.joined, stats.errors);
-	say("duplicates of requests under way %llu, of those in the ring %llu, of writes done %llu", stats.twins, stats.waiting, stats.repeated);
-	say("writes with a wrong CRC %llu, reads dropped for a congested network %llu", stats.corrupted, stats.congested);
-	say("frames refused by the mask list %llu, requests refused by a reservation %llu", stats.masked, stats.barred);
+	say("reads %llu (%llu sectors, %llu from memory, %llu from disk), "
+		"writes %llu (%llu sectors), trims %llu, flushes %llu",
+		stats.reads, stats.readsec, stats.hits, stats.reads - stats.hits, stats.writes,
+		stats.writesec, stats.trims, stats.flushes);
+	say("disk transfers %llu, requests joined to them %llu, errors %llu", stats.transfers,
+		stats.joined, stats.errors);
+	say("duplicates of requests under way %llu, of those in the ring %llu, of writes done %llu",
+		stats.twins, stats.waiting, stats.repeated);
+	say("writes with a wrong CRC %llu, reads dropped for a congested network %llu",
+		stats.corrupted, stats.congested);
+	say("frames refused by the mask list %llu, requests refused by a reservation %llu",
+		stats.masked, stats.barred);
 	for(n = nics; n < nics + conf.nnic; n++){
-		say("%s: %s, %llu frames dropped", n->name, n->up ? "up" : "down", n->drops += nicdrops(n));
+		say("%s: %s, %llu frames dropped", n->name, n->up ? "up" : "down",
+			n->drops += nicdrops(n));
 		advertise(n);
 	}
 }
@@ -2399,7 +2440,8 @@ catch(void)
 	if(pipe(sigpipe) < 0)
 		err(1, "pipe");
 	for(i = 0; i < 2; i++)
-		if(fcntl(sigpipe[i], F_SETFL, O_NONBLOCK) < 0 || fcntl(sigpipe[i], F_SETFD, FD_CLOEXEC) < 0)
+		if(fcntl(sigpipe[i], F_SETFL, O_NONBLOCK) < 0
+		|| fcntl(sigpipe[i], F_SETFD, FD_CLOEXEC) < 0)
 			err(1, "pipe");
 	/* One at a time: USR1 has been counted when USR2 comes. */
 	sigfillset(&sa.sa_mask);
@@ -2645,7 +2687,8 @@ announce(void)
 			warnx("%s: down; waiting for it to come up", n->name);
 	say("%llu bytes", bufsize() * Sector);
 	say("engine %s, rings %s, sandbox %s", enginename(), rings(), sandboxname());
-	say("pid %ld: e%d.%d, %llu sectors %s", (long)getpid(), conf.shelf, conf.slot, bufsize(), modes());
+	say("pid %ld: e%d.%d, %llu sectors %s", (long)getpid(), conf.shelf, conf.slot, bufsize(),
+		modes());
 }
 
 static void
@@ -2699,7 +2742,8 @@ abandon(void)
 	Nic *n;
 	uint i;
 
-	warnx("%s: the device is gone%s", conf.file, conf.sync || conf.readonly ? "" : ": answered writes may be lost");
+	warnx("%s: the device is gone%s", conf.file,
+		conf.sync || conf.readonly ? "" : ": answered writes may be lost");
 	for(i = 0; i < usedreqs; i++)
 		if(reqs[i].active)
 			ataabandon(&reqs[i].ata);

@@ -135,7 +135,8 @@ static struct {
 	char	serial[20 + 1];
 	int	readonly;
 	int	sync;
-	int	wcache;		/* the write cache is enabled: a write's answer may come before it is stable */
+	/* the write cache is enabled: a write's answer may come before it is stable */
+	int	wcache;
 	int	smart;
 } drive;
 
@@ -293,7 +294,8 @@ identify(Ata *a)
 	putword(p, 56, 63);
 	putle(p + 2 * 57, cylinders * 16 * 63, 4);
 	putle(p + 2 * 60, n < Lba28 ? n : Lba28, 4);
-	putword(p, 63, 0x0007);		/* transfer modes and their times mean nothing here, but tools expect some */
+	/* transfer modes and their times mean nothing here, but tools expect some */
+	putword(p, 63, 0x0007);
 	putword(p, 64, 0x0003);
 	putword(p, 65, 120);
 	putword(p, 66, 120);
@@ -311,7 +313,8 @@ identify(Ata *a)
 	putle(p + 2 * 100, n, 6);
 	if(!drive.readonly){
 		putword(p, 69, 0x4020);		/* trimmed sectors read as zeros */
-		putword(p, 105, 1);		/* sectors of ranges that a frame of any MTU can carry */
+		/* sectors of ranges that a frame of any MTU can carry */
+		putword(p, 105, 1);
 		putword(p, 169, 0x0001);
 	}
 	putalign(p);

@@ -47,14 +47,20 @@ enum {
 	Nicsmax		= 1 << 30,		/* no limit */
 #endif
 	Etherhdr	= 14,			/* bytes before what the MTU counts */
-	Frameoff	= Sector - 36,		/* a frame's place in its slot: its data then begins at a sector boundary, as direct I/O demands */
+	/* a frame's place in its slot: so its data begins at a sector boundary, for direct I/O */
+	Frameoff	= Sector - 36,
 	Framemax	= Etherhdr + MAX_MTU,
-	Minmtu		= 36 + Sector - Etherhdr,	/* bytes; a frame with a sector of data must fit */
+	/* bytes; a frame with a sector of data must fit */
+	Minmtu		= 36 + Sector - Etherhdr,
 	Queuemax	= 64,			/* requests that buf.c begins together */
-	Runmax		= 32,			/* requests that join into one transfer, and are answered together */
-	Blockmax	= 4096,			/* bytes of a disk's block that can be written in parts */
-	Edges		= 4 * Blockmax,		/* bytes of space for the blocks at the ends of a write, and their present content */
-	Spacesize	= (MAX_MTU + 4095) / 4096 * 4096 + Edges,	/* bytes of a request's own space; all its data fits */
+	/* requests that join into one transfer, and are answered together */
+	Runmax		= 32,
+	/* bytes of a disk's block that can be written in parts */
+	Blockmax	= 4096,
+	/* bytes of space for the blocks at the ends of a write, and their present content */
+	Edges		= 4 * Blockmax,
+	/* bytes of a request's own space; all its data fits */
+	Spacesize	= (MAX_MTU + 4095) / 4096 * 4096 + Edges,
 	Slotmax		= (Frameoff + Framemax + Sector - 1) / Sector * Sector,
 };
 
@@ -64,7 +70,8 @@ _Static_assert(TURN_FRAMES >= 1 && TURN_FRAMES <= 1024, "TURN_FRAMES must be sen
 _Static_assert(CROWD >= 1 && CROWD <= 32768, "CROWD must be sensible");
 _Static_assert(INITIATORS >= 1 && INITIATORS <= 65536, "INITIATORS must be sensible");
 _Static_assert(ADVERTISE_S >= 0 && ADVERTISE_S <= 86400, "see tuneup.h");
-_Static_assert(SPIN_US >= 0 && ENGINE_THREADS >= 1 && RESIDENT_MS >= 1 && SLOW_MS >= 1 && POOL_MIB >= 1 && FLUSH_MS >= 1 && STATE_MS >= 1 && HARDEN_MS >= 1, "see tuneup.h");
+_Static_assert(SPIN_US >= 0 && ENGINE_THREADS >= 1 && RESIDENT_MS >= 1 && SLOW_MS >= 1
+	&& POOL_MIB >= 1 && FLUSH_MS >= 1 && STATE_MS >= 1 && HARDEN_MS >= 1, "see tuneup.h");
 _Static_assert(TX_SLOTS >= 2 * TURN_FRAMES, "a turn's replies fit beside those on their way");
 _Static_assert(MAX_MTU >= Minmtu && MAX_MTU <= 65535, "MAX_MTU must carry a sector");
 _Static_assert(RING_BLOCK >= Slotmax && RING_BLOCK % 4096 == 0, "a ring block holds whole slots");

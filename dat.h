@@ -136,7 +136,8 @@ struct Nic {
 	uvlong	drops;		/* frames dropped for want of room */
 	Heard	*heard;		/* aoe.c's: what came in by it lately, once anyone wants to know */
 	uint	taken;		/* frames taken since it was last empty */
-	Req	*late, *lastlate;	/* aoe.c's: ATA requests whose answers wait for a slot, the oldest first, */
+	/* aoe.c's: ATA requests whose answers wait for a slot, the oldest first, */
+	Req	*late, *lastlate;
 	Note	*notes;		/* other answers that do: a ring, */
 	uint	oldest;		/* the first of them in it, */
 	uint	nnotes;
@@ -158,7 +159,8 @@ enum {
 struct Disk {
 	uvlong	size;		/* bytes */
 	uint	physical;	/* bytes of a physical sector */
-	uint	block;		/* bytes that a write should be a multiple of: a power of two from Sector to Blockmax */
+	/* bytes that a write should be a multiple of: a power of two from Sector to Blockmax */
+	uint	block;
 	int	rotation;	/* ATA word 217: 1 not rotating, 0 not known */
 	int	direct;		/* the page cache is bypassed */
 };
@@ -183,16 +185,20 @@ struct Home {
 /* How far freezing has come; who makes the step is named where it isn't freezejobdone. */
 enum {
 	Fnone,
-	Fpreparing,		/* freeze: a shadow is to be made, when what was answered has been written */
+	/* freeze: a shadow is to be made, when what was answered has been written */
+	Fpreparing,
 	Fmaking,		/* freezejob: it is being made */
 	Fstopping,		/* writes must stop; without a shadow, freeze */
-	Fcancelling,		/* freezecancel: the shadow is being removed, as the image can't stand still */
+	/* freezecancel: the shadow is being removed, as the image can't stand still */
+	Fcancelling,
 	Fcommitting,		/* freezejob: the image is being synced */
 	Ffrozen,		/* writes go to the shadow */
 	Fheld,			/* there is no shadow: writes are left unanswered */
 	Fthawing,		/* unfreeze: the shadow is told that it will be merged */
-	Fmerging,		/* writes go to the image, and the shadow's sectors are moved there */
-	Fending,		/* freezejob: the shadow is empty, and is being told that it is of no use */
+	/* writes go to the image, and the shadow's sectors are moved there */
+	Fmerging,
+	/* freezejob: the shadow is empty, and is being told that it is of no use */
+	Fending,
 	Fremoving,		/* it is being removed */
 	Funmarking,		/* the image's mark is being taken off */
 };
@@ -209,7 +215,8 @@ enum {
 	Jobapart	= 1,	/* a job for freezing that may go on beside a sync, */
 	Jobsync,		/* or is one, so that no other may be under way */
 
-	Unanswered	= -1,	/* an Io's error: it can't be done now, and shall be left for the initiator to send again */
+	/* an Io's error: it can't be done now, and shall be left for the initiator to send again */
+	Unanswered	= -1,
 };
 
 struct Range {
@@ -228,7 +235,8 @@ struct Op {
 	int	niov;
 	uvlong	off;		/* bytes */
 	uvlong	len;		/* of a trim */
-	void	(*work)(Op*);	/* of an Owork: called outside the loop, where it may wait; sets error */
+	/* of an Owork: called outside the loop, where it may wait; sets error */
+	void	(*work)(Op*);
 	void	(*done)(Op*);
 
 	size_t	moved;		/* bytes */
@@ -268,12 +276,15 @@ struct Io {
 	uchar	*data;		/* a write's; lent until bufcommit returns */
 	Range	*range;		/* a trim's, in order; lent until done */
 	int	nrange;
-	uchar	*(*room)(Io*);	/* where a read shall put its data, space itself maybe; called just before it is moved, at most once */
+	/* where a read puts its data, which may be space; called just before, at most once */
+	uchar	*(*room)(Io*);
 	void	(*done)(Io*);
 
-	uchar	*space;		/* Spacesize bytes at a page boundary, the Io's for as long as there is one */
+	/* Spacesize bytes at a page boundary, the Io's for as long as there is one */
+	uchar	*space;
 
-	int	error;		/* 0, an errno (ERANGE: the disk has become too small for it), or Unanswered */
+	/* 0, an errno (ERANGE: the disk has become too small for it), or Unanswered */
+	int	error;
 	uvlong	badlba;		/* the first bad sector, when a read or verify failed */
 
 	/* buf.c only */
@@ -291,7 +302,8 @@ struct Io {
 	uint	parts;		/* a trim's ranges that have not been trimmed yet */
 	uint	at;		/* how far a request of several steps has come, in sectors */
 	int	alone;		/* it failed together with others, and is not to be joined to any */
-	uint	batch;		/* others with the same number are in the same operation; 0: none are */
+	/* others with the same number are in the same operation; 0: none are */
+	uint	batch;
 	uint	careful;	/* a verify: up to this sector, one at a time */
 };
 
@@ -327,7 +339,8 @@ struct Ata {
 	void	(*done)(Ata*);
 
 	int	ext;		/* ata.c only: the LBA has 48 bits */
-	int	aoeerror;	/* Eok, or the command is refused with this AoE error, or Unanswered */
+	/* Eok, or the command is refused with this AoE error, or Unanswered */
+	int	aoeerror;
 	uint	nreply;		/* bytes of data in the answer */
 };
 
@@ -341,7 +354,8 @@ struct Host {
 	uvlong	slow;		/* its network is congested until then, in microseconds */
 	uvlong	burst;		/* aoe.c's: when its last burst of reads began, */
 	uint	begun;		/* how many of that there have been, */
-	uint	reads;		/* and of those that came while it was congested, how many are under way */
+	/* and of those that came while it was congested, how many are under way */
+	uint	reads;
 	Tags	*tags;		/* its writes that are done, or NULL */
 
 	/* tags.c only */
@@ -362,7 +376,8 @@ struct Few {
 };
 
 enum {
-	Latencies	= 9,	/* each 4 times the one before: 16, 64, 256 ... microseconds, and what took longer */
+	/* each 4 times the one before: 16, 64, 256 ... microseconds, and what took longer */
+	Latencies	= 9,
 };
 
 /* What HUP prints, and the info file has; each file counts its own. */
@@ -380,7 +395,8 @@ struct Stats {
 	uvlong	hits;		/* buf.c: reads answered from memory */
 	uvlong	ahead;		/* buf.c: blocks read ahead that were used, and that were not */
 	uvlong	wasted;
-	uvlong	transfers;	/* buf.c: reads and writes of the disk, and requests that joined another's */
+	/* buf.c: reads and writes of the disk, and requests that joined another's */
+	uvlong	transfers;
 	uvlong	joined;
 	uvlong	twins;		/* aoe.c: requests dropped as their twin was under way, */
 	uvlong	waiting;	/* or had waited in the ring with them */
@@ -390,11 +406,13 @@ struct Stats {
 	uint	under;		/* aoe.c: requests under way, and the most there were */
 	uint	most;
 	uvlong	errors;		/* buf.c: requests and syncs that the disk failed */
-	uvlong	masked;		/* aoe.c: frames refused, as their sender is not on the mask list, */
+	/* aoe.c: frames refused, as their sender is not on the mask list, */
+	uvlong	masked;
 	uvlong	barred;		/* or the disk is reserved */
 	uvlong	freezes;	/* freeze.c: that took effect, */
 	uvlong	unfreezes;	/* of them, those that were ended, */
 	uvlong	refusals;	/* and those that were not done */
-	uvlong	latency[Latencies];	/* posix.c: operations of the disk that took at most so long */
+	/* posix.c: operations of the disk that took at most so long */
+	uvlong	latency[Latencies];
 };
 extern Stats stats;

@@ -930,10 +930,10 @@ int	enginereap(void);
 /* linux.c, freebsd.c: the sandbox */
 
 /*
- * Give up what this thread may do as root, and those it starts later, but
- * for what is open and what happens in directories that are, and leave the
- * current one for the root.  What the system can't do is logged.  To be called when all has been opened that
- * needs the rights, and before enginethreads.
+ * Give up what this thread, and those it starts later, may do as root, except
+ * with what is open and in directories that are.  Leave the current directory
+ * for the root.  What the system can't do is logged.  To be called when all has
+ * been opened that needs the rights, and before enginethreads.
  */
 void	disarm(void);
 

@@ -85,7 +85,8 @@ struct Port {
 	uint	at;
 	uint	lent;		/* frames not yet given back (inv. 1) */
 	uint	dropped;	/* frames that bpf had dropped when it was last asked */
-	int	mtu;		/* of the interface, when it was asked whether such frames can be sent; */
+	/* of the interface, when it was asked whether such frames can be sent; */
+	int	mtu;
 	int	largest;	/* the MTU whose frames can; */
 	int	told;		/* it has been said that they can't */
 	Slot	tx[TX_SLOTS];
@@ -221,7 +222,8 @@ address(const char *name, Ea *ea)
 	end = (size_t)c.ifc_len;
 	for(at = 0; at + sizeof(struct ifreq) <= end; at += Addr + len){
 		memset(&sdl, 0, sizeof sdl);
-		memcpy(&sdl, list + at + Addr, end - at - Addr < sizeof sdl ? end - at - Addr : sizeof sdl);
+		memcpy(&sdl, list + at + Addr,
+			end - at - Addr < sizeof sdl ? end - at - Addr : sizeof sdl);
 		len = sdl.sdl_len > sizeof(struct sockaddr) ? sdl.sdl_len : sizeof(struct sockaddr);
 		if(sdl.sdl_family != AF_LINK || strncmp(list + at, name, IFNAMSIZ) != 0)
 			continue;
@@ -314,7 +316,8 @@ sendable(Nic *n, int mtu)
 	if(mtu + Etherhdr > Mbufmax && !cansend(p, (size_t)mtu + Etherhdr)){
 		p->largest = Mbufmax - Etherhdr;
 		if(!p->told)
-			warnx("%s: this system's bpf sends no frame above %d bytes: used with an MTU of %d", n->name, Mbufmax, p->largest);
+			warnx("%s: this system's bpf sends no frame above %d bytes: "
+				"used with an MTU of %d", n->name, Mbufmax, p->largest);
 		p->told = 1;
 	}
 	return p->largest;
@@ -387,9 +390,11 @@ nicopen(Nic *n, int shelf, int slot, int bufcnt)
 	p->slot = slot;
 	p->fd = open("/dev/bpf", O_RDWR|O_NONBLOCK|O_CLOEXEC);
 	if(p->fd < 0)
-		return sentence("%s: can't open /dev/bpf: %s%s", n->name, strerror(errno), errno == EACCES || errno == EPERM ? " (root is needed)" : "");
+		return sentence("%s: can't open /dev/bpf: %s%s", n->name, strerror(errno),
+			errno == EACCES || errno == EPERM ? " (root is needed)" : "");
 	if(makebuffer(p, bufcnt) < 0)
-		return sentence("%s: no buffer for its frames: %s (net.bpf.maxbufsize)", n->name, strerror(errno));
+		return sentence("%s: no buffer for its frames: %s (net.bpf.maxbufsize)", n->name,
+			strerror(errno));
 	if(attach(p, n->name) < 0)
 		return sentence("%s: %s: expected a network interface", n->name, strerror(errno));
 	if(ioctl(p->fd, BIOCGDLT, &dlt) < 0 || dlt != DLT_EN10MB)
@@ -709,9 +714,11 @@ openerror(char *path, int readonly)
 	int e = errno;
 
 	if(e == EPERM && !readonly)
-		return sentence("%s: mounted, held by another program, or not to be written to (-r serves it read-only)", path);
+		return sentence("%s: mounted, held by another program, or not to be written to "
+			"(-r serves it read-only)", path);
 	if(!readonly && (e == EACCES || e == EROFS))
-		return sentence("%s: %s: expected to write to it (-r serves it read-only)", path, strerror(e));
+		return sentence("%s: %s: expected to write to it (-r serves it read-only)", path,
+			strerror(e));
 	return sentence("%s: %s: expected a file or a disk", path, strerror(e));
 }
 
@@ -727,7 +734,8 @@ opendevice(char *path)
 	if(ioctl(f->fd, DIOCGMEDIASIZE, &size) < 0 || ioctl(f->fd, DIOCGSECTORSIZE, &f->block) < 0)
 		return sentence("%s: expected a file or a disk", path);
 	if(f->block < Sector || f->block > 65536 || (f->block & (f->block - 1)) != 0)
-		return sentence("%s: sectors of %u bytes: expected a power of two from %d to 65536", path, f->block, Sector);
+		return sentence("%s: sectors of %u bytes: expected a power of two from %d to 65536",
+			path, f->block, Sector);
 	return NULL;
 }
 
@@ -766,10 +774,12 @@ diskopen(Disk *d, char *path, int readonly, int direct)
 	if(f->isdev && (e = opendevice(path)) != NULL)
 		return e;
 	if(direct && !f->isdev && !takessectors(f->fd))
-		return sentence("%s: -d: direct I/O of its file system takes no sectors (ZFS does with sysctl vfs.zfs.dio_enabled=0)", path);
+		return sentence("%s: -d: direct I/O of its file system takes no sectors "
+			"(ZFS does with sysctl vfs.zfs.dio_enabled=0)", path);
 	if(flock(f->fd, (readonly ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0){
 		if(errno == EWOULDBLOCK)
-			return sentence("%s: locked by another program, most likely another aoede", path);
+			return sentence("%s: locked by another program, most likely another aoede",
+				path);
 		return sentence("%s: can't be locked: %s", path, strerror(errno));
 	}
 	if(fstat(f->fd, &st) < 0 || disksize(d) < 0)
@@ -810,7 +820,8 @@ diskident(char *id, size_t size)
 	if(files[Image].isdev)
 		devident(id, size);
 	else if(fstat(files[Image].fd, &st) == 0)
-		snprintf(id, size, "file %llu of %lld", (uvlong)st.st_ino, (long long)st.st_birthtime);
+		snprintf(id, size, "file %llu of %lld", (uvlong)st.st_ino,
+			(long long)st.st_birthtime);
 }
 
 void
@@ -832,7 +843,8 @@ static struct {
 	char	temp[NAME_MAX + 1];	/* its name until it has that */
 	char	path[PATH_MAX];		/* absolute */
 	int	named;			/* it has its name */
-	_Atomic int gone;		/* the last one, without a name, whose space is not all given back; or -1 */
+	/* the last one, without a name, whose space is not all given back; or -1 */
+	_Atomic int gone;
 } shadow = { .dir = -1, .gone = -1 };
 
 static const char markname[] = "aoede.shadow";
@@ -845,7 +857,8 @@ shadowdir(char *path)
 
 	shadow.dir = opendirectory(path, dir, &shadow.name);
 	if(shadow.dir < 0 || realpath(dir, shadow.path) == NULL)
-		return sentence("-f %s: %s: expected a file in a directory that exists", path, strerror(errno));
+		return sentence("-f %s: %s: expected a file in a directory that exists", path,
+			strerror(errno));
 	if(strlen(shadow.name) + sizeof ".0123456789.aoede" > sizeof shadow.temp)
 		return sentence("-f %s: expected a shorter name", path);
 	snprintf(shadow.temp, sizeof shadow.temp, "%s.%ld.aoede", shadow.name, (long)getpid());
@@ -890,7 +903,8 @@ shadowtake(char *name, int flags)
 	f->fd = openplain(shadow.dir, name, flags);
 	if(f->fd < 0)
 		return -1;
-	if(flock(f->fd, ((flags & O_ACCMODE) == O_RDONLY ? LOCK_SH : LOCK_EX)|LOCK_NB) < 0 || fstat(f->fd, &st) < 0
+	if(flock(f->fd, ((flags & O_ACCMODE) == O_RDONLY ? LOCK_SH : LOCK_EX)|LOCK_NB) < 0
+	|| fstat(f->fd, &st) < 0
 	|| fstatat(shadow.dir, name, &now, AT_SYMLINK_NOFOLLOW) < 0){
 		shadowclose();
 		return -1;
@@ -957,7 +971,8 @@ shadowmake(uvlong size)
 		shadowremove(0);
 	if(shadowtake(shadow.temp, O_RDWR|O_CREAT|O_EXCL) < 0)
 		return -1;
-	if(holes(files[Shadow].fd) == 0 && ftruncate(files[Shadow].fd, (off_t)size) == 0 && fsync(files[Shadow].fd) == 0)
+	if(holes(files[Shadow].fd) == 0 && ftruncate(files[Shadow].fd, (off_t)size) == 0
+	&& fsync(files[Shadow].fd) == 0)
 		return 0;
 	e = errno;
 	shadowremove(0);
@@ -1011,10 +1026,12 @@ shadowfree(void)
 
 	if(fstat(shadow.gone, &was) == 0 && was.st_size > 0 && was.st_blocks * 512 > Much / 4){
 		clock_gettime(CLOCK_MONOTONIC, &from);
-		if(ftruncate(shadow.gone, was.st_size - (piece < was.st_size ? piece : was.st_size)) == 0
+		if(ftruncate(shadow.gone,
+			was.st_size - (piece < was.st_size ? piece : was.st_size)) == 0
 		&& fsync(shadow.gone) == 0 && fstat(shadow.gone, &st) == 0){
 			clock_gettime(CLOCK_MONOTONIC, &to);
-			us = (long)(to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000;
+			us = (long)(to.tv_sec - from.tv_sec) * 1000000
+				+ (to.tv_nsec - from.tv_nsec) / 1000;
 			if(us < Brief_us || (was.st_blocks - st.st_blocks) * 512 < Much / 16)
 				piece *= 2;
 			else if((was.st_blocks - st.st_blocks) * 512 > Much / 2)
@@ -1049,11 +1066,13 @@ imagemark(int mark)
 	if(mark == Marknone)
 		r = extattr_delete_fd(fd, EXTATTR_NAMESPACE_USER, markname);
 	else{
-		snprintf(text, sizeof text, "%s %s", mark == Marklive ? "live" : "gone", shadow.path);
+		snprintf(text, sizeof text, "%s %s", mark == Marklive ? "live" : "gone",
+			shadow.path);
 		r = extattr_set_fd(fd, EXTATTR_NAMESPACE_USER, markname, text, strlen(text));
 	}
 	/* A device's node bears none, and not every file system keeps one. */
-	if(r < 0 && errno != EOPNOTSUPP && !files[Image].isdev && !(errno == ENOATTR && mark == Marknone))
+	if(r < 0 && errno != EOPNOTSUPP && !files[Image].isdev
+	&& !(errno == ENOATTR && mark == Marknone))
 		return 1;
 	return files[Image].isdev ? 0 : fsync(fd);
 }
@@ -1066,7 +1085,8 @@ imagemarked(char *path, size_t size)
 	ssize_t n;
 	int there;
 
-	n = extattr_get_fd(files[Image].fd, EXTATTR_NAMESPACE_USER, markname, text, sizeof text - 1);
+	n = extattr_get_fd(files[Image].fd, EXTATTR_NAMESPACE_USER, markname, text,
+		sizeof text - 1);
 	if(n <= 5)
 		return Marknone;
 	text[n] = 0;
@@ -1100,7 +1120,8 @@ diskask(void)
 {
 	off_t size;
 
-	if(files[Image].isdev && ioctl(files[Image].fd, DIOCGMEDIASIZE, &size) < 0 && (errno == ENXIO || errno == ENODEV))
+	if(files[Image].isdev && ioctl(files[Image].fd, DIOCGMEDIASIZE, &size) < 0
+	&& (errno == ENXIO || errno == ENODEV))
 		atomic_store(&gone, 1);
 }
 
@@ -1801,20 +1822,24 @@ disarm(void)
 static void
 limit(int fd, cap_rights_t *rights, const unsigned long *ioctls, size_t n)
 {
-	if(fd >= 0 && (cap_rights_limit(fd, rights) < 0 || (n > 0 && cap_ioctls_limit(fd, ioctls, n) < 0)) && errno != ENOSYS)
+	if(fd >= 0 && (cap_rights_limit(fd, rights) < 0
+	|| (n > 0 && cap_ioctls_limit(fd, ioctls, n) < 0)) && errno != ENOSYS)
 		warn("can't limit what descriptor %d is for", fd);
 }
 
 static void
 limitnet(void)
 {
-	static const unsigned long bpf[] = { BIOCGETIF, BIOCSETIF, BIOCIMMEDIATE, BIOCSHDRCMPLT, BIOCSDIRECTION, BIOCSETF, BIOCSETWF, BIOCGSTATS };
-	static const unsigned long ask[] = { SIOCGIFFLAGS, SIOCGIFMTU, SIOCGIFMEDIA, SIOCGIFCONF, SIOCGLAGG };
+	static const unsigned long bpf[] = { BIOCGETIF, BIOCSETIF, BIOCIMMEDIATE, BIOCSHDRCMPLT,
+		BIOCSDIRECTION, BIOCSETF, BIOCSETWF, BIOCGSTATS };
+	static const unsigned long ask[] = { SIOCGIFFLAGS, SIOCGIFMTU, SIOCGIFMEDIA, SIOCGIFCONF,
+		SIOCGLAGG };
 	cap_rights_t r;
 	Port *p;
 
 	for(p = ports; p != NULL; p = p->next)
-		limit(p->fd, cap_rights_init(&r, CAP_READ, CAP_WRITE, CAP_EVENT, CAP_IOCTL), bpf, sizeof bpf / sizeof bpf[0]);
+		limit(p->fd, cap_rights_init(&r, CAP_READ, CAP_WRITE, CAP_EVENT, CAP_IOCTL), bpf,
+			sizeof bpf / sizeof bpf[0]);
 	limit(asker(), cap_rights_init(&r, CAP_IOCTL), ask, sizeof ask / sizeof ask[0]);
 	limit(routefd, cap_rights_init(&r, CAP_READ, CAP_EVENT), NULL, 0);
 	limit(linkkq, cap_rights_init(&r, CAP_KQUEUE, CAP_EVENT), NULL, 0);
@@ -1827,7 +1852,8 @@ limitnet(void)
 static void
 limitfiles(void)
 {
-	static const unsigned long dev[] = { DIOCGMEDIASIZE, DIOCGFLUSH, DIOCGDELETE, DIOCGIDENT, DIOCGPROVIDERNAME };
+	static const unsigned long dev[] = { DIOCGMEDIASIZE, DIOCGFLUSH, DIOCGDELETE, DIOCGIDENT,
+		DIOCGPROVIDERNAME };
 	cap_rights_t r;
 	int *dirs;
 	uint i, n = directories(&dirs);
@@ -1836,13 +1862,17 @@ limitfiles(void)
 		CAP_EXTATTR_GET, CAP_EXTATTR_SET, CAP_EXTATTR_DELETE, CAP_IOCTL);
 	limit(files[Image].fd, &r, dev, sizeof dev / sizeof dev[0]);
 	limit(statefd(), cap_rights_init(&r, CAP_FSTAT), NULL, 0);
-	cap_rights_init(&r, CAP_PREAD, CAP_PWRITE, CAP_FSYNC, CAP_FSTAT, CAP_FSTATFS, CAP_MMAP_R, CAP_FTRUNCATE, CAP_FLOCK,
-		CAP_LOOKUP, CAP_CREATE, CAP_FSTATAT, CAP_UNLINKAT, CAP_RENAMEAT_SOURCE, CAP_RENAMEAT_TARGET,
+	cap_rights_init(&r, CAP_PREAD, CAP_PWRITE, CAP_FSYNC, CAP_FSTAT, CAP_FSTATFS, CAP_MMAP_R,
+		CAP_FTRUNCATE, CAP_FLOCK,
+		CAP_LOOKUP, CAP_CREATE, CAP_FSTATAT, CAP_UNLINKAT, CAP_RENAMEAT_SOURCE,
+			CAP_RENAMEAT_TARGET,
 		CAP_LINKAT_SOURCE, CAP_LINKAT_TARGET);
 	for(i = 0; i < n; i++)
 		limit(dirs[i], &r, NULL, 0);
 	if(files[Shadow].fd >= 0)
-		limit(files[Shadow].fd, cap_rights_init(&r, CAP_PREAD, CAP_PWRITE, CAP_FSYNC, CAP_FSTAT, CAP_FSTATFS, CAP_MMAP_R, CAP_FTRUNCATE, CAP_FLOCK), NULL, 0);
+		limit(files[Shadow].fd,
+			cap_rights_init(&r, CAP_PREAD, CAP_PWRITE, CAP_FSYNC, CAP_FSTAT,
+			CAP_FSTATFS, CAP_MMAP_R, CAP_FTRUNCATE, CAP_FLOCK), NULL, 0);
 }
 
 void

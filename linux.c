@@ -209,7 +209,7 @@ setfilter(int fd, int shelf, int slot)
 static int
 setrings(int fd)
 {
-	int least = (sizeof(Slot) + sizeof(struct sockaddr_ll) + 16 + TPACKET_ALIGNMENT - 1) / TPACKET_ALIGNMENT * TPACKET_ALIGNMENT;
+	int least = TPACKET_ALIGN((int)(sizeof(Slot) + sizeof(struct sockaddr_ll) + 16));
 
 	if(setint(fd, SOL_PACKET, PACKET_VERSION, TPACKET_V2) < 0
 	|| setint(fd, SOL_PACKET, PACKET_RESERVE, Frameoff + Etherhdr - least) < 0
@@ -247,7 +247,8 @@ setslots(Port *p, Ring *r, uint n, size_t at)
 	if(r->slot == NULL)
 		return -1;
 	for(i = 0; i < n; i++)
-		r->slot[i] = (Slot*)(void*)(p->map + at + (size_t)(i / per) * RING_BLOCK + (size_t)(i % per) * p->slotsize);
+		r->slot[i] = (Slot*)(void*)(p->map + at + (size_t)(i / per) * RING_BLOCK
+			+ (size_t)(i % per) * p->slotsize);
 	r->n = n;
 	r->next = 0;
 	return 0;
@@ -294,10 +295,12 @@ ringmap(Port *p, uint nrx, uint ntx, int shared)
 	void *m;
 
 	p->shared = shared;
-	if(shared && (setring(p, PACKET_RX_RING, rxblocks) < 0 || setring(p, PACKET_TX_RING, txblocks) < 0))
+	if(shared && (setring(p, PACKET_RX_RING, rxblocks) < 0
+	|| setring(p, PACKET_TX_RING, txblocks) < 0))
 		return -1;
 	p->maplen = (size_t)(rxblocks + txblocks) * RING_BLOCK;
-	m = mmap(NULL, p->maplen, PROT_READ|PROT_WRITE, shared ? MAP_SHARED : MAP_PRIVATE|MAP_ANONYMOUS, shared ? p->fd : -1, 0);
+	m = mmap(NULL, p->maplen, PROT_READ|PROT_WRITE,
+		shared ? MAP_SHARED : MAP_PRIVATE|MAP_ANONYMOUS, shared ? p->fd : -1, 0);
 	if(m == MAP_FAILED)
 		return -1;
 	p->map = m;
@@ -330,7 +333,8 @@ ringfind(Port *p, uint size, const char *name)
 			return -1;
 	}
 	if(p->canshare && !p->warned)
-		warnx("%s: no packet rings (%s): using recvmmsg and sendmmsg", name, strerror(errno));
+		warnx("%s: no packet rings (%s): using recvmmsg and sendmmsg", name,
+			strerror(errno));
 	if(ringclose(p) < 0)
 		return -1;
 	p->slotsize = size;
@@ -357,7 +361,8 @@ ringsetup(Port *p, int mtu, const char *name)
 			return -1;
 	if(ringclose(p) < 0 || ringfind(p, size, name) < 0){
 		if(!p->warned)
-			warnx("%s: no memory for its frames (%s); will go on trying", name, strerror(errno));
+			warnx("%s: no memory for its frames (%s); will go on trying", name,
+				strerror(errno));
 		p->warned = 1;
 		ringclose(p);
 		return -1;
@@ -394,7 +399,8 @@ fill(Port *p)
 		s->tp_mac = Frameoff;
 		s->tp_len = msg[i].msg_len;
 		/* cppcheck-suppress uninitvar; as many iov as there are msg */
-		s->tp_snaplen = msg[i].msg_len < iov[i].iov_len ? msg[i].msg_len : (uint)iov[i].iov_len;
+		s->tp_snaplen = msg[i].msg_len < iov[i].iov_len ? msg[i].msg_len
+			: (uint)iov[i].iov_len;
 		setstatus(s, TP_STATUS_USER);
 	}
 }
@@ -497,10 +503,12 @@ asklink(int index, const char *name)
 	ask.i.ifi_index = index;
 	*a = (struct rtattr){ .rta_type = IFLA_EXT_MASK, .rta_len = RTA_LENGTH(sizeof filter) };
 	memcpy(RTA_DATA(a), &filter, sizeof filter);
-	ask.h = (struct nlmsghdr){ .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST, .nlmsg_len = NLMSG_LENGTH(sizeof ask.i) + RTA_SPACE(sizeof filter) };
+	ask.h = (struct nlmsghdr){ .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST,
+		.nlmsg_len = NLMSG_LENGTH(sizeof ask.i) + RTA_SPACE(sizeof filter) };
 	if(name != NULL){
 		a = (struct rtattr*)(void*)(ask.attr + RTA_SPACE(sizeof filter));
-		*a = (struct rtattr){ .rta_type = Altname, .rta_len = (ushort)RTA_LENGTH(strlen(name) + 1) };
+		*a = (struct rtattr){ .rta_type = Altname,
+			.rta_len = (ushort)RTA_LENGTH(strlen(name) + 1) };
 		memcpy(RTA_DATA(a), name, strlen(name) + 1);
 		ask.h.nlmsg_len += (uint)RTA_SPACE(strlen(name) + 1);
 	}
@@ -509,7 +517,8 @@ asklink(int index, const char *name)
 	if(send(linkasker, &ask, ask.h.nlmsg_len, MSG_DONTWAIT) < 0)
 		return NULL;
 	n = recv(linkasker, got, sizeof got, MSG_DONTWAIT);
-	return n >= (ssize_t)NLMSG_LENGTH(sizeof ask.i) && h->nlmsg_type == RTM_NEWLINK && (ssize_t)h->nlmsg_len <= n ? h : NULL;
+	return n >= (ssize_t)NLMSG_LENGTH(sizeof ask.i) && h->nlmsg_type == RTM_NEWLINK
+		&& (ssize_t)h->nlmsg_len <= n ? h : NULL;
 }
 
 /*
@@ -601,7 +610,8 @@ follow(Nic *n, char *name, size_t size)
 static int
 usable(struct ifreq *flags, struct ifreq *mtu)
 {
-	return (flags->ifr_flags & IFF_UP) && (flags->ifr_flags & IFF_RUNNING) && mtu->ifr_mtu >= Minmtu;
+	return (flags->ifr_flags & IFF_UP) && (flags->ifr_flags & IFF_RUNNING)
+		&& mtu->ifr_mtu >= Minmtu;
 }
 
 int
@@ -627,7 +637,8 @@ niccheck(Nic *n)
 		mtu.ifr_mtu = MAX_MTU;
 	if(ringsetup(p, mtu.ifr_mtu, n->name) < 0)
 		return Nicagain;
-	same = n->up && n->mtu == mtu.ifr_mtu && memcmp(n->ea.a, addr.ifr_hwaddr.sa_data, sizeof n->ea.a) == 0;
+	same = n->up && n->mtu == mtu.ifr_mtu
+		&& memcmp(n->ea.a, addr.ifr_hwaddr.sa_data, sizeof n->ea.a) == 0;
 	if(bound(p) != index){
 		if(listenon(p, index) < 0)
 			return Nicagain;
@@ -666,12 +677,15 @@ nicopen(Nic *n, int shelf, int slot, int bufcnt)
 	/* Without a protocol nothing is received before listenon. */
 	p->fd = socket(AF_PACKET, SOCK_RAW|SOCK_CLOEXEC|SOCK_NONBLOCK, 0);
 	if(p->fd < 0)
-		return sentence("%s: can't open a raw socket: %s%s", n->name, strerror(errno), errno == EPERM ? " (root or CAP_NET_RAW is needed)" : "");
-	if((p->index = follow(n, name, sizeof name)) == 0 || ifquery(p, &ifr, name, SIOCGIFHWADDR) < 0)
+		return sentence("%s: can't open a raw socket: %s%s", n->name, strerror(errno),
+			errno == EPERM ? " (root or CAP_NET_RAW is needed)" : "");
+	if((p->index = follow(n, name, sizeof name)) == 0
+	|| ifquery(p, &ifr, name, SIOCGIFHWADDR) < 0)
 		return sentence("%s: %s: expected a network interface", n->name, strerror(ENODEV));
 	for(q = ports; q != NULL; q = q->before)
 		if(q->index == p->index)
-			return sentence("interface %s: expected each interface once, by one of its names", n->name);
+			return sentence("interface %s: expected each interface once, "
+				"by one of its names", n->name);
 	p->before = ports;
 	ports = p;
 	if(ifr.ifr_hwaddr.sa_family != ARPHRD_ETHER)
@@ -684,10 +698,12 @@ nicopen(Nic *n, int shelf, int slot, int bufcnt)
 	 * largest MTU, as we may not change them later.
 	 */
 	setlimit(p->fd, SO_SNDBUFFORCE, SO_SNDBUF, TX_SLOTS * Slotmax);
-	setlimit(p->fd, SO_RCVBUFFORCE, SO_RCVBUF, p->nrx < INT_MAX / 2 / Slotmax ? (int)p->nrx * Slotmax : INT_MAX / 2);
+	setlimit(p->fd, SO_RCVBUFFORCE, SO_RCVBUF,
+		p->nrx < INT_MAX / 2 / Slotmax ? (int)p->nrx * Slotmax : INT_MAX / 2);
 	p->canshare = PACKET_RINGS;
 	if(PACKET_RINGS && setrings(p->fd) < 0){
-		warnx("%s: no packet rings (%s): using recvmmsg and sendmmsg", n->name, strerror(errno));
+		warnx("%s: no packet rings (%s): using recvmmsg and sendmmsg", n->name,
+			strerror(errno));
 		p->canshare = 0;
 	}
 	return NULL;
@@ -744,7 +760,8 @@ nicempty(Nic *n)
 {
 	Port *p = n->port;
 
-	return p->rx.n == 0 || ((p->shared || p->drained) && !(status(p->rx.slot[p->rx.next]) & TP_STATUS_USER));
+	return p->rx.n == 0 || ((p->shared || p->drained)
+		&& !(status(p->rx.slot[p->rx.next]) & TP_STATUS_USER));
 }
 
 void
@@ -836,7 +853,8 @@ managersocket(void)
 	if(path[0] == '@')
 		sa.sun_path[0] = 0;	/* a name, and no file */
 	fd = socket(AF_UNIX, SOCK_DGRAM|SOCK_CLOEXEC, 0);
-	if(fd >= 0 && connect(fd, (struct sockaddr*)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) == 0)
+	if(fd >= 0 && connect(fd, (struct sockaddr*)&sa,
+		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) == 0)
 		return fd;
 	warn("can't tell the service manager, at %s", path);
 	close(fd);
@@ -869,10 +887,14 @@ nicbridge(Nic *n)
 	len = (int)IFLA_PAYLOAD(h);
 	a = IFLA_RTA(NLMSG_DATA(h));
 	info = attribute(a, len, IFLA_LINKINFO);
-	if(info == NULL || (kind = attribute(RTA_DATA(info), (int)RTA_PAYLOAD(info), Slavekind)) == NULL)
+	if(info == NULL)
+		return NULL;
+	kind = attribute(RTA_DATA(info), (int)RTA_PAYLOAD(info), Slavekind);
+	if(kind == NULL)
 		return NULL;
 	a = attribute(a, len, IFLA_MASTER);
-	if(a == NULL || RTA_PAYLOAD(kind) < sizeof "bridge" || strcmp(RTA_DATA(kind), "bridge") != 0)
+	if(a == NULL || RTA_PAYLOAD(kind) < sizeof "bridge"
+	|| strcmp(RTA_DATA(kind), "bridge") != 0)
 		return NULL;
 	memset(&ifr, 0, sizeof ifr);
 	memcpy(&ifr.ifr_ifindex, RTA_DATA(a), sizeof ifr.ifr_ifindex);
@@ -925,7 +947,8 @@ linkread(int fd)
 	 * so one that was lost (ENOBUFS) does not either.
 	 */
 	for(i = 0; i < 64; i++)
-		if(recv(fd, buf, sizeof buf, MSG_DONTWAIT) < 0 && errno != ENOBUFS && errno != EINTR)
+		if(recv(fd, buf, sizeof buf, MSG_DONTWAIT) < 0 && errno != ENOBUFS
+		&& errno != EINTR)
 			break;
 }
 
@@ -940,7 +963,8 @@ struct File {
 	int	cached;
 	uint	dio;		/* bytes of a block for direct I/O; 0 without -d */
 	int	isdev;
-	int	ours;		/* mincore(2) tells the truth only to the owner and to who may write */
+	/* mincore(2) tells the truth only to the owner and to who may write */
+	int	ours;
 };
 
 static File files[Nfiles] = { { .fd = -1, .cached = -1 }, { .fd = -1, .cached = -1 } };
@@ -975,10 +999,12 @@ rotation(dev_t dev)
 	FILE *f;
 	int c;
 
-	snprintf(name, sizeof name, "/sys/dev/block/%u:%u/queue/rotational", major(dev), minor(dev));
+	snprintf(name, sizeof name, "/sys/dev/block/%u:%u/queue/rotational", major(dev),
+		minor(dev));
 	f = fopen(name, "re");
 	if(f == NULL){
-		snprintf(name, sizeof name, "/sys/dev/block/%u:%u/../queue/rotational", major(dev), minor(dev));
+		snprintf(name, sizeof name, "/sys/dev/block/%u:%u/../queue/rotational", major(dev),
+			minor(dev));
 		f = fopen(name, "re");
 	}
 	if(f == NULL)
@@ -1045,7 +1071,8 @@ openerror(char *path, int readonly, int direct)
 	if(e == EINVAL && direct)
 		return sentence("%s: no direct I/O (-d) on its file system", path);
 	if(!readonly && (e == EACCES || e == EROFS || e == EPERM))
-		return sentence("%s: %s: expected to write to it (-r serves it read-only)", path, strerror(e));
+		return sentence("%s: %s: expected to write to it (-r serves it read-only)", path,
+			strerror(e));
 	return sentence("%s: %s: expected a file or a block device", path, strerror(e));
 }
 
@@ -1066,7 +1093,8 @@ diskopen(Disk *d, char *path, int readonly, int direct)
 		return openerror(path, readonly, direct);
 	if(lockfile(f->fd, readonly ? LOCK_SH : LOCK_EX) < 0){
 		if(errno == EWOULDBLOCK)
-			return sentence("%s: locked by another program, most likely another aoede", path);
+			return sentence("%s: locked by another program, most likely another aoede",
+				path);
 		return sentence("%s: can't be locked: %s", path, strerror(errno));
 	}
 	f->cached = f->fd;
@@ -1254,7 +1282,8 @@ static struct {
 	char	path[PATH_MAX];		/* absolute */
 	int	named;			/* it has its name */
 	int	readonly;		/* it is open for reading only */
-	_Atomic int gone;		/* the last one, without a name, whose space is not all given back; or -1 */
+	/* the last one, without a name, whose space is not all given back; or -1 */
+	_Atomic int gone;
 } shadow = { .dir = -1, .gone = -1 };
 
 static char markname[] = "user.aoede.shadow";
@@ -1289,7 +1318,8 @@ sysline(dev_t dev, const char *file, char *line, size_t size)
 static void
 devident(dev_t dev, char *id, size_t size)
 {
-	static const char *const names[] = { "dm/uuid", "md/uuid", "loop/backing_file", "wwid", "device/wwid", "../wwid", "../device/wwid" };
+	static const char *const names[] = { "dm/uuid", "md/uuid", "loop/backing_file", "wwid",
+		"device/wwid", "../wwid", "../device/wwid" };
 	char line[128], start[32] = "0";
 	uint i;
 
@@ -1313,7 +1343,8 @@ diskident(char *id, size_t size)
 	if(files[Image].isdev)
 		devident(makedev(sx.stx_rdev_major, sx.stx_rdev_minor), id, size);
 	else if(sx.stx_mask & STATX_BTIME)
-		snprintf(id, size, "file %llu of %lld.%09u", (uvlong)sx.stx_ino, (long long)sx.stx_btime.tv_sec, sx.stx_btime.tv_nsec);
+		snprintf(id, size, "file %llu of %lld.%09u", (uvlong)sx.stx_ino,
+			(long long)sx.stx_btime.tv_sec, sx.stx_btime.tv_nsec);
 	else
 		snprintf(id, size, "file %llu", (uvlong)sx.stx_ino);
 }
@@ -1346,7 +1377,8 @@ shadowdir(char *path)
 
 	shadow.dir = opendirectory(path, dir, &shadow.name);
 	if(shadow.dir < 0 || realpath(dir, shadow.path) == NULL)
-		return sentence("-f %s: %s: expected a file in a directory that exists", path, strerror(errno));
+		return sentence("-f %s: %s: expected a file in a directory that exists", path,
+			strerror(errno));
 	if(strlen(shadow.name) + sizeof ".0123456789.aoede" > sizeof shadow.temp)
 		return sentence("-f %s: expected a shorter name", path);
 	snprintf(shadow.temp, sizeof shadow.temp, "%s.%ld.aoede", shadow.name, (long)getpid());
@@ -1420,7 +1452,8 @@ shadowdirect(char *name)
 	if(!disk.direct)
 		return 0;
 	f->dio = 1U << 31;
-	fd = openat(shadow.dir, name, (shadow.readonly ? O_RDONLY : O_RDWR)|O_CLOEXEC|O_NOFOLLOW|O_DIRECT);
+	fd = openat(shadow.dir, name,
+		(shadow.readonly ? O_RDONLY : O_RDWR)|O_CLOEXEC|O_NOFOLLOW|O_DIRECT);
 	if(fd < 0)
 		return errno == EINVAL ? 0 : -1;
 	f->fd = fd;
@@ -1501,7 +1534,9 @@ shadowtakes(void)
 int
 shadowname(void)
 {
-	if(syscall(SYS_renameat2, shadow.dir, shadow.temp, shadow.dir, shadow.name, 1 /* RENAME_NOREPLACE */) < 0){
+	enum { Noreplace = 1 };		/* RENAME_NOREPLACE */
+
+	if(syscall(SYS_renameat2, shadow.dir, shadow.temp, shadow.dir, shadow.name, Noreplace) < 0){
 		if(errno != EINVAL && errno != ENOSYS)
 			return -1;
 		/* Not every file system can see to it that there is none, nor can every system. */
@@ -1544,10 +1579,12 @@ shadowfree(void)
 
 	if(fstat(shadow.gone, &was) == 0 && was.st_size > 0 && was.st_blocks * 512 > Much / 4){
 		clock_gettime(CLOCK_MONOTONIC, &from);
-		if(ftruncate(shadow.gone, was.st_size - (piece < was.st_size ? piece : was.st_size)) == 0
+		if(ftruncate(shadow.gone,
+			was.st_size - (piece < was.st_size ? piece : was.st_size)) == 0
 		&& fsync(shadow.gone) == 0 && fstat(shadow.gone, &st) == 0){
 			clock_gettime(CLOCK_MONOTONIC, &to);
-			us = (long)(to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000;
+			us = (long)(to.tv_sec - from.tv_sec) * 1000000
+				+ (to.tv_nsec - from.tv_nsec) / 1000;
 			if(us < Brief_us || (was.st_blocks - st.st_blocks) * 512 < Much / 16)
 				piece *= 2;
 			else if((was.st_blocks - st.st_blocks) * 512 > Much / 2)
@@ -1581,11 +1618,13 @@ imagemark(int mark)
 	if(mark == Marknone)
 		r = fremovexattr(fd, markname);
 	else{
-		snprintf(text, sizeof text, "%s %s", mark == Marklive ? "live" : "gone", shadow.path);
+		snprintf(text, sizeof text, "%s %s", mark == Marklive ? "live" : "gone",
+			shadow.path);
 		r = fsetxattr(fd, markname, text, strlen(text), 0);
 	}
 	/* A device's node bears none, and not every file system keeps one. */
-	if(r < 0 && errno != EOPNOTSUPP && !(errno == EPERM && files[Image].isdev) && !(errno == ENODATA && mark == Marknone))
+	if(r < 0 && errno != EOPNOTSUPP && !(errno == EPERM && files[Image].isdev)
+	&& !(errno == ENODATA && mark == Marknone))
 		return 1;
 	return fsync(fd);
 }
@@ -1632,7 +1671,8 @@ reserves(int fd)
 	if(fstatfs(fd, &fs) < 0)
 		return 0;
 	switch((uint)fs.f_type){
-	case EXT4_SUPER_MAGIC: case XFS_SUPER_MAGIC: case BTRFS_SUPER_MAGIC: case F2FS_SUPER_MAGIC: case TMPFS_MAGIC:
+	case EXT4_SUPER_MAGIC: case XFS_SUPER_MAGIC: case BTRFS_SUPER_MAGIC:
+	case F2FS_SUPER_MAGIC: case TMPFS_MAGIC:
 		return 1;
 	}
 	return 0;
@@ -1661,7 +1701,8 @@ disktry(uchar *to, size_t len, int file, uvlong off)
 
 	if(files[file].dio != 0)
 		return 0;
-	n = syscall(SYS_preadv2, files[file].cached, &iov, 1L, (long)off, (long)(off >> 16 >> 16), RWF_NOWAIT);
+	n = syscall(SYS_preadv2, files[file].cached, &iov, 1L, (long)off, (long)(off >> 16 >> 16),
+		RWF_NOWAIT);
 	return n < 0 ? 0 : (size_t)n;
 }
 
@@ -1769,7 +1810,8 @@ settle(Op *o, long n)
 	if(n == -EINTR || n == -EAGAIN)
 		return 0;
 	if(n == -EINVAL && istransfer(o) && o->fd != files[o->file].cached){
-		o->fd = files[o->file].cached;	/* some devices want memory aligned to more than a sector */
+		/* some devices want memory aligned to more than a sector */
+		o->fd = files[o->file].cached;
 		return 0;
 	}
 	if(n < 0)
@@ -1912,7 +1954,8 @@ aioreap(void)
 static uchar*
 uringmap(size_t len, uvlong which)
 {
-	return mmap(NULL, len, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_POPULATE, uring.fd, (off_t)which);
+	return mmap(NULL, len, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_POPULATE, uring.fd,
+		(off_t)which);
 }
 
 /*
@@ -1923,7 +1966,8 @@ uringsetup(struct io_uring_params *p)
 {
 	int fd;
 
-	*p = (struct io_uring_params){ .flags = IORING_SETUP_CLAMP|IORING_SETUP_R_DISABLED|IORING_SETUP_SINGLE_ISSUER|IORING_SETUP_DEFER_TASKRUN|IORING_SETUP_TASKRUN_FLAG };
+	*p = (struct io_uring_params){ .flags = IORING_SETUP_CLAMP|IORING_SETUP_R_DISABLED
+		|IORING_SETUP_SINGLE_ISSUER|IORING_SETUP_DEFER_TASKRUN|IORING_SETUP_TASKRUN_FLAG };
 	fd = (int)syscall(SYS_io_uring_setup, Inflight, p);
 	uring.deferred = fd >= 0;
 	if(fd >= 0 || errno != EINVAL)
@@ -1945,7 +1989,8 @@ uringrestrict(void)
 		{ .opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_FSYNC },
 	};
 
-	if(syscall(SYS_io_uring_register, uring.fd, IORING_REGISTER_RESTRICTIONS, r, sizeof r / sizeof r[0]) < 0)
+	if(syscall(SYS_io_uring_register, uring.fd, IORING_REGISTER_RESTRICTIONS, r,
+		sizeof r / sizeof r[0]) < 0)
 		return -1;
 	return (int)syscall(SYS_io_uring_register, uring.fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 }
@@ -1966,7 +2011,8 @@ uringopen(void)
 		return -1;
 	fcntl(uring.fd, F_SETFD, FD_CLOEXEC);
 	sq = uringmap(p.sq_off.array + p.sq_entries * sizeof(uint), IORING_OFF_SQ_RING);
-	cq = uringmap(p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe), IORING_OFF_CQ_RING);
+	cq = uringmap(p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe),
+		IORING_OFF_CQ_RING);
 	sqe = uringmap(p.sq_entries * sizeof(struct io_uring_sqe), IORING_OFF_SQES);
 	if(sq == MAP_FAILED || cq == MAP_FAILED || sqe == MAP_FAILED
 	|| p.cq_entries < Inflight || !(p.features & IORING_FEAT_SUBMIT_STABLE)
@@ -2139,7 +2185,9 @@ void
 enginestart(Op *o)
 {
 	opbegin(o);
-	o->fd = istransfer(o) ? choose(&files[o->file], o->iov, o->niov, o->off) : files[o->file].fd;
+	o->fd = files[o->file].fd;
+	if(istransfer(o))
+		o->fd = choose(&files[o->file], o->iov, o->niov, o->off);
 	enqueue(o);
 }
 
@@ -2225,7 +2273,8 @@ enum {
 	Maxcode		= 600,
 
 	Allow		= SECCOMP_RET_ALLOW,
-	Unknown		= SANDBOX == 2 ? SECCOMP_RET_TRAP : SECCOMP_RET_ERRNO | ENOSYS,	/* a C library then tries what older systems have */
+	/* a C library then tries what older systems have */
+	Unknown		= SANDBOX == 2 ? SECCOMP_RET_TRAP : SECCOMP_RET_ERRNO | ENOSYS,
 	Refuse		= SANDBOX == 2 ? SECCOMP_RET_TRAP : SECCOMP_RET_ERRNO | EPERM,
 
 	/* landlock(7), which not every system's headers have */
@@ -2358,7 +2407,8 @@ landlock(void)
 		attr.fs = fs[abi < 5 ? abi : 5];
 		attr.net = 3;
 		attr.scoped = 3;
-		fd = (int)syscall(SYS_landlock_create_ruleset, &attr, abi < 4 ? 8UL : abi < 6 ? 16UL : 24UL, 0);
+		fd = (int)syscall(SYS_landlock_create_ruleset, &attr,
+			abi < 4 ? 8UL : abi < 6 ? 16UL : 24UL, 0);
 	}
 	for(i = 0; fd >= 0 && i < n; i++){
 		rule.access = attr.fs & (Llwrite|Llread|Llremove|Llmake|Lltruncate);
@@ -2404,7 +2454,8 @@ static const int calls[] = {
 	SYS_preadv, SYS_pread64, SYS_pwrite64, SYS_pwritev2, SYS_readv, SYS_writev,
 	SYS_io_submit, SYS_io_getevents, SYS_getrusage,
 	SYS_fdatasync, SYS_fsync, SYS_fallocate, SYS_ftruncate, SYS_flock, SYS_lseek,
-	SYS_fstat, SYS_fstatfs, SYS_statx, SYS_close, SYS_fgetxattr, SYS_fsetxattr, SYS_fremovexattr,
+	SYS_fstat, SYS_fstatfs, SYS_statx, SYS_close, SYS_fgetxattr, SYS_fsetxattr,
+		SYS_fremovexattr,
 	SYS_faccessat,
 #ifdef SYS_faccessat2
 	SYS_faccessat2,
@@ -2422,9 +2473,12 @@ static const int calls[] = {
 	SYS_bind, SYS_getsockname, SYS_getsockopt,
 	SYS_munmap, SYS_mremap, SYS_madvise, SYS_brk,
 	SYS_clock_gettime, SYS_gettimeofday, SYS_nanosleep, SYS_clock_nanosleep,
-	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack, SYS_restart_syscall,
-	SYS_getpid, SYS_gettid, SYS_getrandom, SYS_sched_yield, SYS_sched_getaffinity, SYS_sysinfo, SYS_membarrier,
-	SYS_set_robust_list, SYS_exit, SYS_exit_group,	/* of threads that are just starting, or about to end */
+	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack,
+		SYS_restart_syscall,
+	SYS_getpid, SYS_gettid, SYS_getrandom, SYS_sched_yield, SYS_sched_getaffinity, SYS_sysinfo,
+		SYS_membarrier,
+	/* of threads that are just starting, or about to end */
+	SYS_set_robust_list, SYS_exit, SYS_exit_group,
 #ifdef SYS_rseq
 	SYS_rseq,
 #endif
@@ -2438,7 +2492,8 @@ static const int calls[] = {
 	SYS_fstat64, SYS_fstatat64, SYS_ftruncate64, SYS__llseek,
 #endif
 #ifdef SYS_clock_gettime64
-	SYS_clock_gettime64, SYS_clock_nanosleep_time64, SYS_ppoll_time64, SYS_futex_time64, SYS_recvmmsg_time64,
+	SYS_clock_gettime64, SYS_clock_nanosleep_time64, SYS_ppoll_time64, SYS_futex_time64,
+		SYS_recvmmsg_time64,
 #endif
 };
 
@@ -2542,9 +2597,10 @@ judged(void)
 #endif
 	among(SYS_renameat2, 1 << 0 | 1 << 2, dirs, n);
 #if defined(__i386__) || defined(__s390x__)
-	/* C libraries make the socket calls by this one there; their own arguments lie in memory. */
+	/* C libraries make socket calls by this one there; the arguments lie in memory. */
 	static const uint sockets[] = {
-		SYS_SEND, SYS_SENDTO, SYS_SENDMSG, SYS_SENDMMSG, SYS_RECV, SYS_RECVFROM, SYS_RECVMSG, SYS_RECVMMSG,
+		SYS_SEND, SYS_SENDTO, SYS_SENDMSG, SYS_SENDMMSG, SYS_RECV, SYS_RECVFROM,
+			SYS_RECVMSG, SYS_RECVMMSG,
 		SYS_BIND, SYS_GETSOCKNAME, SYS_GETSOCKOPT, SYS_SETSOCKOPT,
 	};
 
@@ -2598,7 +2654,8 @@ sandbox(void)
 	for(i = 0; ARCH != 0 && r != 0 && i < sizeof flags / sizeof flags[0]; i++)
 		r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags[i], &prog);
 	if(r != 0)
-		warnx("no filter of system calls (%s)", r > 0 ? "a thread can't have it" : strerror(errno));
+		warnx("no filter of system calls (%s)",
+			r > 0 ? "a thread can't have it" : strerror(errno));
 	else
 		locked("seccomp");
 }

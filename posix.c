@@ -45,7 +45,8 @@ enum {
 	Maxsig		= 64,
 	Headmax		= 16,		/* bytes that all files of a kind begin with */
 	Lostmax		= 65536,	/* no file of ours is longer */
-	Ready_ms	= 5000,		/* that the service manager may take to hear that we serve */
+	/* that the service manager may take to hear that we serve */
+	Ready_ms	= 5000,
 
 	/* syslog(3)'s numbers, which the journal takes in front of a line */
 	Lerr		= 3,
@@ -309,7 +310,8 @@ opendirectory(char *path, char *dir, char **name)
 		errno = **name == 0 ? EISDIR : ENAMETOOLONG;
 		return -1;
 	}
-	snprintf(dir, PATH_MAX, "%.*s", slash == NULL || slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
+	snprintf(dir, PATH_MAX, "%.*s", slash == NULL
+		|| slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
 	fd = open(dir, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
 	if(fd >= 0)
 		dirs[ndirs++] = fd;
@@ -460,7 +462,8 @@ keptopen(Kept *k, char *path)
 
 	k->dir = opendirectory(path, dir, &k->name);
 	if(k->dir < 0)
-		return sentence("-%c %s: %s: expected a file in a directory that exists", k->option, path, strerror(errno));
+		return sentence("-%c %s: %s: expected a file in a directory that exists", k->option,
+			path, strerror(errno));
 	if(snprintf(k->new, sizeof k->new, "%s.new", k->name) >= (int)sizeof k->new)
 		return sentence("-%c %s: expected a shorter name", k->option, path);
 	return NULL;
@@ -475,9 +478,11 @@ keptclear(Kept *k, char *path)
 	int fd = keptnew(k, 0600);
 
 	if(fd < 0 && errno == EEXIST)
-		return sentence("-%c %s: %s.new is something else: expected that name to be free", k->option, path, path);
+		return sentence("-%c %s: %s.new is something else: expected that name to be free",
+			k->option, path, path);
 	if(fd < 0 && errno != ENOSPC && errno != EDQUOT)
-		return sentence("-%c %s: %s: expected to write %s.new, too", k->option, path, strerror(errno), path);
+		return sentence("-%c %s: %s: expected to write %s.new, too", k->option, path,
+			strerror(errno), path);
 	if(fd >= 0){
 		unlinkat(k->dir, k->new, 0);
 		close(fd);
@@ -534,9 +539,12 @@ stateopen(char *path, uchar *buf, size_t size, ssize_t *len)
 		return e;
 	statelock = stateget();
 	if(statelock < 0 && errno == EWOULDBLOCK)
-		return sentence("-S %s: locked by another program, most likely another aoede", path);
-	if((statelock < 0 && errno != ENOENT) || (statelock >= 0 && (*len = pread(statelock, buf, size, 0)) < 0))
-		return sentence("-S %s: %s: expected a file", path, errno == ELOOP ? "a symbolic link" : strerror(errno));
+		return sentence("-S %s: locked by another program, most likely another aoede",
+			path);
+	if((statelock < 0 && errno != ENOENT)
+	|| (statelock >= 0 && (*len = pread(statelock, buf, size, 0)) < 0))
+		return sentence("-S %s: %s: expected a file", path,
+			errno == ELOOP ? "a symbolic link" : strerror(errno));
 	return keptclear(&state, path);
 }
 
@@ -571,7 +579,8 @@ infoopen(char *path)
 		return e;
 	fd = ours(&info, info.name);
 	if(fd < 0 && errno != ENOENT)
-		return sentence("-i %s: not an info file: expected one, or a name that is free", path);
+		return sentence("-i %s: not an info file: expected one, or a name that is free",
+			path);
 	if(fd >= 0)
 		close(fd);
 	return keptclear(&info, path);
@@ -645,7 +654,8 @@ windowmap(int file, int fd, uvlong size, int writable)
 	windows[file].base = NULL;
 	if(!WINDOW || sizeof(void*) < 8 || size == 0 || size > (uvlong)1 << 46)
 		return -1;
-	m = mmap(NULL, (size_t)size, writable ? PROT_READ|PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
+	m = mmap(NULL, (size_t)size, writable ? PROT_READ|PROT_WRITE : PROT_READ, MAP_SHARED, fd,
+		0);
 	if(m == MAP_FAILED)
 		return -1;
 	/* No reading ahead behind our back: nothing shall be read through it. */
@@ -763,7 +773,8 @@ static struct {
 	atomic_uint nended;
 	void	(*carry)(Op*);
 	void	(*wake)(void);
-} threads = { .lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .todotail = &threads.todo };
+} threads = { .lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER,
+	.todotail = &threads.todo };
 
 static void*
 worker(void *arg)

@@ -88,13 +88,16 @@ static Twin *under[Chains];
 static uvlong
 hash(const Twin *t)
 {
-	return ((t->what ^ (uvlong)t->tag << 16) * 0x9e3779b97f4a7c15ULL ^ t->who) * 0xd6e8feb86659fd93ULL >> 32;
+	uvlong h = (t->what ^ (uvlong)t->tag << 16) * 0x9e3779b97f4a7c15ULL;
+
+	return (h ^ t->who) * 0xd6e8feb86659fd93ULL >> 32;
 }
 
 static int
 same(const Twin *a, const Twin *b)
 {
-	return a->tag == b->tag && a->what == b->what && a->who == b->who && a->feature == b->feature;
+	return a->tag == b->tag && a->what == b->what && a->who == b->who
+		&& a->feature == b->feature;
 }
 
 /* Requests under way. */
@@ -167,7 +170,8 @@ heard(Heard *h, const Twin *t)
 	/* What is older than n has been written over, and its chain with it. */
 	for(i = *chain; i > h->gone && i + h->n > h->last; i = s->before){
 		s = &h->said[i & (h->n - 1)];
-		if(s->tag == t->tag && s->what == t->what && s->who == t->who && s->feature == t->feature)
+		if(s->tag == t->tag && s->what == t->what && s->who == t->who
+		&& s->feature == t->feature)
 			return 1;
 	}
 	h->said[++h->last & (h->n - 1)] = (Saying){ t->who, t->what, t->tag, t->feature, *chain };
@@ -414,7 +418,8 @@ congested(uvlong who, char *number, uvlong now)
 static int
 feature(uvlong who, const char *name, int crcfits)
 {
-	static const char *const names[] = { "tag_inc_le", "tag_inc_be", "tag_random", "coalesced_read", "crc8x4" };
+	static const char *const names[] = { "tag_inc_le", "tag_inc_be", "tag_random",
+		"coalesced_read", "crc8x4" };
 	enum { Le, Be, Random, Coalesced, Crc, Names };
 	Host *h;
 	int i;
