@@ -243,10 +243,10 @@ struct Note {
 	uchar	f[Framemax];
 };
 
-/* Who has been heard, the one that was silent longest given up for another. */
+/* MACs that frames have come from.  A new one replaces the one silent longest. */
 struct People {
 	uint	n;
-	uint	last;		/* the one that was heard last */
+	uint	last;		/* index of the one heard last */
 	uvlong	who[INITIATORS];	/* as macof makes a number of a MAC */
 	uvlong	first[INITIATORS];	/* heard; seconds since 1970 */
 	uvlong	latest[INITIATORS];
@@ -279,27 +279,27 @@ static Macs reserved;
 static uchar constr[Maxconf];
 static uint conlen;
 
-/* What of the above -S keeps. */
+/* The part of it that -S keeps in a file. */
 static struct {
 	uchar	buf[Maxstate];	/* as it is in the file, but for the checksum */
 	uint	len;
-	uvlong	changes;	/* counted */
-	uvlong	saved;		/* of them, those that the file has */
+	uvlong	changes;	/* how many there have been, */
+	uvlong	saved;		/* and how many of them the file has */
 	Op	op;		/* the write under way */
 	int	busy;
 	uchar	out[Maxstate];	/* and what it writes */
 	uint	outlen;
 	uvlong	outchanges;
 	int	failed;		/* the last one has */
-	uvlong	due;		/* when the next may be, if none had come early; microseconds */
-	uvlong	retry;		/* and not before this */
+	uvlong	due;		/* when the next would be, at one each STATE_MS; microseconds */
+	uvlong	retry;		/* none before this, after a failure */
 	Held	held[Heldmax];
 	int	nheld;
 } state;
 
 static Req *reqs;
-static uint nreqs;		/* so many may be under way */
-static uint usedreqs;		/* those behind have never been, and have no space */
+static uint nreqs;		/* how many may be under way */
+static uint usedreqs;		/* how many have been used; the others have no space yet */
 static Req *freereqs;
 /* Requests under way by initiator; a few initiators may share one count. */
 static uint share[Shares];
@@ -309,12 +309,12 @@ static int enginefd = -1;
 static volatile sig_atomic_t gotterm, gothup;
 static volatile sig_atomic_t usr1s;	/* USR1 since the last USR2 */
 static volatile time_t lastusr1;	/* when the last came */
-static volatile sig_atomic_t gotusr2;	/* a USR2 came; and how many USR1 before it, plus 1 */
+static volatile sig_atomic_t gotusr2;	/* 0, or a USR2 came: the USR1 before it, plus 1 */
 static int sigpipe[2];		/* a byte for each signal, so that poll sees it */
 static int closing;		/* no more frames are taken */
-static int busy;		/* something came in this turn: a frame, or from the disk */
+static int busy;		/* this turn took a frame, or saw an operation end */
 static int active;		/* something has, since the loop last slept */
-static int left;		/* the last turn left something that the disk has ended */
+static int left;		/* operations have ended that the last turn left for the next */
 static int again;		/* an interface must be looked at again in a moment */
 
 static const uchar broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
@@ -388,7 +388,7 @@ findmac(Macs *m, uchar *a)
 	return -1;
 }
 
-/* There must be room. */
+/* The caller has made sure that the list is not full. */
 static void
 addmac(Macs *m, uchar *a)
 {
@@ -408,8 +408,8 @@ delmac(Macs *m, uchar *a)
 }
 
 /*
- * How many records of size bytes behind the byte at a frame of this
- * interface can carry.
+ * How many records of size bytes fit into a frame of this interface, from
+ * offset at on.
  */
 static int
 fits(Nic *n, int at, int size)
@@ -420,9 +420,10 @@ fits(Nic *n, int at, int size)
 }
 
 /*
- * Sectors that a frame of the interface can carry: what initiators are
- * told (they too take off 36, although 14 of these the MTU doesn't count),
- * and what is served.  A CRC behind the data takes some of the room.
+ * Sectors that a frame of the interface can carry: the number advertised, and
+ * the number served.  Initiators take the whole header of 36 bytes off the
+ * MTU, although the MTU does not count 14 of them.  So the advertised number
+ * can be smaller than what fits.  A CRC takes 4 bytes more.
  */
 static uint
 advertised(Nic *n, int crc)
@@ -441,7 +442,7 @@ served(Nic *n, int crc)
 }
 
 /*
- * One of them is heard.  Returns 1 when that is news.
+ * A frame has come from this MAC.  Returns 1 when it is a new one.
  */
 static int
 meet(People *p, uvlong who)
@@ -472,7 +473,7 @@ meet(People *p, uvlong who)
 }
 
 /*
- * An initiator is served, or this is why it is not.
+ * Log an initiator's first frame: it is served, or refused for this reason.
  */
 static void
 introduce(Nic *n, uchar *a, const char *refused)
@@ -524,7 +525,7 @@ waits(Nic *n)
 }
 
 /*
- * Has the interface, up or not, stopped sending?
+ * Has the interface stopped sending, whether it is up or not?
  */
 static int
 stuck(Nic *n)
@@ -550,7 +551,8 @@ addnote(Nic *n, uchar *f, uint len)
 }
 
 /*
- * Where an answer is built that isn't an ATA request's.
+ * Where to build an answer that isn't an ATA request's: in the ring if it has
+ * a slot, else in scratch, from where addnote takes it.
  */
 static uchar*
 room(Nic *n)
@@ -588,7 +590,8 @@ refuse(Nic *n, uchar *request, int error)
 /* Command 0: ATA. */
 
 /*
- * In the ring, unless others wait for it, or the MTU has shrunk since.
+ * Where a command's data goes: into a slot of the ring, or into the request's
+ * own space if other answers wait for slots or the MTU has shrunk.
  */
 static uchar*
 ataroom(Ata *a)
@@ -601,9 +604,9 @@ ataroom(Ata *a)
 }
 
 /*
- * Answer a request, whose data is in the slot that it has, or in its own
- * space.  Returns 0 when there is no slot.  What the interface can't send any
- * more is as good as lost by the network.
+ * Answer a request.  Its data is in its slot or in its own space.  Returns 0
+ * when there is no slot.  An answer that the interface can't send any more is
+ * dropped, as if the network had lost it.
  */
 static int
 reply(Req *r)
@@ -736,9 +739,8 @@ settwin(Twin *t, uchar *f)
 }
 
 /*
- * Begin to be under way, unless this is what an initiator has sent again
- * while its request still is (inv. 5), or, with RX tracking, while that
- * waited in the ring.
+ * Count a request as under way.  Returns 0 for a duplicate: its twin is under
+ * way (inv. 5) or, with RX tracking, waited in the ring with it.
  */
 static int
 fresh(Nic *n, Host *h, Twin *t)
@@ -759,8 +761,8 @@ fresh(Nic *n, Host *h, Twin *t)
 }
 
 /*
- * With WRITE tracking, have ata.c look the write up among those done.  Other
- * requests only tell how far the initiator has counted.
+ * With WRITE tracking, let ata.c look a write up among those done.  The tag of
+ * any other request only shows how far the initiator has counted.
  */
 static void
 settags(Ata *a, Host *h, Twin *t, uchar *tag, int op)
@@ -770,7 +772,7 @@ settags(Ata *a, Host *h, Twin *t, uchar *tag, int op)
 	a->tags = NULL;
 	if(counter == 0)
 		return;
-	/* One that will be refused shall not push out anybody's memory. */
+	/* A write that will be refused must not push out another's memory of tags. */
 	if(op == Owrite && !a->barred)
 		a->tags = hosttags(t->who);
 	else if(h != NULL)
@@ -784,8 +786,7 @@ settags(Ata *a, Host *h, Twin *t, uchar *tag, int op)
 }
 
 /*
- * Say that a write was corrupted on its way, but not more often than anyone
- * can read.
+ * Log a write that was corrupted on its way, at most LOG_RATE a second.
  */
 static void
 complain(uchar *f, uvlong lba)
@@ -800,8 +801,8 @@ complain(uchar *f, uvlong lba)
 }
 
 /*
- * Is this a write whose data carries a CRC that is not its own?  Its
- * initiator will send it again.
+ * Does this write carry a CRC that doesn't match?  Its initiator will send it
+ * again.
  */
 static int
 corrupted(uchar *f, uint len, Range *r)
@@ -832,8 +833,8 @@ congested(Host *h)
 }
 
 /*
- * May a read of a congested initiator begin?  Nobody waits until it may: what
- * is in excess is dropped.
+ * May a read of a congested initiator begin now?  Reads in excess are dropped
+ * rather than delayed.
  */
 static int
 bursts(Host *h)
@@ -903,7 +904,8 @@ atareq(Nic *n, uchar *f, uint len)
 }
 
 /*
- * The reads that follow the first in a frame, which are requests like any.
+ * Start the reads that follow the first one in a frame.  Each is an ordinary
+ * request.
  */
 static void
 coalesced(Nic *n, uchar *f, uint len)
@@ -953,8 +955,7 @@ configreply(Nic *n, uchar *request, uint ccmd, int error)
 }
 
 /*
- * Tell the config string's fate to who asked, or nothing at all when the
- * string is not the one asked for.
+ * Carry out a config command and answer it.  A test that fails gets no answer.
  */
 static void
 config(Nic *n, uchar *f, uint len)
@@ -1000,9 +1001,10 @@ config(Nic *n, uchar *f, uint len)
 }
 
 /*
- * The answer to a question that nobody asked: it tells initiators that the
- * target is here, and how large a request may be.  It is built when it has
- * a slot, as there may be one for each MAC of the mask list.
+ * Send the next advertisement: a config answer that nobody asked for.  It
+ * tells initiators that the target is here and how large a request may be.
+ * There may be one for each MAC of the mask list, so each is built only when
+ * there is a slot for it.  Returns 0 when there is none.
  */
 static int
 tellnext(Nic *n)
@@ -1067,7 +1069,7 @@ sendwaiting(Nic *n)
 }
 
 /*
- * Ask whether the target is here already, by another MAC than ours.
+ * Ask whether another MAC serves our address already.
  */
 static void
 askforothers(Nic *n)
@@ -1088,9 +1090,9 @@ askforothers(Nic *n)
 }
 
 /*
- * An answer or advertisement for our shelf and slot has come from somebody
- * else: whoever takes both for one disk will destroy what is on them.  It may
- * be meant, so it is said and no more.
+ * Somebody else has answered for our shelf and slot.  If that is another disk,
+ * initiators will mix the two and destroy both.  It may be intended, as a
+ * second path to the same disk, so this only warns.
  */
 static void
 another(Nic *n, uchar *f)
@@ -1139,8 +1141,8 @@ maskreply(Nic *n, uchar *request)
 }
 
 /*
- * The directive with this index could not be carried out; those before it
- * were.
+ * Report that the directive with this index failed.  Those before it have been
+ * carried out.
  */
 static void
 maskfail(Nic *n, uchar *request, int merror, int index)
@@ -1254,16 +1256,15 @@ reserve(Nic *n, uchar *f, uint len)
  * 6. An initiator whose request has changed any of it is answered when the
  *    file has the change; until then the request is held.  If the file
  *    can't be written it is not answered at all, and asks again.
- * 7. One write is under way at a time, on the engine, and what has changed
- *    meanwhile is in the next.  They come no faster than Saveburst and
- *    STATE_MS allow, so that nobody can wear out the disk by changing his
- *    mind.
+ * 7. One write is under way at a time, on the engine.  Changes that come
+ *    meanwhile go into the next.  Saveburst and STATE_MS limit their rate, so
+ *    that nobody can wear out the disk with changes.
  *
- * A change is in force at once: only those who ask for it are told late.
+ * A change is in force at once.  Only its answer waits.
  */
 
 /*
- * Write down all but the checksum.  Returns how many bytes that is.
+ * Write the state to p, without the checksum.  Returns its length in bytes.
  */
 static uint
 pack(uchar *p)
@@ -1287,8 +1288,8 @@ pack(uchar *p)
 }
 
 /*
- * Put the checksum of n bytes behind them (FNV-1a, 64 bits).  No two that
- * differ in one byte have the same.
+ * Put the checksum of n bytes behind them (FNV-1a, 64 bits).  Any change of a
+ * single byte changes it.
  */
 static void
 putsum(uchar *p, uint n)
@@ -1303,8 +1304,8 @@ putsum(uchar *p, uint n)
 }
 
 /*
- * Take the state from n bytes at p, all of it or nothing.  A mask list of
- * the command line is put in place of the one there.
+ * Take the state from n bytes at p, all of it or nothing.  A mask list given
+ * by -m replaces the one in the file.
  */
 static char*
 unpack(uchar *p, uint n)
@@ -1356,8 +1357,8 @@ tellchange(Held *h)
 }
 
 /*
- * Keep a request until the state is saved: of each initiator the latest,
- * lest one that asks without end leave no room for others.
+ * Hold a request until the state is saved.  Only the latest of each initiator
+ * is held, so that none can take all the room.
  */
 static void
 hold(Held *h)
@@ -1402,7 +1403,7 @@ changed(Nic *n, uchar *f, int merror, int index)
 }
 
 /*
- * So many changes are saved: answer those who asked for them.
+ * The file has this many of the changes: answer those who asked for them.
  */
 static void
 saved(uvlong changes)
@@ -1444,8 +1445,8 @@ savedone(Op *o)
 	state.busy = 0;
 	if(o->error != 0){
 		if(!state.failed)
-			warnx("%s: can't save the state (%s): changes are not answered until it can be",
-				conf.state, strerror(o->error));
+			warnx("%s: can't save the state (%s): "
+				"changes are not answered until it can be", conf.state, strerror(o->error));
 		state.failed = 1;
 		state.retry = microseconds() + Again_us;
 		state.nheld = 0;
@@ -1533,7 +1534,7 @@ aoerestore(void)
 		e = unpack(in, (uint)n);
 	if(e != NULL)
 		return e;
-	/* Better known now than later that it can't be written. */
+	/* If it can't be written, say so now and not later. */
 	state.len = pack(state.buf);
 	saveprepare();
 	if(statesave(state.out, state.outlen) < 0)
@@ -1561,7 +1562,7 @@ extend(Nic *n, uchar *f, uint len)
 }
 
 /*
- * Does this tell of a target of our address?
+ * Is this a config answer or advertisement for our own shelf and slot?
  */
 static int
 rival(uchar *f, uint len)
@@ -1572,8 +1573,8 @@ rival(uchar *f, uint len)
 }
 
 /*
- * Is this frame for us, and from someone we serve?  A sender can't be a
- * group, and can't be ourselves.
+ * Is this frame for us, and from someone we serve?  Its source must be one
+ * host's, and not our own.
  */
 static int
 ours(Nic *n, uchar *f, uint len)
@@ -1644,7 +1645,7 @@ frame(Nic *n, uchar *f, uint len)
 }
 
 /*
- * Have memory for answers that may have to wait.
+ * Make sure that there is memory for answers that have to wait.
  */
 static int
 havenotes(Nic *n)
@@ -1669,7 +1670,7 @@ takeframes(Nic *n)
 			wall = wallclock();
 		frame(n, f, len);
 	}
-	/* What waited with the first of so many frames is through. */
+	/* By now every frame has been taken that waited together with the first. */
 	n->taken += (uint)i;
 	if(n->heard != NULL && (nicempty(n) || n->taken >= (uint)(RX_FACTOR * conf.bufcnt))){
 		heardall(n->heard);
@@ -1679,8 +1680,8 @@ takeframes(Nic *n)
 }
 
 /*
- * Have requests for as many initiators as tuneup.h says.  Their memory is
- * really used only once they are under way.
+ * Allocate requests for as many initiators as CROWD says.  The system finds
+ * memory for a request only when it is first used.
  */
 static int
 initreqs(void)
@@ -1910,7 +1911,7 @@ option(Conf *c, int o)
 }
 
 /*
- * The words that are no options: shelf slot netif [netif ...] file.
+ * Read the operands: shelf slot netif [netif ...] file.
  */
 static char*
 operands(Conf *c, int argc, char **argv)
@@ -2051,7 +2052,8 @@ statename(void)
 }
 
 /*
- * Tell the service manager, when there is news.  It must hear that we serve.
+ * Tell the service manager when the state has changed, and first of all that
+ * we serve.
  */
 static void
 tellmanager(void)
@@ -2372,7 +2374,7 @@ turn(void)
 
 	for(n = nics; n < nics + conf.nnic; n++)
 		sendwaiting(n);
-	/* A few at a time: initiators get on while the others are looked at. */
+	/* A few at a time: the initiators can go on while the rest is done. */
 	for(i = 0; i < Ended && enginereap(); i++)
 		busy = 1;
 	left = i == Ended;
@@ -2473,7 +2475,7 @@ freezesignal(long usr1)
 }
 
 /*
- * Do what the signals that came ask for, but for the end.
+ * Act on the signals that have come, except those that end the process.
  */
 static void
 signals(void)
@@ -2500,7 +2502,7 @@ signals(void)
 }
 
 /*
- * The shorter of two waits, of which either may be for ever, -1.
+ * The shorter of two waits.  -1 means for ever.
  */
 static int
 sooner(int a, int b)
@@ -2509,8 +2511,8 @@ sooner(int a, int b)
 }
 
 /*
- * Advertise again, if it is time.  Returns how many milliseconds it isn't, or
- * -1.
+ * Advertise again if it is time.  Returns the milliseconds until the next
+ * time, or -1.
  */
 static int
 advertiseagain(void)
@@ -2698,7 +2700,7 @@ ignore(Io *io)
 }
 
 /*
- * Does an answer wait that may still be sent?
+ * Is an answer waiting that can still be sent?
  */
 static int
 unanswered(void)

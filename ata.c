@@ -3,9 +3,9 @@
  * answer's registers look.  The commands are ACS-3's; those that ACS-3 has
  * dropped are ATA8-ACS's or, without retry (0x21, 0x31, 0x41), older still.
  *
- * 1. A command is judged whole before anything of it is done: whether the
- *    initiator may, whether the frame can carry the data, whether it did,
- *    whether the disk may be written, whether the range is on the disk.
+ * 1. A command is checked as a whole before any of it is done: whether the
+ *    initiator may use the disk, whether a frame can carry the data and this
+ *    one did, whether the disk may be written, and whether the range is on it.
  * 2. LBA width and direction follow from the command, never from the
  *    flags that came with it.
  * 3. a->done is called exactly once for each command.
@@ -233,7 +233,7 @@ ataabandon(Ata *a)
 }
 
 /*
- * Not the device failing, but the AoE frame refused.
+ * Refuse the AoE frame.  The device has not failed.
  */
 static void
 refuse(Ata *a, int aoeerror)
@@ -253,7 +253,7 @@ page(Ata *a)
 }
 
 /*
- * The place that the disk has on its media, words 106 and 209.
+ * Physical sector size and alignment, words 106 and 209.
  */
 static void
 putalign(uchar *p)
@@ -275,7 +275,7 @@ identify(Ata *a)
 	uint enabled = 0x0008 | (drive.smart ? 0x0001 : 0) | (drive.wcache ? 0x0020 : 0);
 	uchar *p = page(a);
 
-	/* An initiator that starts may count its tags anew. */
+	/* An initiator sends this when it starts, and may count its tags anew. */
 	if(a->tags != NULL)
 		tagsforget(a->tags);
 	putword(p, 0, 0x0040);
@@ -434,7 +434,7 @@ readmax(Ata *a)
 }
 
 /*
- * What the disk did, as status and error registers.
+ * Turn the result of the disk into status and error registers.
  */
 static void
 iodone(Io *io)
@@ -473,8 +473,8 @@ ioroom(Io *io)
 }
 
 /*
- * Is there a sector from lba to lba + n - 1 that the disk has not?  Both
- * are below 2^48, so the sum can't wrap.
+ * Does a range end beyond the disk?  Both numbers are below 2^48, so the sum
+ * can't wrap.
  */
 static int
 outside(uvlong lba, uvlong n)
@@ -483,9 +483,9 @@ outside(uvlong lba, uvlong n)
 }
 
 /*
- * Answer a write that was done before: the initiator has missed the answer,
- * or the network has brought the frame twice, and others may have written
- * there since.
+ * Answer a write that was done before, without doing it again: others may have
+ * written there since.  Its initiator has missed the answer, or the network
+ * has delivered the frame twice.
  */
 static int
 repeated(Ata *a)
@@ -535,9 +535,9 @@ byrange(const void *a, const void *b)
 /*
  * The ranges in n sectors of 8-byte entries, LBA[6] and length[2], least
  * significant byte first; a length of 0 is no range.  They are sorted, and
- * those that touch are joined: initiators cut a large range to fit the
- * entries, and no initiator shall have a sector trimmed a thousand times
- * by one frame.  Returns how many there are, or -1 when one is not on the
+ * those that touch are joined: initiators split a large range over several
+ * entries, and one frame must not be able to have the same sector trimmed a
+ * thousand times.  Returns how many there are, or -1 when one is not on the
  * disk.
  */
 static int
@@ -598,7 +598,7 @@ trim(Ata *a)
 }
 
 /*
- * Always active, which is what a count of 0xff says.
+ * A count of 0xff says that the device is active, which it always is.
  */
 static void
 checkpower(Ata *a)

@@ -98,24 +98,24 @@ Tags	*hosttags(uvlong who);
 void	hostnegotiate(uvlong who, char *names, int crcfits, uvlong now);
 
 /*
- * A request comes under way, unless its twin is: then 0 is returned.
- * Whoever calls keeps t until tagsleave.
+ * Count a request as under way.  Returns 0, and doesn't, when its twin is.  The
+ * caller keeps t until tagsleave.
  */
 int	tagsenter(Twin *t);
 
-/* It is under way no longer. */
+/* The request is no longer under way. */
 void	tagsleave(Twin *t);
 
-/* None is. */
+/* Forget all requests under way. */
 void	tagsclear(void);
 
 /* A memory of the last n requests, or NULL. */
 Heard	*heardnew(uint n);
 
-/* Is the request's twin remembered?  If not it is from here on. */
+/* Is the request's twin remembered?  If not, remember this one. */
 int	heard(Heard *h, const Twin *t);
 
-/* No twin of what is remembered can still come. */
+/* Forget all that is remembered: no twin of it can still come. */
 void	heardall(Heard *h);
 
 /* A memory of writes, with nothing in it, or NULL. */
@@ -124,15 +124,15 @@ Tags	*tagsnew(void);
 void	tagsforget(Tags *t);
 
 /*
- * The place of a tag among the initiator's tags, whose count it is.  One
- * that is far from all others makes t forget.
+ * The place of a tag in the initiator's count of 64 bits.  A tag that is far
+ * from the last one makes t forget.
  */
 uvlong	tagsplace(Tags *t, uint tag);
 
-/* Was the write done that has this place, command, LBA and count? */
+/* Was a write with this place, command, LBA and count done before? */
 int	tagsseen(Tags *t, uvlong place, uvlong what);
 
-/* It is now. */
+/* Remember that it is done. */
 void	tagsdone(Tags *t, uvlong place, uvlong what);
 
 /* buf.c */
@@ -725,7 +725,7 @@ int	linkopen(void);
 /* Make the link descriptor unreadable again. */
 void	linkread(int fd);
 
-/* The bridge of which it is a port, so that nothing is received here, or NULL. */
+/* The bridge whose port the interface is, or NULL.  A port receives nothing itself. */
 char	*nicbridge(Nic *n);
 
 /* How frames pass: packet (rings shared with the kernel), mmsg or bpf. */

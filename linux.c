@@ -129,8 +129,8 @@ setstatus(Slot *s, uint v)
 }
 
 /*
- * Has the kernel done with this transmit slot?  It may leave a bit that
- * says how it took the time of sending.
+ * Is the kernel done with this transmit slot?  It may leave a bit set that says
+ * how it took the time of sending.
  */
 static int
 isfree(Slot *s)
@@ -1107,7 +1107,7 @@ diskopen(Disk *d, char *path, int readonly, int direct)
 	if(fstat(f->fd, &st) < 0 || disksize(d) < 0)
 		return sentence("%s: can't learn its size: %s", path, strerror(errno));
 	f->ours = st.st_uid == geteuid() || access(path, W_OK) == 0;
-	/* Refused to who doesn't own the file; it only saves time. */
+	/* It only saves time, and is refused to those who don't own the file. */
 	fcntl(f->cached, F_SETFL, fcntl(f->cached, F_GETFL) | O_NOATIME);
 	d->direct = direct;
 	d->block = f->dio > Sector && f->dio <= Blockmax ? f->dio : Sector;
@@ -1166,8 +1166,8 @@ carryout(Op *o)
 }
 
 /*
- * Was this written with -d and yet into the page cache?  Then it must reach
- * the device all the same.
+ * Did a write with -d go through the page cache?  Then it must still be brought
+ * to the device.
  */
 static int
 mustwriteout(Op *o)
@@ -1364,7 +1364,7 @@ bootid(uchar id[16])
 	if(line[0] == 0 && getrandom(id, 16, 0) == 16)
 		return;
 	memset(id, 0, 16);
-	/* Any mixture that keeps them apart will do. */
+	/* Any mixture will do that tells one from another. */
 	for(i = 0; line[i] != 0; i++)
 		id[i % 16] = (uchar)(id[i % 16] * 31 + line[i]);
 }

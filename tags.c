@@ -12,9 +12,8 @@
  * 3. There are at most INITIATORS in the table of hosts, for a MAC address is
  *    easily made up.  When another comes, the one that was silent longest
  *    loses its place, and with it its features and its memory of tags.
- * 4. Only those are in the table of whom there is something to know: they
- *    have a feature, or their writes are tracked.  With an empty table
- *    looking one up costs nothing.
+ * 4. The table has only initiators that have negotiated a feature or whose
+ *    writes are tracked.  Looking one up in an empty table costs nothing.
  * 5. A memory of tags that has changed hands holds nothing of the one
  *    before.  It is never freed, so that a request may keep the pointer.
  *
@@ -74,11 +73,11 @@ struct Saying {
 	uvlong	before;		/* the one before it in its chain */
 };
 
-/* They are numbered from 1 on; number i is in said[i % n]. */
+/* Recent requests, numbered from 1 on.  Number i is in said[i % n]. */
 struct Heard {
 	uint	n;		/* a power of two */
 	uvlong	last;		/* the last number given */
-	uvlong	gone;		/* this one, and those before, don't matter any more */
+	uvlong	gone;		/* this one, and those before, count no longer */
 	Saying	*said;
 	uvlong	*chain;		/* the last number in each */
 };
@@ -298,7 +297,7 @@ enqueue(Host *h)
 }
 
 /*
- * The one whose place another takes, out of all lists.
+ * Take the initiator that was silent longest out of all lists.
  */
 static Host*
 evict(void)
@@ -402,8 +401,8 @@ accept(char *s)
 }
 
 /*
- * The initiator has lost answers, if the number behind the name isn't 0.
- * That is news and no wish: nothing else changes.
+ * The initiator reports how many answers it has lost.  That switches no
+ * feature: unless it is 0, reads are slowed down for a while.
  */
 static void
 congested(uvlong who, char *number, uvlong now)
