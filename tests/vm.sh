@@ -17,14 +17,20 @@
 #	vm_cut NAME			cut its power: what it had not written is gone
 #	vm_off NAME			shut it down
 #	vm_show NAME			the console's last lines, for a failed test
+#	vm_serve NAME ARGUMENT...	start aoede; fails when it ends instead
+#	vm_serving NAME			it lives
+#	vm_ends NAME			end it; it must with status 0
+#	vm_wired LABEL ARGS GROUP...	groups of the wire tests, from outside
+#
+# In the guest, "till SECONDS COMMAND" waits until a command succeeds.
 #
 # Set by the sourcing script, if it wants others:
 #	memory	of a guest, in MiB
 #	patience	for a command in the guest, in seconds
 #	lifetime	of a guest, in seconds: one that hangs is ended
 
-# shellcheck shell=sh disable=SC2034,SC2086,SC2154 # variables are for the sourcing script, and from it
-memory=256 patience=60 lifetime=600
+# shellcheck shell=sh disable=SC2016,SC2034,SC2046,SC2086,SC2154 # variables are for the sourcing script, and from it
+memory=256 patience=180 lifetime=1200
 
 tests/need ip:iproute2 timeout:coreutils cpio:cpio depmod:kmod xz:xz-utils flock:util-linux \
 	pkill:procps awk:mawk || exit 1
@@ -96,7 +102,7 @@ vm_initrd() {
 	ln -s busybox "$TMP/root/bin/sh"
 	ln -s bin "$TMP/root/sbin"
 	vm_module virtio_pci 9p 9pnet_virtio "$@"
-	vm_init >"$TMP/root/init" && chmod +x "$TMP/root/init"
+	vm_init >"$TMP/root/init" && vm_till >"$TMP/root/bin/till" && chmod +x "$TMP/root/init" "$TMP/root/bin/till"
 }
 
 # What the guest does when it is switched on.
@@ -130,6 +136,20 @@ vm_init() {
 	EOF
 }
 
+vm_till() {
+	cat <<-'EOF'
+	#!/bin/sh
+	n=$(($1 * 10))
+	shift
+	until eval "$*" 2>/dev/null
+	do
+		n=$((n - 1))
+		[ $n -gt 0 ] || exit 1
+		usleep 100000
+	done
+	EOF
+}
+
 # vm_boot NAME ARGUMENT...: in the initiator's namespace, where its taps are.
 vm_boot() {
 	vm_name=$1 vm_dir=$TMP/$1
@@ -150,7 +170,7 @@ vm_boot() {
 	# What the monitor says is of no interest, but must go somewhere.
 	cat "$vm_dir/monitor.out" >"$vm_dir/monitor" &
 	PIDS="$PIDS $!"
-	vm_until "$vm_name" 60 'the guest is up' || { cat "$vm_dir/qemu"; return 1; }
+	vm_until "$vm_name" 240 'the guest is up' || { cat "$vm_dir/qemu"; return 1; }
 }
 
 vm_pid() { eval "echo \$pid_$1"; }
@@ -203,7 +223,7 @@ vm_cut() {
 vm_off() {
 	vm_begin "$1" 'sync; poweroff -f'
 	vm_pid=$(vm_pid "$1")
-	until_true 15 eval "! mine $vm_pid"
+	until_true 60 eval "! mine $vm_pid"
 	mine "$vm_pid" && { pkill -KILL -P "$vm_pid"; vm_show "$1"; return 1; }
 	vm_gone "$vm_pid"
 }
@@ -218,3 +238,26 @@ vm_tap() { ip -n "$INS" tuntap add "$1" mode tap && ip -n "$INS" link set "$1" m
 vm_disk() { echo "-drive file=$1,if=none,format=raw,id=$2,discard=unmap,cache=writeback -device virtio-blk-pci,drive=$2,serial=$2${3:+,$3}"; }
 # vm_nic MODEL TAP MAC: and for a NIC.
 vm_nic() { echo "-netdev tap,id=$2,ifname=$2,script=no,downscript=no -device $1,netdev=$2,id=nic-$2,mac=$3"; }
+
+vm_serve() {
+	vm_name=$1
+	shift
+	vm "$vm_name" ': >/run/out; rm -f /run/status
+	{ aoede '"$*"' >/run/out 2>/run/err; echo $? >/run/new; mv /run/new /run/status; } &
+	till 120 "grep -q ^pid /run/out || [ -e /run/status ]"
+	cat /run/out /run/err
+	grep -q ^pid /run/out && sed -n "s/^pid \([0-9]*\).*/\1/p" /run/out >/run/pid'
+}
+vm_serving() { vm "$1" 'kill -0 $(cat /run/pid)'; }
+vm_ends() { vm "$1" 'kill $(cat /run/pid); till 60 "[ -e /run/status ]"; cat /run/err; exit $(cat /run/status || echo 1)'; }
+vm_wired() {
+	vm_label=$1 vm_args=$2
+	shift 2
+	for g
+	do
+		on_initiator timeout 600 "$B/tests/wire" -p $vm_args "$g" >"$TMP/wire.out" 2>&1
+		sed -i "s/^\\(not \\)*ok [0-9]* - /&$vm_label, /" "$TMP/wire.out"
+		relay "$TMP/wire.out"
+		ok "$vm_label, $g: ran to its end" [ -n "$plan" ]
+	done
+}

@@ -18,7 +18,7 @@ arches=${*:-arm64}
 [ "$arches" != all ] || arches="arm64 armhf riscv64"
 img=$TMP/disk.img
 head -c 41943040 /dev/urandom >"$img"
-patience=120
+patience=300
 ip netns add "$INS"
 vm_tap i0 9000
 
@@ -34,28 +34,7 @@ machine() {
 	vm_boot "$1" $(vm_disk "$img" disk) $(vm_nic virtio-net-pci i0 52:54:00:00:00:01) &&
 		vm "$1" 'uname -a; ip link set eth0 mtu 9000 up; mkdir -p /run/fs; mount -t tmpfs none /run/fs; head -c 4194304 /dev/zero >/run/fs/img'
 }
-serve() {
-	host=$1
-	shift
-	vm "$host" ': >/run/out; rm -f /run/status
-	{ aoede '"$*"' >/run/out 2>/run/err; echo $? >/run/new; mv /run/new /run/status; } &
-	until grep -q ^pid /run/out || [ -e /run/status ]; do usleep 100000; done
-	cat /run/out /run/err
-	grep -q ^pid /run/out && sed -n "s/^pid \([0-9]*\).*/\1/p" /run/out >/run/pid'
-}
-ends() { vm "$1" 'kill $(cat /run/pid); for i in $(seq 100); do [ -e /run/status ] && exit $(cat /run/status); usleep 100000; done; cat /run/err; exit 1'; }
 said() { vm "$1" 'cat /run/out /run/err' >"$TMP/said"; grep -q "$2" "$TMP/said"; }
-wired() {
-	label=$1
-	shift
-	for g
-	do
-		on_initiator timeout 300 "$B/tests/wire" -p -f "$img" "$g" >"$TMP/wire.out" 2>&1
-		sed -i "s/^\\(not \\)*ok [0-9]* - /&$label, /" "$TMP/wire.out"
-		relay "$TMP/wire.out"
-		ok "$label, $g: ran to its end" [ -n "$plan" ]
-	done
-}
 # Frozen under load, and merged again.
 signal() { vm "$arch" "p=\$(cat /run/pid); for s in $*; do kill -\$s \$p; usleep 400000; done"; }
 freezes() {
@@ -64,10 +43,10 @@ freezes() {
 	PIDS="$PIDS $v"
 	sleep 2
 	signal USR1 USR2
-	vm "$arch" 'for i in $(seq 50); do [ -e /run/fs/shadow ] && exit; usleep 100000; done; cat /run/out /run/err; exit 1' || return 1
+	vm "$arch" 'till 60 "[ -e /run/fs/shadow ]" || { cat /run/out /run/err; exit 1; }' || return 1
 	sleep 2
 	signal USR1 USR1 USR2
-	vm "$arch" 'for i in $(seq 200); do [ -e /run/fs/shadow ] || exit 0; usleep 100000; done; cat /run/out /run/err; exit 1' || return 1
+	vm "$arch" 'till 120 "! [ -e /run/fs/shadow ]" || { cat /run/out /run/err; exit 1; }' || return 1
 	wait $v
 	r=$?
 	cat "$TMP/verify"
@@ -77,21 +56,21 @@ freezes() {
 for arch in $arches
 do
 	ok "$arch: a machine starts" machine "$arch"
-	ok "$arch: the target starts" serve "$arch" -s 9 0 eth0 /dev/vda
+	ok "$arch: the target starts" vm_serve "$arch" -s 9 0 eth0 /dev/vda
 	if said "$arch" 'engine io_uring, rings packet, sandbox .*seccomp'; then r=0; else r=1; fi
 	ok "$arch: with io_uring, packet rings and seccomp" [ $r = 0 ]
-	wired "$arch" frames config mask reserve ata identify trim smart order initiators malformed extensions
+	vm_wired "$arch" "-f $img" frames config mask reserve ata identify trim smart order initiators malformed extensions
 	ok "$arch: random reads and writes agree with a model" io verify 3
-	ok "$arch: it ends with status 0" ends "$arch"
+	ok "$arch: it ends with status 0" vm_ends "$arch"
 	for mode in -d "-d -s" -w
 	do
-		ok "$arch, $mode: the target starts" serve "$arch" $mode 9 0 eth0 /dev/vda
+		ok "$arch, $mode: the target starts" vm_serve "$arch" $mode 9 0 eth0 /dev/vda
 		ok "$arch, $mode: random reads and writes agree with a model" io verify 3
-		ok "$arch, $mode: it ends with status 0" ends "$arch"
+		ok "$arch, $mode: it ends with status 0" vm_ends "$arch"
 	done
-	ok "$arch: a target with a shadow starts" serve "$arch" -f /run/fs/shadow 9 0 eth0 /run/fs/img
+	ok "$arch: a target with a shadow starts" vm_serve "$arch" -f /run/fs/shadow 9 0 eth0 /run/fs/img
 	ok "$arch: it freezes and merges under verified load" freezes
-	ok "$arch: it ends with status 0" ends "$arch"
+	ok "$arch: it ends with status 0" vm_ends "$arch"
 	[ $failed = 0 ] || { vm "$arch" 'cat /run/out /run/err; dmesg | tail -n 10'; vm_show "$arch"; } | sed 's/^/# /'
 	vm_cut "$arch"
 done

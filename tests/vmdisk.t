@@ -65,27 +65,7 @@ there() {
 	ls -l /sys/block
 	exit 1'
 }
-serve() {
-	vm t ': >/run/out; rm -f /run/status
-	{ aoede '"$*"' >/run/out 2>/run/err; echo $? >/run/new; mv /run/new /run/status; } &
-	until grep -q ^pid /run/out || [ -e /run/status ]; do usleep 100000; done
-	cat /run/out /run/err
-	grep -q ^pid /run/out && sed -n "s/^pid \([0-9]*\).*/\1/p" /run/out >/run/pid'
-}
-alive() { vm t 'kill -0 $(cat /run/pid)'; }
-ends() { vm t 'kill $(cat /run/pid); for i in $(seq 100); do [ -e /run/status ] && exit $(cat /run/status); usleep 100000; done; exit 1'; }
 io() { on_initiator "$B/tests/aoeio" "$@"; }
-wired() {
-	label=$1 file=$2
-	shift 2
-	for g
-	do
-		on_initiator timeout 300 "$B/tests/wire" -p -f "$file" "$g" >"$TMP/wire.out" 2>&1
-		sed -i "s/^\\(not \\)*ok [0-9]* - /&$label, /" "$TMP/wire.out"
-		relay "$TMP/wire.out"
-		ok "$label, $g: ran to its end" [ -n "$plan" ]
-	done
-}
 blocks() { stat -c %b "$1"; }
 # The host's file is smaller by about as much as was trimmed.
 gives_back() {
@@ -107,32 +87,32 @@ do
 	d=${d%%:*}
 	for mode in -s "-d -s"
 	do
-		[ "$mode" = -s ] || [ $d = large ] || [ "$all" = all ] || continue
-		ok "$d, $mode: the target starts" serve $mode 9 0 eth0 /run/disk/$d
-		wired "$d, $mode" "$TMP/$d.img" ata trim
+		[ $d = large ] || [ "$all" = all ] || continue
+		ok "$d, $mode: the target starts" vm_serve t $mode 9 0 eth0 /run/disk/$d
+		vm_wired "$d, $mode" "-f $TMP/$d.img" ata trim
 		ok "$d, $mode: random reads and writes agree with a model" io verify 2
-		ok "$d, $mode: it ends with status 0" ends
+		ok "$d, $mode: it ends with status 0" vm_ends t
 	done
 done
 for d in large mixed discard scsi
 do
-	ok "$d: the target starts" serve 9 0 eth0 /run/disk/$d
+	ok "$d: the target starts" vm_serve t 9 0 eth0 /run/disk/$d
 	case $d in
 	discard) ok "$d: what is trimmed is given back" gives_back "$TMP/$d.img" ;;
 	*) ok "$d: trim succeeds" eval 'io trim 1003 20001 && io flush' ;;
 	esac
 	ok "$d: and reads as zeros" zeros 1003 20001
-	ok "$d: it ends with status 0" ends
+	ok "$d: it ends with status 0" vm_ends t
 done
-ok "plain: the target starts" serve 9 0 eth0 /run/disk/plain
+ok "plain: the target starts" vm_serve t 9 0 eth0 /run/disk/plain
 ok "plain: a disk without discard takes a trim" eval 'io trim 1003 20001 && io flush'
 ok "plain: and what was trimmed reads as zeros" zeros 1003 20001
-ok "plain: it ends with status 0" ends
+ok "plain: it ends with status 0" vm_ends t
 
 # An offset in the middle of a large sector.
-ok "large, -o 3: the target starts" serve -s -o 3 -l 20000 9 0 eth0 /run/disk/large
+ok "large, -o 3: the target starts" vm_serve t -s -o 3 -l 20000 9 0 eth0 /run/disk/large
 ok "large, -o 3: random reads and writes agree with a model" io verify 2
-ok "large, -o 3: it ends with status 0" ends
+ok "large, -o 3: it ends with status 0" vm_ends t
 
 # Sectors 2005 and 30000 can't be read; they can be written.
 unc() { # LBA: a read of it is UNC, and names it
@@ -146,17 +126,17 @@ around() {
 }
 for mode in "" -d
 do
-	ok "bad, $mode: the target starts" serve $mode 9 0 eth0 /run/disk/bad
+	ok "bad, $mode: the target starts" vm_serve t $mode 9 0 eth0 /run/disk/bad
 	ok "bad, $mode: a sector that can't be read is UNC" unc 2005
 	ok "bad, $mode: so is another" unc 30000
 	ok "bad, $mode: what is before and behind it can be read" around
 	ok "bad, $mode: READ VERIFY says the same" eval 'io ata 0x42 0 16 2000 2>&1 | tee /dev/stderr | grep -q "error 0x40"'
-	ok "bad, $mode: 200 bad reads don't end it" eval 'for i in $(seq 200); do io ata 0x24 0 1 30000; done; alive'
+	ok "bad, $mode: bad reads don't end it" eval 'for i in $(seq 40); do io ata 0x24 0 1 30000; done; vm_serving t'
 	ok "bad, $mode: a sector before it can be written" eval 'head -c 512 /dev/urandom | io write 1000'
-	ok "bad, $mode: the target lives" alive
-	ok "bad, $mode: it ends with status 0" ends
+	ok "bad, $mode: the target lives" vm_serving t
+	ok "bad, $mode: it ends with status 0" vm_ends t
 done
-ok "bad, -d: in direct mode only that sector is lost" eval 'serve -d 9 0 eth0 /run/disk/bad && io read 2004 1 | cmp -i 0:1026048 -n 512 - "$TMP/bad.img" && io read 2006 1 | cmp -i 0:1027072 -n 512 - "$TMP/bad.img"; r=$?; ends && [ $r = 0 ]'
+ok "bad, -d: in direct mode only that sector is lost" eval 'vm_serve t -d 9 0 eth0 /run/disk/bad && io read 2004 1 | cmp -i 0:1026048 -n 512 - "$TMP/bad.img" && io read 2006 1 | cmp -i 0:1027072 -n 512 - "$TMP/bad.img"; r=$?; vm_ends t && [ $r = 0 ]'
 
 # A disk that is pulled out under load, of each kind of bus: what is under way
 # fails, at once; the target says why and ends with status 1.  When the disk
@@ -164,7 +144,7 @@ ok "bad, -d: in direct mode only that sector is lost" eval 'serve -d 9 0 eth0 /r
 # promised.
 # Whatever the hub or port takes to let go of the old one.
 again() {
-	vm t 'for i in $(seq 300); do [ -e $(readlink -f /run/disk/'"$1"') ] || exit 0; usleep 100000; done; exit 1' || return 1
+	vm t 'till 60 "! [ -e /run/disk/'"$1"' ]"' || return 1
 	for _ in $(seq 20)
 	do
 		vm_monitor t "device_add $(props "$1"),id=$1,drive=$1-file"
@@ -188,7 +168,7 @@ pulled() {
 	[ $r = 1 ]
 }
 # How the target has ended.  Errors may come before it is known why.
-over() { vm t 'for i in $(seq 300); do [ -e /run/status ] && break; usleep 100000; done; cat /run/err; echo "status $(cat /run/status)"; [ "$(cat /run/status)" = 1 ]'; }
+over() { vm t 'till 120 "[ -e /run/status ]"; cat /run/err; echo "status $(cat /run/status)"; [ "$(cat /run/status)" = 1 ]'; }
 one_line() { vm t 'cat /run/err; [ "$(grep -v "Input/output error" /run/err)" = "$(tail -n 1 /run/err)" ] && grep -q "the device is gone'"$1"'\$" /run/err'; }
 kinds="scsi:-s usb:-w virtio:-d,-s"
 [ "$all" != all ] || kinds="scsi: scsi:-s scsi:-d,-s scsi:-w usb: usb:-s usb:-d,-s usb:-w virtio: virtio:-s virtio:-d,-s virtio:-w nvme: nvme:-s nvme:-d,-s nvme:-w"
@@ -198,28 +178,28 @@ do
 	label="$kind, $mode"
 	rm -f "$TMP/held"
 	ok "$label: (zeros)" vm t "dd if=/dev/zero of=/run/disk/$kind bs=1M count=2 conv=fsync"
-	ok "$label: the target starts" serve $mode 9 0 eth0 /run/disk/$kind
+	ok "$label: the target starts" vm_serve t $mode 9 0 eth0 /run/disk/$kind
 	ok "$label: verified load begins" load
 	ok "$label: the disk is pulled out, and the load fails" pulled $kind
 	ok "$label: the target ends with status 1" over
 	case $mode in *-s) loss= ;; *) loss=": answered writes may be lost" ;; esac
 	ok "$label: and says why in one line" one_line "$loss"
 	ok "$label: the disk is put in again" again $kind
-	ok "$label: a new target serves it" serve $mode 9 0 eth0 /run/disk/$kind
+	ok "$label: a new target serves it" vm_serve t $mode 9 0 eth0 /run/disk/$kind
 	case $mode in
 	*-s) ok "$label: every answered write is there" io hold 0 0 4096 "$TMP/held" ;;
 	*) ok "$label: random reads and writes agree with a model" io verify 1 ;;
 	esac
-	ok "$label: it ends with status 0" ends
+	ok "$label: it ends with status 0" vm_ends t
 done
 
 # A disk that fails everything is not gone; when it is, after that, no request
 # need come for the target to notice.
 fails_io() { io ata 0x24 0 1 15000 >"$TMP/ata" 2>&1; cat "$TMP/ata"; grep -q 'error 0x40' "$TMP/ata"; }
-ok "scsi: the target starts" serve -d 9 0 eth0 /run/disk/scsi
+ok "scsi: the target starts" vm_serve t -d 9 0 eth0 /run/disk/scsi
 ok "scsi: the disk is switched off" vm t 'echo offline >/sys/block/$(basename $(readlink /run/disk/scsi))/device/state'
 ok "scsi: a read fails" fails_io
-ok "scsi: the target lives, as the disk is still there" eval 'sleep 2; alive'
+ok "scsi: the target lives, as the disk is still there" eval 'sleep 2; vm_serving t'
 ok "scsi: the disk is taken away" vm t 'echo 1 >/sys/block/$(basename $(readlink /run/disk/scsi))/device/delete'
 ok "scsi: the target ends with status 1" over
 ok "scsi: and says why in one line" one_line ": answered writes may be lost"
