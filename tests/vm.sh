@@ -87,9 +87,11 @@ vm_file() {
 	done
 }
 
-# vm_aoede [COMPILER]
+# vm_aoede [COMPILER]: another script may want the same at the same time.
 vm_aoede() {
-	make -s B="$B/static-$ARCH" ${1:+CC="$1"} SANDBOX=2 LDFLAGS='-pthread -static' "$B/static-$ARCH/aoede" && cp "$B/static-$ARCH/aoede" "$TMP/root/bin/aoede"
+	mkdir -p "$B/static-$ARCH" &&
+		flock "$B/static-$ARCH" make -s B="$B/static-$ARCH" ${1:+CC="$1"} SANDBOX=2 LDFLAGS='-pthread -static' "$B/static-$ARCH/aoede" &&
+		cp "$B/static-$ARCH/aoede" "$TMP/root/bin/aoede"
 }
 
 vm_initrd() {
