@@ -2589,32 +2589,59 @@ patience(int unsent)
 	return linkfd < 0 ? sooner(ms, 1000) : ms;
 }
 
+int
+worthlooking(Looks *l)
+{
+	if(l->skip == 0)
+		return 1;
+	l->skip--;
+	return 0;
+}
+
+void
+looked(Looks *l, int found)
+{
+	enum { Free = 3, Limit = 9 };
+
+	if(found)
+		l->vain -= l->vain > 0;
+	else
+		l->vain += l->vain < Limit;
+	l->skip = l->vain > Free ? (1U << (l->vain - Free)) - 1 : 0;
+}
+
 /*
- * Take a turn, and more as long as there is something to do: falling asleep
- * and being woken takes longer than a turn.  Returns as turn does, after Awake_us at
- * the most, since signals and links must be looked after too.
+ * Take a turn, and more as long as something comes, or is worth looking for.
+ * The disk and the initiators answer at rates of their own, so that what is
+ * known of the one says nothing of the other.  Returns as turn does, after
+ * Awake_us at the most, since signals and links must be looked after too.
  */
 static int
 turns(void)
 {
 	enum { Awake_us = 10000 };
+	static Looks looks[2];
 	const uvlong spin = SPIN_US;
-	uvlong t, start, last;
+	uvlong t, start, since;
 	int unsent;
+	Looks *l;
 
 	busy = 0;
 	unsent = turn();
 	active = busy;
 	if(!busy || spin == 0)
 		return unsent;
-	start = last = microseconds();
-	do{
-		busy = 0;
-		unsent = turn();
-		t = microseconds();
-		if(busy)
-			last = t;
-	}while(t - last < spin && t - start < Awake_us);
+	for(t = start = microseconds(); busy && t - start < Awake_us; looked(l, busy)){
+		l = &looks[bufbusy()];
+		if(!worthlooking(l))
+			break;
+		since = t;
+		do{
+			busy = 0;
+			unsent = turn();
+			t = microseconds();
+		}while(!busy && t - since < spin);
+	}
 	return unsent;
 }
 

@@ -49,6 +49,7 @@ typedef struct Heard	Heard;
 typedef struct Tags	Tags;
 typedef struct Host	Host;
 typedef struct Few	Few;
+typedef struct Looks	Looks;
 
 /* An AoE frame: offsets from the Ethernet header.  The head of aoe.c has its whole form. */
 enum {
@@ -305,6 +306,12 @@ struct Io {
 	/* others with the same number are in the same operation; 0: none are */
 	uint	batch;
 	uint	careful;	/* a verify: up to this sector, one at a time */
+};
+
+/* Whether it is worth looking for what comes next (aoe.c). */
+struct Looks {
+	uint	vain;		/* looks that were in vain, less those that weren't */
+	uint	skip;		/* times not to look before the next */
 };
 
 /* What tells one request from another: two with the same Twin are the same request. */

@@ -44,6 +44,16 @@ int	takeframes(Nic *n);
  */
 void	sendwaiting(Nic *n);
 
+/*
+ * Something has come.  Is it worth looking for what comes next, for SPIN_US at
+ * the most, or shall the loop sleep at once?  Whoever has looked says by looked
+ * whether something was found.  While more than half of the looks find
+ * something, as good as all are worth it; of a stream with longer gaps one in 64
+ * is, so that it is noticed when they become shorter.
+ */
+int	worthlooking(Looks *l);
+void	looked(Looks *l, int found);
+
 /* ata.c */
 
 /*

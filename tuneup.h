@@ -147,13 +147,14 @@
 #endif
 
 /*
- * Microseconds that the loop goes on looking for frames before it sleeps.
- * Waking up takes longer than a request does, so that an initiator with few
- * requests outstanding is served several times as fast; it costs this much
- * processor time after each burst of requests.
+ * Microseconds for which the loop, after it has served something, looks for
+ * more before it sleeps: about what it costs to be woken.  An initiator that
+ * sends its next request sooner is served several times as fast; that keeps a
+ * processor busy as long as it goes on.  It is not done where requests come
+ * more slowly.  0: sleep at once.
  */
 #ifndef SPIN_US
-#define SPIN_US 50
+#define SPIN_US 20
 #endif
 
 /*

@@ -1133,9 +1133,60 @@ sizelast(void)
 	return tell(sizestory, "-w -c 1 9 4 t0 image");
 }
 
+/*
+ * What a stream of requests costs: of n, of which so many per cent, at random,
+ * come while the loop looks, how many looks were vain, and how many requests
+ * came while it slept though a look would have found them.
+ */
+static void
+stream(Looks *l, uint n, uint percent, uint *vain, uint *late)
+{
+	static uint x = 1;
+	uint i;
+	int soon;
+
+	*vain = *late = 0;
+	for(i = 0; i < n; i++){
+		x = x * 1664525 + 1013904223;
+		soon = (x >> 16) % 100 < percent;
+		if(worthlooking(l)){
+			looked(l, soon);
+			*vain += !soon;
+		}else
+			*late += (uint)soon;
+	}
+}
+
+static void
+looking(void)
+{
+	Looks l = { 0 };
+	uint vain, late, i, most;
+
+	stream(&l, 1000, 100, &vain, &late);
+	test(vain == 0 && late == 0, "requests that come soon are looked for from the first");
+	stream(&l, 1, 0, &vain, &late);
+	i = vain;
+	stream(&l, 1000, 100, &vain, &late);
+	test(i == 1 && vain == 0 && late == 0, "a pause costs one vain look, and no request finds the loop asleep after it");
+	stream(&l, 6400, 0, &vain, &late);
+	test(vain > 6400 / 64 - 1 && vain < 6400 / 64 + 10, "of a stream with long gaps one in 64 is looked for, so that a change is noticed");
+	for(i = most = 0; i < 64; i++){
+		stream(&l, 1000 + i, 0, &vain, &late);
+		stream(&l, 1000, 100, &vain, &late);
+		most = late > most ? late : most;
+	}
+	test(late > 0 && most <= 2 * 63 && vain == 0, "when gaps become short again, within 126 requests every one is looked for");
+	stream(&l, 64000, 33, &vain, &late);
+	test(vain < 64000 / 16, "looks of which one in three finds something are not worth it (%u of 64000 vain)", vain);
+	stream(&l, 64000, 75, &vain, &late);
+	test(late < 48000 / 16, "those of which three in four do are (%u of 48000 late)", late);
+}
+
 void
 looptests(void)
 {
+	looking();
 	test(apart(stablelast) == 0, "the loop: adverts, answers, links that go and come, HUP, and a last flush");
 	test(apart(maskedlast) == 0, "with a mask list each MAC gets the advert");
 	test(apart(gonelast) == 0, "when the device has gone all that was under way is told so, also when it takes the transmit ring a moment");
