@@ -108,6 +108,7 @@ static struct {
 /* What we know of pages that lie together: which were in memory at tick. */
 struct Region {
 	uint	tick;
+	uint	looks;			/* how often we have asked in this tick */
 	uint64_t page[Pages / 64];
 };
 
@@ -723,17 +724,19 @@ note(int file, uvlong page, uint n, uchar *vec)
 
 /*
  * Ask the system about a page, and about those behind it while we are at
- * it: the whole region when nothing of it is known.
+ * it: once about the whole region, when it is looked at for the second time.
  */
 static int
 look(int file, uvlong page)
 {
 	Window *w = &windows[file];
+	Region *r = &w->regions[page / Pages];
 	uchar vec[Pages];
 	uvlong last = (w->len - 1) / pagesize;
 	uint n = Ahead;
 
-	if(w->regions[page / Pages].tick != tick){
+	r->looks = r->tick == tick ? r->looks + 1 : 1;
+	if(r->looks == 2){
 		page -= page % Pages;
 		n = Pages;
 	}
