@@ -153,7 +153,7 @@ demo: aoede $(B)/tests/aoeio
 
 # Part of the table: make bench CASES='read-*-8k-32 direct-*' ROUNDS=3; or only
 # what has a figure to reach, in few rounds: make bench QUICK=1
-bench: aoede $(B)/tests/load $(B)/tests/ceiling $(B)/tests/crcbench
+bench: aoede $(B)/tests/load $(B)/tests/ceiling $(B)/tests/crcbench $(B)/tests/slowdisk
 	@$(B)/tests/crcbench
 	@B=$(B) tests/bench.sh
 

@@ -41,6 +41,8 @@
  *			do: where it is near 0, load is the bottleneck
  *	retransmits	requests sent again after 100 ms (-e) without an answer
  *	errors		answers that were wrong
+ *	fair		with -I, requests of the initiator served least, to those
+ *			of the one served most
  */
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -89,6 +91,7 @@ enum
 	Doze	= Msec / 50,
 	Wakeup	= Msec / 10,		/* what a sleep may be too long by */
 	Maxslice = 1 << 16,
+	Maxwho	= 64,
 };
 
 typedef struct Ring Ring;
@@ -111,16 +114,21 @@ struct Req
 	int again;		/* how often */
 	uint32_t tag;		/* low half: index into reqs */
 	int live;
+	int write;
+	unsigned who;		/* the initiator */
 };
 
 static char *ifname;
 static unsigned shelf, slot;
 static int writing, randomly, verify, whole;
 static unsigned bytes = 4096;
-static unsigned depth = 32;
+static unsigned depth = 32;	/* of each initiator; then of all */
+static unsigned nwho = 1;	/* initiators that count */
+static unsigned beside;		/* writes outstanding besides, of one more, that don't */
 static uint64_t span;		/* bytes; then sectors */
 static uint64_t runtime, warmup, limit;
 static uint64_t interval;		/* between requests, at least */
+static uint64_t delay;			/* an answer lies about so long before it is seen */
 static uint64_t patience = 100 * Msec;	/* before a request is sent again */
 static uint64_t seed;
 static pid_t pid;
@@ -135,6 +143,7 @@ static uint64_t lbanext, issued;
 static uint64_t hist[Nbucket];
 static int sleepy;	/* -z */
 static uint64_t done, resent, errors, idle;
+static uint64_t donefor[Maxwho];
 static double slices[Maxslice];		/* the rate in each */
 static unsigned nslice;
 static uint64_t slicestart, slicedone;
@@ -204,6 +213,23 @@ static void
 setstatus(struct tpacket2_hdr *h, unsigned s)
 {
 	__atomic_store_n(&h->tp_status, s, __ATOMIC_RELEASE);
+}
+
+/*
+ * Is there an answer to be taken?  With -D one is as late as if the network
+ * were so long; the kernel has noted when it came.
+ */
+static int
+arrived(struct tpacket2_hdr *h)
+{
+	struct timespec t;
+
+	if((status(h) & TP_STATUS_USER) == 0)
+		return 0;
+	if(delay == 0)
+		return 1;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return ((int64_t)t.tv_sec - h->tp_sec) * 1000000000 + t.tv_nsec - h->tp_nsec >= (int64_t)delay;
 }
 
 static size_t
@@ -282,8 +308,8 @@ opennet(void)
 	setopt(SOL_PACKET, PACKET_LOSS, 1);
 	setopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1);
 	setopt(SOL_SOCKET, SO_SNDBUFFORCE, 64 << 20);
-	mkring(&rx, PACKET_RX_RING, whole ? 96 + 14 + mtu : Cutslot, 2 * depth + 16);
-	mkring(&tx, PACKET_TX_RING, Txdata + 14 + mtu, 2 * depth + 16);
+	mkring(&rx, PACKET_RX_RING, whole ? 96 + 14 + mtu : Cutslot, 2 * (depth + beside) + 16);
+	mkring(&tx, PACKET_TX_RING, Txdata + 14 + mtu, 2 * (depth + beside) + 16);
 	rx.base = mmap(NULL, ringsize(&rx) + ringsize(&tx), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_POPULATE, fd, 0);
 	if(rx.base == MAP_FAILED)
@@ -406,12 +432,14 @@ discover(void)
 	for(size = 0, i = 7; i >= 0; i--)
 		size = size << 8 | w[i];
 	span = span == 0 ? size : span / Sector;
+	if(beside)
+		span /= 2;
 	span -= span % (bytes / Sector);
 	if(span == 0 || span > size)
 		errx(2, "e%u.%u has %llu sectors", shelf, slot, (unsigned long long)size);
 }
 
-/* Lay out the request frames: only tag, LBA and, with -v, data will change. */
+/* Lay out the request frames: only who asks for what and, with -v, data will change. */
 static void
 prebuild(void)
 {
@@ -421,10 +449,8 @@ prebuild(void)
 	for(i = 0; i < tx.n; i++){
 		f = txframe(takeslot());
 		header(f, mac, 0);
-		f[Oarg] = writing ? 0x41 : 0x40;
 		f[Oarg + 2] = (unsigned char)(bytes / Sector);
-		f[Oarg + 3] = writing ? 0x34 : 0x24;
-		memset(f + Odata, 0x5a, writing ? bytes : 0);
+		memset(f + Odata, 0x5a, writing || beside ? bytes : 0);
 	}
 }
 
@@ -464,12 +490,15 @@ transmit(Req *r)
 
 	h = takeslot();
 	f = txframe(h);
+	f[11] = (unsigned char)(mymac[5] + r->who);
+	f[Oarg] = r->write ? 0x41 : 0x40;
+	f[Oarg + 3] = r->write ? 0x34 : 0x24;
 	memcpy(f + Otag, &r->tag, 4);
 	for(i = 0; i < 6; i++)
 		f[Olba + i] = (unsigned char)(r->lba >> 8 * i);
-	if(verify && writing)
+	if(verify && r->write)
 		stamp(f + Odata, r->lba);
-	put(h, Odata + (writing ? bytes : 0));
+	put(h, Odata + (r->write ? bytes : 0));
 }
 
 static void
@@ -477,7 +506,9 @@ issue(Req *r, uint64_t now)
 {
 	unsigned nsec1 = bytes / Sector;
 
-	if(randomly)
+	if(r->who == nwho)
+		r->lba = span + rnd() % (span / nsec1) * nsec1;
+	else if(randomly)
 		r->lba = rnd() % (span / nsec1) * nsec1;
 	else{
 		r->lba = lbanext;
@@ -538,7 +569,7 @@ good(struct tpacket2_hdr *h, const unsigned char *f, Req *r)
 	for(i = 0; i < 6; i++)
 		if(f[Olba + i] != (unsigned char)(r->lba >> 8 * i))
 			return 0;
-	if(writing)
+	if(r->write)
 		return h->tp_len >= Odata && h->tp_len <= Minframe;
 	if(h->tp_len != Odata + bytes)
 		return 0;
@@ -565,8 +596,11 @@ answer(struct tpacket2_hdr *h, uint64_t now)
 			(unsigned long long)r->lba, h->tp_len, f[Ovf], f[Ovf + 1], f[Oarg + 3], f[Oarg + 1]);
 	r->live = 0;
 	nlive--;
-	done++;
-	hist[bucket(now - r->first)]++;
+	if(r->who < nwho){
+		done++;
+		donefor[r->who]++;
+		hist[bucket(now - r->first)]++;
+	}
 	return r;
 }
 
@@ -575,7 +609,7 @@ resend(uint64_t now)
 {
 	unsigned i;
 
-	for(i = 0; i < depth; i++){
+	for(i = 0; i < depth + beside; i++){
 		if(!reqs[i].live || now - reqs[i].last < patience)
 			continue;
 		if(reqs[i].again++ == Giveup)
@@ -618,15 +652,15 @@ turn(uint64_t now, int more)
 	unsigned n;
 	Req *r;
 
-	for(n = 0; n < depth; n++){
+	for(n = 0; n < depth + beside; n++){
 		h = slotat(&rx);
-		if((status(h) & TP_STATUS_USER) == 0)
+		if(!arrived(h))
 			break;
 		r = answer(h, now);
 		setstatus(h, TP_STATUS_KERNEL);
 		advance(&rx);
 		if(r != NULL && more && (limit == 0 || issued < limit)){
-			if(interval > 0)
+			if(interval > 0 && r->who < nwho)
 				now = pace(now);
 			issue(r, now);
 		}
@@ -646,9 +680,13 @@ begin(void)
 	salt = (uint32_t)nsec() << 16;
 	if(seed != 0 && !randomly)
 		lbanext = rnd() % (span / (bytes / Sector)) * (bytes / Sector);
-	for(i = 0; i < depth; i++)
+	for(i = 0; i < depth + beside; i++){
 		reqs[i].tag = salt | i;
-	for(i = 0; i < depth && (limit == 0 || issued < limit); i++)
+		/* They begin in turn, so that nobody comes last. */
+		reqs[i].who = i < depth ? i % nwho : nwho;
+		reqs[i].write = writing || i >= depth;
+	}
+	for(i = 0; i < depth + beside && (limit == 0 || issued < limit); i++)
 		issue(&reqs[i], nsec());
 	kick();
 }
@@ -704,7 +742,7 @@ loop(uint64_t end)
 	check = 0;
 	for(before = nsec(); nlive > 0; before = nsec()){
 		/* Nothing to do from here on until an answer comes. */
-		while((status(slotat(&rx)) & TP_STATUS_USER) == 0){
+		while(!arrived(slotat(&rx))){
 			now = nsec();
 			if(now > check){
 				resend(now);
@@ -754,6 +792,19 @@ cputime(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+static double
+fairness(void)
+{
+	uint64_t least = UINT64_MAX, most = 1;
+	unsigned i;
+
+	for(i = 0; i < nwho; i++){
+		least = donefor[i] < least ? donefor[i] : least;
+		most = donefor[i] > most ? donefor[i] : most;
+	}
+	return (double)least / (double)most;
+}
+
 static void
 measure(void)
 {
@@ -765,6 +816,7 @@ measure(void)
 		loop(nsec() + warmup);
 	done = resent = idle = 0;
 	memset(hist, 0, sizeof(hist));
+	memset(donefor, 0, sizeof(donefor));
 	nslice = 0;
 	start = nsec();
 	newslice(start);
@@ -781,8 +833,11 @@ measure(void)
 	printf("rps=%.0f mbs=%.1f mean=%.0f p50=%.1f p99=%.1f", rate, rate * bytes / 1e6, n / t, p50, p99);
 	if(pid)
 		printf(" cpu=%.2f", (double)cpu / (n > 0 ? n : 1) / 1e3);
-	printf(" idle=%.2f retransmits=%llu errors=%llu\n", rest,
+	printf(" idle=%.2f retransmits=%llu errors=%llu", rest,
 		(unsigned long long)resent, (unsigned long long)errors);
+	if(nwho > 1)
+		printf(" fair=%.2f", fairness());
+	putchar('\n');
 }
 
 static void
@@ -790,7 +845,7 @@ usage(void)
 {
 	fprintf(stderr, "usage: load [-rwvPz] [-i if] [-s shelf] [-n slot] [-q seq|rand] [-b bytes] [-d depth]\n"
 		"\t[-S span] [-t seconds | -c count] [-u warm-up seconds] [-p pid]\n"
-		"\t[-x seed] [-e seconds] [-R rate]\n"
+		"\t[-x seed] [-e seconds] [-R rate] [-D microseconds] [-I initiators] [-W depth]\n"
 		"  -r, -w  read (the default) or write\n"
 		"  -v      write, or expect, the LBA at both ends of each sector\n"
 		"  -P      have whole answers copied into the ring, as -v does\n"
@@ -798,7 +853,11 @@ usage(void)
 		"  -p      print the processor time of this process per request\n"
 		"  -x      other random numbers; with -q seq, begin at a random place\n"
 		"  -e      send a request again after so long without an answer (default: 0.1)\n"
-		"  -R      with -d 1, so many requests a second at most\n");
+		"  -R      with -d 1, so many requests a second at most\n"
+		"  -D      see an answer so much later, as on a long network\n"
+		"  -I      be so many initiators, each with -d requests outstanding\n"
+		"  -W      be one more, who writes as much at random places, with so many\n"
+		"          outstanding, to the disk's other half, and does not count\n");
 	exit(2);
 }
 
@@ -842,7 +901,7 @@ options(int argc, char **argv)
 {
 	int c;
 
-	while((c = getopt(argc, argv, "i:s:n:rwq:b:d:S:t:c:u:p:x:e:R:vPz")) != -1)
+	while((c = getopt(argc, argv, "i:s:n:rwq:b:d:S:t:c:u:p:x:e:R:D:I:W:vPz")) != -1)
 		switch(c){
 		case 'i': ifname = optarg; break;
 		case 's': shelf = (unsigned)number(optarg, 65534); break;
@@ -864,12 +923,16 @@ options(int argc, char **argv)
 		case 'x': seed = number(optarg, UINT32_MAX); break;
 		case 'e': patience = seconds(optarg); break;
 		case 'R': interval = 1000000000 / rate(optarg); break;
+		case 'D': delay = 1000 * number(optarg, 1000000); break;
+		case 'I': nwho = (unsigned)number(optarg, Maxwho); break;
+		case 'W': beside = (unsigned)number(optarg, Maxout); break;
 		case 'v': verify = whole = 1; break;
 		case 'P': whole = 1; break;
 		case 'z': sleepy = 1; break;
 		default: usage();
 		}
-	if(optind != argc || bytes == 0 || bytes % Sector != 0 || depth == 0)
+	depth *= nwho;
+	if(optind != argc || bytes == 0 || bytes % Sector != 0 || depth == 0 || depth + beside > Maxout)
 		usage();
 }
 
