@@ -68,7 +68,7 @@ typedef struct Part	Part;
 enum {
 	Stall_ms	= 10,		/* between looks at how often the loop had to wait for a page */
 	Verifymax	= 128,		/* sectors of a verify read at a time */
-	Owns		= 16,		/* requests of our own under way */
+	Owns		= 64,		/* requests of our own under way */
 	Ownsize		= 256 * 1024,	/* bytes of data of each */
 	Streams		= 8,		/* sequential readers told apart */
 	Near		= 1024,		/* sectors between requests of one stream */

@@ -760,6 +760,31 @@ behindshrunk(void)
 	return transfer(Owrite, 20, 1, 0x72) != 0 ? 4 : bufwait() > FLUSH_MS ? 5 : transfer(Oflush, 0, 1, 0);
 }
 
+/* With -w, blocks that lie apart are written as many at a time as a disk takes. */
+static int
+behinddeep(void)
+{
+	enum { Deep = 64, Apart = 16 };
+	uint i, most;
+
+	target("-w", Deep * Apart, 1500);
+	if(bufpool(1, 1) < 0)
+		return 1;
+	memhold(Mwrite, 0, Deep * Apart);
+	for(i = 0; i < Deep; i++)
+		if(transfer(Owrite, i * Apart, 1, (uchar)(i + 1)) != 0)
+			return 2;
+	for(i = 0; i < 10 && mem.underway == 0; i++)
+		rounds(2 * FLUSH_MS);
+	most = mem.underway;
+	memrelease();
+	rounds(FLUSH_MS);
+	for(i = 0; i < Deep; i++)
+		if(mem.image[i * Apart * Sector] != i + 1)
+			return 3;
+	return most != Deep;
+}
+
 /* With -w what is dirty is written in time, though a merge rests that can't write. */
 static int
 behindmerging(void)
@@ -1125,6 +1150,7 @@ freezetests(void)
 	test(apart(sleepssaving) == 0, "a sync that is due while the map is saved keeps nobody awake");
 	test(apart(sleepsmerging) == 0, "nor does a merge that has nothing to move, while users are busy");
 	test(apart(behindmerging) == 0, "what is dirty with -w is written in time while a merge rests");
+	test(apart(behinddeep) == 0, "64 blocks that were written behind go to the disk at the same time");
 	test(apart(behindshrunk) == 0, "what is lost behind the end of a disk that has become smaller is not tried for ever");
 	test(apart(removing) == 0, "removing the shadow holds up no sync");
 	test(apart(freedslowly) == 0, "its space is given back in pieces, and no thread is kept busy meanwhile");
