@@ -562,6 +562,23 @@ int	openplain(int dir, char *name, int flags);
 int	lockfile(int fd, int how);
 
 /*
+ * Has the file's file system holes?  Returns 0, or -1 with errno, EOPNOTSUPP
+ * when it has none.  The file is left 1 MiB long, all hole; that is enough to
+ * tell.
+ */
+int	hasholes(int fd);
+
+/* As diskdata, of a descriptor. */
+uvlong	filedata(int fd, uvlong off, uvlong *end);
+
+/*
+ * Give back a piece of the space of a file without a name.  What it returns,
+ * and why, is said of shadowfree.  When all is given back the file is closed
+ * and *fd is -1.
+ */
+int	freepiece(_Atomic int *fd);
+
+/*
  * Open and lock the file that keeps the target's state, and read at most
  * size bytes of it to buf.  *len says how many, -1 if there is no such
  * file.  Returns NULL, or a sentence saying why it can't be used.  To be

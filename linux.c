@@ -1201,20 +1201,7 @@ disksync(int file)
 uvlong
 diskdata(int file, uvlong off, uvlong *end)
 {
-	int fd = files[file].fd;
-	struct stat st;
-	off_t from, to;
-
-	*end = fstat(fd, &st) < 0 ? off : (uvlong)st.st_size;
-	if(off >= *end)
-		return *end;
-	from = lseek(fd, (off_t)off, SEEK_DATA);
-	if(from < 0)
-		return errno == ENXIO ? *end : off;
-	to = lseek(fd, from, SEEK_HOLE);
-	if(to > from)
-		*end = (uvlong)to;
-	return (uvlong)from;
+	return filedata(files[file].fd, off, end);
 }
 
 static int
@@ -1483,22 +1470,6 @@ shadowopen(uvlong *size, int readonly)
 	return 1;
 }
 
-/*
- * A file without holes shows on a small scale.
- */
-static int
-holes(int fd)
-{
-	struct stat st;
-
-	if(ftruncate(fd, 0) < 0 || ftruncate(fd, 1 << 20) < 0 || fstat(fd, &st) < 0)
-		return -1;
-	if(st.st_blocks * 512 < 1 << 19)
-		return 0;
-	errno = EOPNOTSUPP;
-	return -1;
-}
-
 int
 shadowmake(uvlong size)
 {
@@ -1514,7 +1485,7 @@ shadowmake(uvlong size)
 		shadowremove(0);
 	if(shadowtake(shadow.temp, O_RDWR|O_CREAT|O_EXCL) < 0)
 		return -1;
-	if(holes(files[Shadow].fd) == 0 && ftruncate(files[Shadow].fd, (off_t)size) == 0
+	if(hasholes(files[Shadow].fd) == 0 && ftruncate(files[Shadow].fd, (off_t)size) == 0
 	&& fsync(files[Shadow].fd) == 0 && shadowdirect(shadow.temp) == 0)
 		return 0;
 	e = errno;
@@ -1571,32 +1542,7 @@ shadowremove(int later)
 int
 shadowfree(void)
 {
-	enum { Much = 16 * 1024 * 1024, Brief_us = 20000 };
-	static off_t piece = Much;
-	struct timespec from, to;
-	struct stat st, was;
-	long us;
-
-	if(fstat(shadow.gone, &was) == 0 && was.st_size > 0 && was.st_blocks * 512 > Much / 4){
-		clock_gettime(CLOCK_MONOTONIC, &from);
-		if(ftruncate(shadow.gone,
-			was.st_size - (piece < was.st_size ? piece : was.st_size)) == 0
-		&& fsync(shadow.gone) == 0 && fstat(shadow.gone, &st) == 0){
-			clock_gettime(CLOCK_MONOTONIC, &to);
-			us = (long)(to.tv_sec - from.tv_sec) * 1000000
-				+ (to.tv_nsec - from.tv_nsec) / 1000;
-			if(us < Brief_us || (was.st_blocks - st.st_blocks) * 512 < Much / 16)
-				piece *= 2;
-			else if((was.st_blocks - st.st_blocks) * 512 > Much / 2)
-				piece /= 2;
-			return (int)(us / 1000);
-		}
-	}
-	if(shadow.gone >= 0)
-		close(shadow.gone);
-	shadow.gone = -1;
-	piece = Much;
-	return -1;
+	return freepiece(&shadow.gone);
 }
 
 uvlong

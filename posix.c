@@ -370,6 +370,68 @@ writeall(int fd, const void *buf, size_t len)
 	return 0;
 }
 
+int
+hasholes(int fd)
+{
+	struct stat st;
+
+	if(ftruncate(fd, 0) < 0 || ftruncate(fd, 1 << 20) < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if(st.st_blocks * 512 < 1 << 19)
+		return 0;
+	errno = EOPNOTSUPP;
+	return -1;
+}
+
+uvlong
+filedata(int fd, uvlong off, uvlong *end)
+{
+	struct stat st;
+	off_t from, to;
+
+	*end = fstat(fd, &st) < 0 ? off : (uvlong)st.st_size;
+	if(off >= *end)
+		return *end;
+	from = lseek(fd, (off_t)off, SEEK_DATA);
+	if(from < 0)
+		return errno == ENXIO ? *end : off;
+	to = lseek(fd, from, SEEK_HOLE);
+	if(to > from)
+		*end = (uvlong)to;
+	return (uvlong)from;
+}
+
+int
+freepiece(_Atomic int *gone)
+{
+	enum { Much = 16 * 1024 * 1024, Brief_us = 20000 };
+	static off_t piece = Much;
+	struct timespec from, to;
+	struct stat st, was;
+	long us;
+
+	if(fstat(*gone, &was) == 0 && was.st_size > 0 && was.st_blocks * 512 > Much / 4){
+		clock_gettime(CLOCK_MONOTONIC, &from);
+		if(ftruncate(*gone,
+			was.st_size - (piece < was.st_size ? piece : was.st_size)) == 0
+		&& fsync(*gone) == 0 && fstat(*gone, &st) == 0){
+			clock_gettime(CLOCK_MONOTONIC, &to);
+			us = (long)(to.tv_sec - from.tv_sec) * 1000000
+				+ (to.tv_nsec - from.tv_nsec) / 1000;
+			if(us < Brief_us || (was.st_blocks - st.st_blocks) * 512 < Much / 16)
+				piece *= 2;
+			else if((was.st_blocks - st.st_blocks) * 512 > Much / 2)
+				piece /= 2;
+			return (int)(us / 1000);
+		}
+	}
+	if(*gone >= 0)
+		close(*gone);
+	*gone = -1;
+	piece = Much;
+	return -1;
+}
+
 /* Files of our own that are always replaced as a whole. */
 
 /*
