@@ -2124,6 +2124,7 @@ infocounters(char *p)
 	for(i = 0; i < Latencies - 1; i++, us *= 4)
 		infoline(p, "latency.%llu=%llu", us, stats.latency[i]);
 	infoline(p, "latency.inf=%llu", stats.latency[i]);
+	infoline(p, "latency_sum=%llu", stats.latencysum);
 }
 
 static const char*

@@ -419,7 +419,8 @@ struct Stats {
 	uvlong	freezes;	/* freeze.c: that took effect, */
 	uvlong	unfreezes;	/* of them, those that were ended, */
 	uvlong	refusals;	/* and those that were not done */
-	/* posix.c: operations of the disk that took at most so long */
+	/* posix.c: operations of the disk that took at most so long, and the microseconds of all */
 	uvlong	latency[Latencies];
+	uvlong	latencysum;
 };
 extern Stats stats;

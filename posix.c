@@ -952,7 +952,9 @@ opdone(Op *o)
 
 	for(i = 0; i < Latencies - 1 && us > limit; i++)
 		limit *= 4;
-	if(o->op != Owork)
+	if(o->op != Owork){
 		stats.latency[i]++;
+		stats.latencysum += us;
+	}
 	o->done(o);
 }

@@ -5,7 +5,7 @@
 # shellcheck disable=SC2016 # ok and until_true expand what is quoted
 
 tests/need ip:iproute2 pgrep:procps dash:dash busybox:busybox-static logger:bsdutils \
-	script:bsdutils setsid:util-linux \
+	script:bsdutils setsid:util-linux setpriv:util-linux \
 	unshare:util-linux mount:mount /usr/bin/python3:python3 \
 	/usr/lib/python3/dist-packages/prometheus_client:python3-prometheus-client \
 	localedef:libc-bin /usr/share/i18n/locales/de_DE:locales || exit 1
@@ -61,6 +61,7 @@ tell() {
 		latency.16=5000000005
 		latency.64=3
 		latency.inf=1
+		latency_sum=5000000123456
 		initiator.02:00:00:00:00:09=1700000000 1700000005 42
 		EOF
 		mv "$info.new" "$info"
@@ -71,14 +72,15 @@ trap 'rm -f "$info"; exit 0' TERM
 [ "$MODE" = slowend ] && trap 'sleep 1; echo "flushed"; exit 0' TERM
 usr1=0
 trap 'usr1=$((usr1 + 1)); echo "USR1" >>"$TMP/signals"' USR1
-trap 'usr2; usr1=0' USR2
+# The count is none again before anybody can know of what came of it.
+trap 'n=$usr1 usr1=0; usr2 $n' USR2
 refuse() {
 	echo "aoede: $1" >&2
 	tell "refused=$1" refusals=$((refusals + 1))
 }
 usr2() {
 	echo "USR2" >>"$TMP/signals"
-	case $MODE$usr1 in
+	case $MODE$1 in
 	refuses1) refuse "freeze refused: shadow: File exists" ;;
 	refuses2) refuse "unfreeze failed: shadow: Input/output error" ;;
 	deaf*) ;;
@@ -93,7 +95,7 @@ usr2() {
 		tell unfreezes=$((unfreezes + 1))
 		for i in 0 20 40 60 80; do echo "merging: $i per cent"; tell state=merging merged=$i; sleep 0.5; done
 		echo "unfrozen: all is in the image"; tell state=serving ;;
-	*) refuse "USR2 after $usr1 USR1: expected 1 to freeze, 2 to unfreeze" ;;
+	*) refuse "USR2 after $1 USR1: expected 1 to freeze, 2 to unfreeze" ;;
 	esac
 }
 cd /
@@ -390,12 +392,25 @@ freezing() {
 	MODE=deaf run 9 0 t0 disk
 	AOEDE_WAIT=1 run freeze 9 0
 	ok "a target that says nothing isn't waited for for ever$with" said "AoEded: e9.0: nothing was heard of the freeze for 1 seconds"
-	mkdir "$TMP/run/e9.0.pid.busy"
+	AOEDE_WAIT=60 aoeded freeze 9 0 2>/dev/null &
+	PIDS="$PIDS $!"
+	until_true 10 test -e "$TMP/run/e9.0.pid.busy"
+	holder=$(sed -n 1p "$TMP/run/e9.0.pid.busy")
 	run unfreeze 9 0
-	ok "two of them at once are refused$with" grep -q "if no other AoEded freezes" "$TMP/err"
-	rmdir "$TMP/run/e9.0.pid.busy"
+	ok "two of them at once are refused$with" said "AoEded: e9.0: another AoEded, pid $holder, is at work on it"
+	pid=$(sed -n 1p "$TMP/run/e9.0.pid")
 	end
-	MODE=ends run 9 0 t0 disk
+	run 9 0 t0 disk
+	AOEDE_WAIT=60 aoeded freeze 9 0 2>/dev/null &
+	until_true 10 test -e "$TMP/run/e9.0.pid.busy"
+	kill -9 "$(sed -n 1p "$TMP/run/e9.0.pid.busy")"
+	wait $!
+	until_true 10 grep -q '^state=frozen' "$TMP/run/e9.0.info"
+	ok "one that was killed is no obstacle$with" eval '[ -e "$TMP/run/e9.0.pid.busy" ] && quietly unfreeze'
+	ok "another user may not, and is told so$with" forbidden
+	end
+	ok "nothing is left of all that$with" left_nothing
+	ok "(a target that ends when it is to be frozen)$with" eval 'MODE=ends run 9 0 t0 disk; status_is 0 || cat "$TMP/err"; status_is 0'
 	first=$pid
 	run freeze 9 0
 	ok "the end of the target is noticed$with" said "AoEded: e9.0: pid $first has ended"
@@ -424,6 +439,16 @@ freezing() {
 	run freeze 9 0
 	ok "without an info file it can't be frozen$with" said "AoEded: $TMP/run/e9.0.info: can't be read; e9.0 was started by an older AoEded"
 	end
+}
+forbidden() {
+	target=$pid
+	chmod 755 "$TMP"
+	as_user=$sh
+	sh="setpriv --reuid 1000 --regid 1000 --clear-groups $sh"
+	run freeze 9 0
+	sh=$as_user pid=$target
+	cat "$TMP/err"
+	said "AoEded: e9.0: not allowed to freeze it: pid $pid is another user's"
 }
 quietly() {
 	target=$pid
@@ -541,6 +566,7 @@ prometheus() {
 	    assert value("aoede_disk_seconds", "_bucket", target=t, le="0.000064") == 5000000008
 	    assert value("aoede_disk_seconds", "_bucket", target=t, le="+Inf") == 5000000009
 	    assert value("aoede_disk_seconds", "_count", target=t) == 5000000009
+	    assert value("aoede_disk_seconds", "_sum", target=t) == 5000000.123456
 	    assert value("aoede_interface_up", target=t, interface="t1") == 0
 	    assert value("aoede_interface_mtu_bytes", target=t, interface="t1") == 9000
 	    assert value("aoede_initiator_requests", "_total", target=t, mac="02:00:00:00:00:09") == 42
@@ -730,6 +756,14 @@ plugging() {
 	ok "MACVLAN: there is one on each$with" eval 'on aoe9.0 t0 && on aoe9.0.1 t1'
 	aoeded stop own
 	ok "MACVLAN: stop removes both$with" eval '! plugged && ! ip -n "$TNS" link show aoe9.0.1'
+	mkdir "$TMP/busy"
+	printf '#!/bin/sh\nexec busybox ip "$@"\n' >"$TMP/busy/ip"
+	chmod +x "$TMP/busy/ip"
+	sh="ip netns exec $TNS env PATH=$TMP/busy:$PATH dash"
+	ok "MACVLAN: busybox' ip will do$with" eval 'run start own; cat "$TMP/err"; on aoe9.0 t0 && on aoe9.0.1 t1 && [ ! -s "$TMP/err" ]'
+	ok "MACVLAN: without an IPv6 address$with" eval 'ip -n "$TNS" -d link show aoe9.0 | grep "addrgenmode none"'
+	aoeded stop own
+	ok "MACVLAN: and removes them$with" eval '! plugged && ! ip -n "$TNS" link show aoe9.0.1'
 	export AOEDE="$TMP/bin/aoede"
 }
 more_lines() { [ "$(wc -l <"$log")" -gt "$1" ]; }

@@ -53,7 +53,9 @@ latencies() { sed -n 's/^latency\.[0-9inf]*=//p' "$info" | paste -sd+ | bc; }
 some() { [ "$(latencies)" -gt 0 ]; }
 tests/need bc:bc
 ok "operations of the disk are in the histogram" soon some
-ok "which has nine buckets" eval '[ "$(grep -c "^latency\.[0-9]*=\|^latency\.inf=" "$info")" = 9 ]'
+summed() { n=$(value latency_sum) m=$(latencies); echo "$n microseconds for $m operations"; [ "$n" -ge "$m" ] && [ "$n" -lt 60000000 ]; }
+ok "with the time that all of them took" summed
+ok "it has nine buckets" eval '[ "$(grep -c "^latency\.[0-9]*=\|^latency\.inf=" "$info")" = 9 ]'
 
 # When it is written.
 stamp() { stat -c '%i %y' "$info"; }
