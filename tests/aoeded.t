@@ -30,7 +30,7 @@ esac
 [ "$MODE" = hupdies ] || trap 'echo "again"' HUP
 [ "$1" = -i ] && info=$2
 [ -n "$FILE" ] || FILE='/a "b"\c'
-state=serving merged=0 refused='' refusals=0 freezes=0 unfreezes=0
+state=${STATE:-serving} merged=0 refused='' refusals=0 freezes=0 unfreezes=0
 # tell NAME=VALUE...: these are so now, for whoever reads the info file.
 tell() {
 	for a; do eval "${a%%=*}=\${a#*=}"; done
@@ -85,10 +85,11 @@ usr2() {
 	refuses2) refuse "unfreeze failed: shadow: Input/output error" ;;
 	deaf*) ;;
 	ends*) exit 1 ;;
-	stale1) MODE=''; refuse "unfreeze refused: it is not frozen" ;;
-	stale2) MODE=''; refuse "USR2 after 3 USR1: expected 1 to freeze, 2 to unfreeze" ;;
+	stale*) MODE=''; refuse "USR2 after 3 USR1: expected 1 to freeze, 2 to unfreeze" ;;
 	held1) tell state=held freezes=$((freezes + 1)) ;;
 	*1)
+		# As two USR1 may be that merged.
+		[ $state = serving ] || { refuse "freeze refused: it is frozen"; return; }
 		echo "freezing"; tell state=freezing; sleep 0.3
 		echo "frozen: shadow has 0 sectors"; tell state=frozen freezes=$((freezes + 1)) ;;
 	*2)
@@ -386,7 +387,7 @@ freezing() {
 	MODE=stale run 9 0 t0 disk
 	ok "a freeze that was taken for something else is asked for again$with" quietly freeze
 	end
-	MODE=stale run 9 0 t0 disk
+	MODE=stale STATE=frozen run 9 0 t0 disk
 	ok "so is an unfreeze$with" quietly unfreeze
 	end
 	MODE=deaf run 9 0 t0 disk
