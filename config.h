@@ -34,11 +34,6 @@
 
 #define VERSION "1.0"
 
-/* crc.c has a second form for processors with AVX2, where the compiler can make it. */
-#if defined(__x86_64__) && defined(__GNUC__)
-#define AVX2
-#endif
-
 enum {
 	Sector		= 512,			/* bytes; an AoE sector is always this */
 #ifdef MAX_NICS

@@ -22,9 +22,6 @@
  *    conditional exclusive-or, and the next 32 words are added.
  * 3. Tables have what becomes of a byte in up to Slices words; their
  *    entries don't wait for each other.
- *
- * Where the compiler can make code for AVX2, the first exists a second time,
- * for the processors that have it.
  */
 #include <string.h>
 #include <sys/uio.h>
@@ -46,8 +43,12 @@ static uchar table[Slices][256];	/* a byte times x^8, x^16, ... */
 static void
 mktable(void)
 {
+	static int made;
 	uint b, c, i;
 
+	if(made)
+		return;
+	made = 1;
 	for(b = 0; b < 256; b++){
 		for(c = b, i = 0; i < 8 * Slices; i++){
 			c = c & 1 ? c >> 1 ^ Poly : c >> 1;
@@ -144,47 +145,6 @@ fold(uchar *sum, const uchar *p, size_t n, size_t blocks)
 	}
 }
 
-#ifdef AVX2
-typedef uchar	Wide __attribute__((vector_size(32)));
-
-__attribute__((target("avx2")))
-static void
-foldwide(uchar *sum, const uchar *p, size_t n, size_t blocks)
-{
-	const uchar *q;
-	Wide v, w;
-	size_t i, j;
-
-	for(i = 0; i < n; i += sizeof v){
-		if(i > n - sizeof v)
-			i = n - sizeof v;
-		memcpy(&v, p + i, sizeof v);
-		for(q = p + i + n, j = 1; j < blocks; j++, q += n){
-			memcpy(&w, q, sizeof w);
-			v ^= w;
-		}
-		memcpy(sum + i, &v, sizeof v);
-	}
-}
-#endif
-
-/* What way 1 goes by, or NULL as long as the tables are empty. */
-static void (*folder)(uchar*, const uchar*, size_t, size_t);
-
-int
-crcuse(int vectors)
-{
-	mktable();
-	folder = fold;
-#ifdef AVX2
-	if(vectors && __builtin_cpu_supports("avx2")){
-		folder = foldwide;
-		return 0;
-	}
-#endif
-	return vectors ? -1 : 0;
-}
-
 /*
  * Ways 2 and 3: take n bytes.  The state is added to the first word.
  */
@@ -212,10 +172,9 @@ crc8x4(uchar *crc, const uchar *p, size_t n)
 	uchar sum[Period];
 	size_t periods = n / Period;
 
-	if(folder == NULL)
-		crcuse(1);
+	mktable();
 	if(periods > 1){
-		folder(sum, p, Period, periods);
+		fold(sum, p, Period, periods);
 		strides(state, sum, Period);
 		p += periods * Period;
 		n -= periods * Period;

@@ -484,12 +484,6 @@ char	*freezerefusal(void);
  */
 void	crc8x4(uchar *crc, const uchar *p, size_t n);
 
-/*
- * Use vector instructions from here on, or don't; by default they are used
- * where there are any.  Returns -1 when there are none.
- */
-int	crcuse(int vectors);
-
 /* CRC-32 (IEEE 802.3) of n bytes. */
 uint	crc32(const void *data, uint n);
 
