@@ -194,6 +194,7 @@ enum {
 	/* reads for a congested network */
 	Burst		= 8,	/* begun, and under way, for one initiator at a time */
 	Burst_us	= 1000,	/* until more of them may begin */
+	Slow_us		= 1000000,	/* how long a report of congestion counts */
 
 	Firmware	= 0x0100,
 
@@ -1544,6 +1545,52 @@ aoerestore(void)
 
 /* Command 0x23: extensions (aoede.8, PROTOCOL EXTENSIONS). */
 
+static int
+isnumber(const char *s)
+{
+	size_t n = strspn(s, "0123456789");
+
+	return n > 0 && s[n] == 0;
+}
+
+/*
+ * An upper-case name says that it was accepted.
+ */
+static void
+grant(char *s)
+{
+	for(; *s != 0; s++)
+		if(*s >= 'a' && *s <= 'z')
+			*s = (char)(*s - 'a' + 'A');
+}
+
+/*
+ * Take an initiator's names of features, in order: each ends in a NUL, and all
+ * in an empty name.
+ */
+static void
+negotiate(uvlong who, char *s, int crcfits)
+{
+	Host *h;
+	char *next;
+
+	for(; *s != 0; s = next){
+		next = s + strlen(s) + 1;
+		if(strcmp(s, "reset") == 0){
+			if((h = hostfind(who)) != NULL)
+				hostreset(h);
+			grant(s);
+		}else if(strcmp(s, "congestion") == 0 && isnumber(next)){
+			/* How many answers it has lost.  This switches nothing. */
+			if(next[strspn(next, "0")] != 0)
+				hostslow(who, microseconds() + Slow_us);
+			grant(s);
+			next += strlen(next) + 1;
+		}else if(hostfeature(who, s, crcfits))
+			grant(s);
+	}
+}
+
 static void
 extend(Nic *n, uchar *f, uint len)
 {
@@ -1557,7 +1604,7 @@ extend(Nic *n, uchar *f, uint len)
 	a = room(n);
 	header(n, a, f, Eok);
 	memcpy(a + Oarg, f + Oarg, Oext - Oarg + size);
-	hostnegotiate(macof(f + Osrc), (char*)a + Oext, served(n, 1) > 0, microseconds());
+	negotiate(macof(f + Osrc), (char*)a + Oext, served(n, 1) > 0);
 	answer(n, a, Oext + size);
 }
 

@@ -100,12 +100,14 @@ void	hostreset(Host *h);
 Tags	*hosttags(uvlong who);
 
 /*
- * Grant an initiator features: names that end in a NUL each and in an empty
- * name together.  Those granted become upper case (aoede.8, PROTOCOL
- * EXTENSIONS).
- * crcfits: a frame has room for a sector and its CRC.  now: microseconds.
+ * Switch on the feature of this name for an initiator, and forget its tags.
+ * Returns 0 when there is none, or it is crc8x4 and not crcfits: a frame has
+ * no room for a sector and its CRC.
  */
-void	hostnegotiate(uvlong who, char *names, int crcfits, uvlong now);
+int	hostfeature(uvlong who, const char *name, int crcfits);
+
+/* An initiator's network is congested until then, in microseconds. */
+void	hostslow(uvlong who, uvlong until);
 
 /*
  * Count a request as under way.  Returns 0, and doesn't, when its twin is.  The

@@ -256,7 +256,6 @@ tagsdone(Tags *t, uvlong place, uvlong what)
 /* The initiators. */
 
 enum {
-	Slow_ms	= 1000,		/* how long a report of congestion counts */
 	Hostchains	= 2 * INITIATORS,
 };
 
@@ -380,42 +379,8 @@ hostinit(void)
 
 /* Features. */
 
-static int
-isnumber(const char *s)
-{
-	size_t n = strspn(s, "0123456789");
-
-	return n > 0 && s[n] == 0;
-}
-
-/*
- * The name is upper case from here on, which says that it was accepted.
- */
-static int
-accept(char *s)
-{
-	for(; *s != 0; s++)
-		if(*s >= 'a' && *s <= 'z')
-			*s = (char)(*s - 'a' + 'A');
-	return 1;
-}
-
-/*
- * The initiator reports how many answers it has lost.  That switches no
- * feature: unless it is 0, reads are slowed down for a while.
- */
-static void
-congested(uvlong who, char *number, uvlong now)
-{
-	if(number[strspn(number, "0")] != 0)
-		hostmake(who)->slow = now + Slow_ms * 1000;
-}
-
-/*
- * Switch a feature.  Returns 0 when there is none of this name.
- */
-static int
-feature(uvlong who, const char *name, int crcfits)
+int
+hostfeature(uvlong who, const char *name, int crcfits)
 {
 	static const char *const names[] = { "tag_inc_le", "tag_inc_be", "tag_random",
 		"coalesced_read", "crc8x4" };
@@ -441,22 +406,7 @@ feature(uvlong who, const char *name, int crcfits)
 }
 
 void
-hostnegotiate(uvlong who, char *s, int crcfits, uvlong now)
+hostslow(uvlong who, uvlong until)
 {
-	Host *h;
-	char *next;
-
-	for(; *s != 0; s = next){
-		next = s + strlen(s) + 1;
-		if(strcmp(s, "reset") == 0){
-			if((h = hostfind(who)) != NULL)
-				hostreset(h);
-			accept(s);
-		}else if(strcmp(s, "congestion") == 0 && isnumber(next)){
-			congested(who, next, now);
-			accept(s);
-			next += strlen(next) + 1;
-		}else if(feature(who, s, crcfits))
-			accept(s);
-	}
+	hostmake(who)->slow = until;
 }
