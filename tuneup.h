@@ -15,11 +15,12 @@
 
 /*
  * The receive ring has room for this many times the buffer count, so that
- * several initiators can use all of theirs at once.  1 or more; each unit
- * costs BUFCNT slots of MTU + 700 bytes for every NIC.
+ * several initiators can use all of theirs at once; what finds no room is
+ * lost, and comes again when its initiator has lost patience.  1 or more; each
+ * unit costs BUFCNT slots of MTU + 700 bytes for every NIC.
  */
 #ifndef RX_FACTOR
-#define RX_FACTOR 4
+#define RX_FACTOR 8
 #endif
 
 /*
