@@ -202,16 +202,16 @@ FAILED = || { echo $@ >>obj/failed; false; }
 SCRIPTS	= $(patsubst tests/%.t,%,$(wildcard tests/*.t))
 FIRST	= build unit model wire cli docs
 LAST	= lint disk freeze nic
-MEASURING = answers engine faults
+MEASURING = answers engine
 MACHINES = $(filter-out vmarch,$(filter vm%,$(SCRIPTS)))
 # What the sanitizers watch: the scripts that have the daemon do most.
 WATCHED = unit model wire cli ext state info freezemodel disk freeze nic soak
-TOGETHER = $(FIRST:%=strict+%) machines asan+model asan+freezemodel \
-	$(patsubst %,strict+%,$(filter-out $(MEASURING) $(MACHINES) vmarch $(FIRST) $(LAST),$(SCRIPTS)) $(LAST)) \
+TOGETHER = $(FIRST:%=strict+%) machines strict+faults asan+model asan+freezemodel \
+	$(patsubst %,strict+%,$(filter-out $(MEASURING) $(MACHINES) vmarch faults $(FIRST) $(LAST),$(SCRIPTS)) $(LAST)) \
 	$(foreach v,$(FREEBSDS),$(patsubst %,$v+%,freeze disk nic wire)) freebsd+cli norings+nic norings+wire \
 	aio+disk threads+disk threads+wire nowindow+disk nowindow+wire late+wire late+disk late+freeze \
 	$(patsubst %,asan+%,$(filter-out model freezemodel,$(WATCHED))) fuzz bare
-MEASURED = strict+answers strict+faults $(patsubst %,%+engine,default aio threads $(FREEBSDS))
+MEASURED = strict+answers $(patsubst %,%+engine,default aio threads $(FREEBSDS))
 check: ready
 	$(MAKE) -j2 aoede testprogs obj/s390x/aoede $(VARIANTS:%=obj/%/aoede)
 	$(MAKE) -j2 B=obj/asan SAN=address,undefined watchedprogs
