@@ -10,6 +10,7 @@
 #	vm_aoede			with a static aoede, whose sandbox is strict
 #	vm_file FILE...			and what else they have, with its libraries
 #	vm_boot NAME ARGUMENT...	power on; the arguments are qemu's
+#	vm_power, vm_up			the same, in two steps
 #	vm NAME COMMAND			run it in the guest; output and status are ours
 #	vm_begin, vm_end		only start it; wait for it
 #	vm_monitor NAME COMMAND		tell qemu's monitor
@@ -152,8 +153,8 @@ vm_till() {
 	EOF
 }
 
-# vm_boot NAME ARGUMENT...: in the initiator's namespace, where its taps are.
-vm_boot() {
+# vm_power NAME ARGUMENT...: in the initiator's namespace, where its taps are.
+vm_power() {
 	vm_name=$1 vm_dir=$TMP/$1
 	shift
 	mkdir -p "$vm_dir"
@@ -172,8 +173,9 @@ vm_boot() {
 	# What the monitor says is of no interest, but must go somewhere.
 	cat "$vm_dir/monitor.out" >"$vm_dir/monitor" &
 	PIDS="$PIDS $!"
-	vm_until "$vm_name" 240 'the guest is up' || { cat "$vm_dir/qemu"; return 1; }
 }
+vm_up() { vm_until "$1" 240 'the guest is up' || { cat "$TMP/$1/qemu"; return 1; }; }
+vm_boot() { vm_power "$@" && vm_up "$1"; }
 
 vm_pid() { eval "echo \$pid_$1"; }
 vm_alive() { mine "$(vm_pid "$1")"; }

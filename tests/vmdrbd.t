@@ -11,7 +11,7 @@ tests/need qemu-system-x86_64:qemu-system-x86 drbdadm:drbd-utils /lib/drbd/drbda
 . tests/vm.sh
 
 PATH=$PATH:/usr/sbin:/sbin
-patience=90
+patience=240
 region=8192	# sectors under load
 
 # What the README says: the resource, and the commands of one of its steps,
@@ -45,9 +45,10 @@ machine() {
 		truncate -s 33M "$TMP/$host.img"
 	done
 }
-on() {
-	vm_boot "$1" $(vm_disk "$TMP/$1.img" disk) $(vm_nic virtio-net-pci "$1" 52:54:00:00:00:0$2) &&
-		vm "$1" "hostname $1; ip link set eth0 mtu 9000 up; ip addr add 10.0.0.$2/24 dev eth0"
+# power HOST NUMBER, and then up HOST NUMBER: two of them start side by side.
+power() { vm_power "$1" $(vm_disk "$TMP/$1.img" disk) $(vm_nic virtio-net-pci "$1" 52:54:00:00:00:0$2); }
+up() {
+	vm_up "$1" && vm "$1" "hostname $1; ip link set eth0 mtu 9000 up; ip addr add 10.0.0.$2/24 dev eth0"
 }
 state() { vm "$1" 'drbdadm role aoe; drbdadm cstate aoe; drbdadm dstate aoe'; }
 # becomes HOST SECONDS WORD...: its role, connection and disks.
@@ -72,25 +73,26 @@ goes_on() { kill -0 $LOAD && [ "$(cat /proc/$LOAD/stat | cut -d' ' -f3)" != Z ];
 # What has come from the guest since this was called grows.
 moves() {
 	old=$(received "$1")
-	until_true 20 more "$1"
+	until_true 60 more "$1"
 }
 received() { on_initiator cat "/sys/class/net/$1/statistics/rx_bytes"; }
 more() { [ $(($(received "$1") - old)) -gt 100000 ]; }
 
 ok "(a network)" machine
-ok "(alpha starts)" on alpha 1
-ok "(beta starts)" on beta 2
+ok "(two machines)" eval 'power alpha 1 && power beta 2'
+ok "(alpha starts)" up alpha 1
+ok "(beta starts)" up beta 2
 [ $failed = 0 ] || done_testing
 for host in alpha beta
 do
 	ok "$host gets its disk, as the README says" as $host "Once" both
 done
-ok "they are connected" becomes alpha 20 '*Connected*'
+ok "they are connected" becomes alpha 120 '*Connected*'
 ok "alpha becomes the first primary" as alpha "Once" alpha
-ok "beta has all data" becomes alpha 60 Primary/Secondary,Connected,UpToDate/UpToDate
+ok "beta has all data" becomes alpha 120 Primary/Secondary,Connected,UpToDate/UpToDate
 [ $failed = 0 ] || done_testing
 ok "alpha serves" as alpha "To serve" "the primary"
-ok "an initiator finds it" until_true 10 answers
+ok "an initiator finds it" until_true 60 answers
 nok "beta can't be primary meanwhile" vm beta 'drbdadm primary aoe'
 
 ok "verified load begins" load
@@ -104,9 +106,9 @@ ok "the load goes on" moves beta
 [ $failed = 0 ] || done_testing
 note "after $((($(date +%s%N) - began) / 1000000)) ms"
 
-ok "alpha comes back" on alpha 1
+ok "alpha comes back" eval 'power alpha 1 && up alpha 1'
 ok "it joins as the secondary" as alpha "When it is back" "it"
-ok "and resyncs" becomes alpha 90 Secondary/Primary,Connected,UpToDate/UpToDate
+ok "and resyncs" becomes alpha 180 Secondary/Primary,Connected,UpToDate/UpToDate
 ok "the load went on" eval 'goes_on && moves beta'
 ok "beta hands over" as beta "To change the roles" "the primary"
 ok "alpha takes over" as alpha "To change the roles" "the other"
