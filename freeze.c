@@ -980,7 +980,6 @@ cancel(Op *o)
  * behind it.
  */
 struct Job {
-	int	when;
 	int	quiet;		/* buf.c must be */
 	int	kind;		/* Jobapart or Jobsync */
 	void	(*work)(Op*);
@@ -993,23 +992,21 @@ struct Job {
 static const char refused[] = "freeze refused", unmerged[] = "unfreeze failed";
 
 static const Job jobs[] = {
-	{ Fpreparing,	1, Jobsync,	prepare,	Fmaking,	Fstopping,	Fnone,		refused },
-	{ Fstopping,	1, Jobsync,	commit,		Fcommitting,	Ffrozen,	Fnone,		refused },
-	{ Fcancelling,	0, Jobsync,	cancel,		Fcancelling,	Fnone,		Fnone,		refused },
-	{ Fthawing,	0, Jobsync,	thaw,		Fthawing,	Fmerging,	Ffrozen,	unmerged },
-	{ Fmerging,	1, Jobsync,	end,		Fending,	Fremoving,	Fmerging,	unmerged },
-	{ Fremoving,	0, Jobapart,	discard,	Fremoving,	Funmarking,	Fnone,		unmerged },
-	{ Funmarking,	0, Jobsync,	unmark,		Funmarking,	Fnone,		Fnone,		unmerged },
+	[Fpreparing]	= { 1, Jobsync,	prepare,	Fmaking,	Fstopping,	Fnone,		refused },
+	[Fstopping]	= { 1, Jobsync,	commit,		Fcommitting,	Ffrozen,	Fnone,		refused },
+	[Fcancelling]	= { 0, Jobsync,	cancel,		Fcancelling,	Fnone,		Fnone,		refused },
+	[Fthawing]	= { 0, Jobsync,	thaw,		Fthawing,	Fmerging,	Ffrozen,	unmerged },
+	[Fmerging]	= { 1, Jobsync,	end,		Fending,	Fremoving,	Fmerging,	unmerged },
+	[Fremoving]	= { 0, Jobapart,	discard,	Fremoving,	Funmarking,	Fnone,		unmerged },
+	[Funmarking]	= { 0, Jobsync,	unmark,		Funmarking,	Fnone,		Fnone,		unmerged },
 };
 
 int
 freezejob(Op *o, int quiet, int syncing)
 {
-	const Job *j;
+	const Job *j = &jobs[state];
 
-	for(j = jobs; j < jobs + sizeof jobs / sizeof jobs[0] && j->when != state; j++)
-		;
-	if(j == jobs + sizeof jobs / sizeof jobs[0] || (j->quiet && !quiet) || (j->kind == Jobsync && syncing))
+	if(j->work == NULL || (j->quiet && !quiet) || (j->kind == Jobsync && syncing))
 		return 0;
 	if(state == Fmerging && (count > 0 || unsaved != NULL || milliseconds() < retry))
 		return 0;
