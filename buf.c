@@ -121,7 +121,6 @@ struct Run {
 	Io	*io[Runmax];
 	int	n;
 	int	niov;
-	int	changes;	/* it is a write, or a part of one */
 	uvlong	lba;		/* of a step, or of a write that was gathered: what it is about */
 	uint	nsec;		/* 0: none of these */
 	uint	edge;		/* blocks of the disk at its ends that have been looked after */
@@ -457,16 +456,28 @@ mustwait(Io *io)
 	return 0;
 }
 
+/*
+ * What is put off is ready if it need not wait for another.
+ */
+static void
+await(Io *io)
+{
+	io->state = Waiting;
+	if(io->blockers > 0)
+		return;
+	io->state = Ready;
+	put(&ready, io);
+}
+
 static int
 release1(Io *a, Io *io)
 {
 	if(io->waiters == 0 || a->blockers == 0 || !before(io, a) || !conflict(io, a))
 		return 0;
 	io->waiters--;
-	if(--a->blockers == 0 && a->state == Waiting){
-		a->state = Ready;
-		put(&ready, a);
-	}
+	a->blockers--;
+	if(a->state == Waiting)
+		await(a);
 	return 0;
 }
 
@@ -721,21 +732,43 @@ newrun(Io **q, int n)
 		r->iov[i] = (struct iovec){ q[i]->op == Owrite ? q[i]->data : q[i]->space, q[i]->nsec * Sector };
 	}
 	r->n = r->niov = n;
-	r->changes = 0;
 	r->nsec = 0;
 	stats.joined += (uint)n - 1;
 	return r;
+}
+
+/*
+ * Does it change the file, or is it a part of what does?
+ */
+static uint
+alters(Run *r)
+{
+	return r->op.op != Oread || r->op.done == edgeread;
+}
+
+static void
+launch(Run *r)
+{
+	changing += alters(r);
+	under[r->op.file]++;
+	enginestart(&r->op);
 }
 
 static void
 startrun(Run *r, int op, Home h, void (*done)(Op*))
 {
 	r->op = (Op){ .op = op, .file = h.file, .iov = r->iov, .niov = r->niov, .off = h.off, .done = done };
-	r->changes = op == Owrite || done == edgeread;
-	changing += (uint)r->changes;
-	under[h.file]++;
 	stats.transfers++;
-	enginestart(&r->op);
+	launch(r);
+}
+
+static void
+runtrim(Run *r, void (*done)(Op*))
+{
+	Io *io = r->io[0];
+
+	r->op = (Op){ .op = Otrim, .file = io->file, .off = freezeplace(io->lba, io->file), .len = (uvlong)io->nsec * Sector, .done = done };
+	launch(r);
 }
 
 /*
@@ -744,7 +777,7 @@ startrun(Run *r, int op, Home h, void (*done)(Op*))
 static void
 endrun(Run *r)
 {
-	changing -= (uint)r->changes;
+	changing -= alters(r);
 	under[r->op.file]--;
 }
 
@@ -1008,10 +1041,7 @@ gathered(Run *r, int error)
 		io->alone = 1;
 		enlist(io);
 		io->began = Notbegun;
-		if(io->blockers == 0){
-			io->state = Ready;
-			put(&ready, io);
-		}
+		await(io);
 	}
 }
 
@@ -1096,16 +1126,14 @@ startall(Io **q, int n)
 
 	for(i = 0; i < n; i++){
 		keep(q[i]);
+		if(m > 0 && q[i]->op == Owrite && disk.block > Sector && lead(q[i-m]->lba) + total + q[i]->nsec > most){
+			startbatch(q + i - m, m);
+			m = 0;
+		}
 		if(!q[i]->ordered && each(q[i], precedes) > 0){
 			startbatch(q + i - m, m);
 			enlist(q[i]);
 			m = 0;
-			continue;
-		}
-		if(m > 0 && q[i]->op == Owrite && disk.block > Sector && lead(q[i-m]->lba) + total + q[i]->nsec > most){
-			startbatch(q + i - m, m);
-			m = 0;
-			i--;
 			continue;
 		}
 		total = m > 0 ? total + q[i]->nsec : q[i]->nsec;
@@ -1530,16 +1558,11 @@ static void trimmed(Op*);
 static void
 starttrims(void)
 {
-	Run *r;
 	Io *io;
 
 	while(trims.n < Trims && (io = get(&trims.waiting)) != NULL){
-		r = newrun(&io, 1);
-		r->op = (Op){ .op = Otrim, .file = io->file, .off = freezeplace(io->lba, io->file), .len = (uvlong)io->nsec * Sector, .done = trimmed };
 		trims.n++;
-		changing++;
-		under[io->file]++;
-		enginestart(&r->op);
+		runtrim(newrun(&io, 1), trimmed);
 	}
 }
 
@@ -1552,7 +1575,6 @@ trimmed(Op *o)
 
 	freerun(r);
 	trims.n--;
-	changing--;
 	windowforget();		/* holes are not in memory */
 	if(error == 0){
 		if(poolsize() > 0)
@@ -2261,10 +2283,8 @@ movenext(void)
 	enlist(io);
 	r = newrun(&io, 1);
 	if(hole){
-		r->op = (Op){ .op = Otrim, .file = Image, .off = freezeplace(lba, Image), .len = (uvlong)n * Sector, .done = mended };
 		r->done = movewritten;
-		under[Image]++;
-		enginestart(&r->op);
+		runtrim(r, mended);
 		return 1;
 	}
 	r->iov[0].iov_base = io->data;
@@ -2484,11 +2504,7 @@ unhold(void)
 
 	for(i = 0; i < Runmax && !stopped() && (io = get(&held)) != NULL; i++){
 		nheld -= io->op == Owrite;
-		io->state = Waiting;
-		if(io->blockers == 0){
-			io->state = Ready;
-			put(&ready, io);
-		}
+		await(io);
 	}
 	beginready();
 }
