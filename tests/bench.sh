@@ -382,7 +382,7 @@ fill() {
 # unless it is to be fresh; the image lies beside the other target's.
 start_frozen() {
 	warm=$image
-	rm -f "$cold"
+	rm -f "$cold" "$cold.shadow"
 	cold=$(mktemp "$(dirname "$warm")/aoede-bench.XXXXXX") || exit 1
 	cp "$warm" "$cold" || die "no room for another image"
 	image=$cold
