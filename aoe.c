@@ -753,7 +753,7 @@ fresh(Nic *n, Host *h, Twin *t)
 	if(!(h != NULL && h->negotiated ? h->counter != 0 : conf.rxtags))
 		return 1;
 	if(n->heard == NULL)
-		n->heard = heardnew((uint)(RX_FACTOR * conf.bufcnt));
+		n->heard = heardnew(RX_FRAMES(conf.bufcnt));
 	if(n->heard == NULL || !heard(n->heard, t))
 		return 1;
 	tagsleave(t);
@@ -1719,7 +1719,7 @@ takeframes(Nic *n)
 	}
 	/* By now every frame has been taken that waited together with the first. */
 	n->taken += (uint)i;
-	if(n->heard != NULL && (nicempty(n) || n->taken >= (uint)(RX_FACTOR * conf.bufcnt))){
+	if(n->heard != NULL && (nicempty(n) || n->taken >= RX_FRAMES(conf.bufcnt))){
 		heardall(n->heard);
 		n->taken = 0;
 	}
@@ -2845,9 +2845,9 @@ static int
 finish(void)
 {
 	Io last = { .op = Oflush, .done = ignore };
-	int i;
+	uint i;
 
-	for(i = 0; i <= RX_FACTOR * conf.bufcnt / TURN_FRAMES; i++)
+	for(i = 0; i <= RX_FRAMES(conf.bufcnt) / TURN_FRAMES; i++)
 		turn();
 	drain();
 	bufio(&last);

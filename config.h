@@ -59,8 +59,12 @@ enum {
 	Slotmax		= (Frameoff + Framemax + Sector - 1) / Sector * Sector,
 };
 
+/* frames that the receive ring holds with this buffer count */
+#define RX_FRAMES(bufcnt) ((uint)((bufcnt) > RX_MOST ? (bufcnt) \
+	: (bufcnt) > RX_MOST / RX_FACTOR ? RX_MOST : (bufcnt) * RX_FACTOR))
+
 _Static_assert(BUFCNT >= 2 && BUFCNT <= 65535, "BUFCNT travels in 16 bits, and Linux needs 2");
-_Static_assert(RX_FACTOR >= 1, "the receive ring must hold the buffer count");
+_Static_assert(RX_FACTOR >= 1 && RX_MOST >= RX_FACTOR, "the receive ring must hold the buffer count");
 _Static_assert(TURN_FRAMES >= 1 && TURN_FRAMES <= 1024, "TURN_FRAMES must be sensible");
 _Static_assert(CROWD >= 1 && CROWD <= 32768, "CROWD must be sensible");
 _Static_assert(INITIATORS >= 1 && INITIATORS <= 65536, "INITIATORS must be sensible");

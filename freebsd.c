@@ -358,7 +358,7 @@ niccheck(Nic *n)
 static int
 makebuffer(Port *p, int bufcnt)
 {
-	uint want = (uint)bufcnt * RX_FACTOR;
+	uint want = RX_FRAMES(bufcnt);
 
 	want = want < UINT_MAX / Slotmax / 2 ? want * Slotmax : UINT_MAX / 2;
 	if(ioctl(p->fd, BIOCSBLEN, &want) < 0 || ioctl(p->fd, BIOCGBLEN, &p->size) < 0)

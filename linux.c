@@ -671,7 +671,7 @@ nicopen(Nic *n, int shelf, int slot, int bufcnt)
 	p = n->port = calloc(1, sizeof *p);
 	if(p == NULL)
 		return sentence("%s: %s", n->name, strerror(errno));
-	p->nrx = (uint)bufcnt * RX_FACTOR;
+	p->nrx = RX_FRAMES(bufcnt);
 	if(p->nrx < TURN_FRAMES)
 		p->nrx = TURN_FRAMES;
 	/* Without a protocol nothing is received before listenon. */

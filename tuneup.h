@@ -17,10 +17,15 @@
  * The receive ring has room for this many times the buffer count, so that
  * several initiators can use all of theirs at once; what finds no room is
  * lost, and comes again when its initiator has lost patience.  1 or more; each
- * unit costs BUFCNT slots of MTU + 700 bytes for every NIC.
+ * unit costs BUFCNT slots of MTU + 700 bytes for every NIC.  A ring that
+ * would have over RX_MOST slots has that many, or the buffer count if that is
+ * more.
  */
 #ifndef RX_FACTOR
 #define RX_FACTOR 8
+#endif
+#ifndef RX_MOST
+#define RX_MOST 8192
 #endif
 
 /*
