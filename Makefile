@@ -185,7 +185,7 @@ $(B)/s390x/aoede: $(SRC) $(wildcard *.h tests/*.[ch])
 # run that the sanitizers watch.
 testprogs: watchedprogs $(FREEBSD) $(B)/tests/forbidden $(B)/strict/aoede
 watchedprogs: $(B)/aoede $(B)/threads/aoede $(WIREPROGS:%=$(B)/tests/%) $(B)/tests/unit $(B)/tests/model $(B)/tests/freezemodel \
-	$(B)/tests/corpus $(REPLAYS:%=$(B)/tests/replay_%) $(B)/tests/slowdisk $(B)/tests/lacking
+	$(B)/tests/corpus $(REPLAYS:%=$(B)/tests/replay_%) $(B)/tests/load $(B)/tests/slowdisk $(B)/tests/lacking
 
 # The whole suite.  A job is VARIANT+SCRIPT: strict is the daemon that ends when
 # the sandbox would have to refuse something, asan has the sanitizers watching,

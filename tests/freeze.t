@@ -12,8 +12,8 @@ tests/need ip:iproute2 losetup:mount mkfs.ext4:e2fsprogs timeout:coreutils \
 
 mknet 9000
 img=$TMP/img shadow=$TMP/shadow
-io() { on_initiator timeout 60 "$B/tests/aoeio" "$@"; }
-write() { io -t 15000 write "$1" <"$2"; }
+io() { on_initiator timeout 90 "$B/tests/aoeio" "$@"; }
+write() { io -t 60000 write "$1" <"$2"; }
 random() { head -c $(($2 * 512)) /dev/urandom >"$1"; }
 image() { rm -f "$img" && truncate -s $(($1 * 512)) "$img"; }
 
@@ -37,16 +37,16 @@ nok_start() {
 	return 0
 }
 
-freeze() { signals USR1 USR2; until_true 15 frozen; }
-unfreeze() { signals USR1 USR1 USR2; until_true "${1:-30}" thawed; }
+freeze() { signals USR1 USR2; until_true 60 frozen; }
+unfreeze() { signals USR1 USR1 USR2; until_true 60 thawed; }
 still() { [ "$(stat -c '%Y %y %s' "$img") $(cksum <"$img")" = "$stands" ]; }
 stand() { stands="$(stat -c '%Y %y %s' "$img") $(cksum <"$img")"; }
 # What initiators read is what the image alone has.
-same() { io -t 15000 flush && io -t 15000 read 0 "$(io size)" | cmp - "$img"; }
+same() { io -t 60000 flush && io -t 60000 read 0 "$(io size)" | cmp - "$img"; }
 marked() { getfattr -n user.aoede.shadow "$img" 2>/dev/null | grep -q shadow; }
 
 # (a) A verifying load goes on through all of it.
-verifying() { io -t 30000 verify "$1" >"$TMP/verify" 2>&1 & load=$!; PIDS="$PIDS $load"; sleep 0.5; }
+verifying() { io -t 60000 verify "$1" >"$TMP/verify" 2>&1 & load=$!; PIDS="$PIDS $load"; sleep 0.5; }
 verified() { wait "$load"; s=$?; cat "$TMP/verify"; return $s; }
 size_of() { stat -c %b "$shadow"; }
 
@@ -177,9 +177,9 @@ holes() {
 	freeze
 	random "$TMP/other" 64
 	write 100000 "$TMP/other"
-	ok "36 GB are trimmed while frozen$with" io -t 30000 trim 0 70000000
+	ok "36 GB are trimmed while frozen$with" io -t 60000 trim 0 70000000
 	ok "the shadow takes no more than its map$with" thin "$shadow" 60000
-	ok "and merged soon$with" unfreeze 10
+	ok "and merged soon$with" unfreeze
 	ok "the image has no zeros written to it$with" thin "$img" 200
 	ok "what was trimmed is gone$with" eval 'io read 1000 64 | cmp - "$TMP/zeros"'
 	stop_target
@@ -229,12 +229,12 @@ removal() {
 	truncate -s 2G "$img"
 	serve
 	freeze
-	ok "much is written at random places$with" io -t 30000 verify 3 1 0 400000
+	ok "much is written at random places$with" io -t 60000 verify 3 1 0 400000
 	stop_target
 	serve -s
 	signals USR1 USR1 USR2
 	ok "while it is merged and removed no stable write waits for seconds$with" longest 3000
-	ok "it is gone$with" until_true 30 said '^unfrozen'
+	ok "it is gone$with" until_true 60 said '^unfrozen'
 	stop_target
 	shadow=$was
 }
@@ -257,7 +257,7 @@ slowly() {
 	ok "in $took ms, as it took long$with" [ $took -ge 12000 ]
 	kill $tracer
 	reap $tracer
-	ok "it is gone$with" until_true 30 said '^unfrozen'
+	ok "it is gone$with" until_true 60 said '^unfrozen'
 	stop_target
 }
 
@@ -280,7 +280,7 @@ behind_load() {
 	kill $load
 	reap $load
 	how
-	ok "it is unfrozen$with" unfreeze 60
+	ok "it is unfrozen$with" unfreeze
 	stop_target
 	img=$was
 }
@@ -471,7 +471,7 @@ full() {
 	ok "what the limit doesn't allow is left unanswered" silent 0 <"$TMP/much"
 	ok "that is said" hears 'limit of -f'
 	ok "the shadow keeps to it" kept
-	io -t 15000 write 0 <"$TMP/much" >/dev/null 2>&1 &
+	io -t 60000 write 0 <"$TMP/much" >/dev/null 2>&1 &
 	load=$!
 	PIDS="$PIDS $load"
 	sleep 0.5
