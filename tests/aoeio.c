@@ -1044,7 +1044,7 @@ hold(int argc, char **argv)
 {
 	uint64_t size;
 	int64_t end, last;
-	int status;
+	int status, begun = 0;
 	Req *r;
 
 	end = (int64_t)number(argv[0], 86400) * 1000;
@@ -1064,8 +1064,6 @@ hold(int argc, char **argv)
 	seed = (h.seq + (uint64_t)target.slot * 7919 + net.tag) * 2 + 1;
 	h.w.giveup = patience();
 	signal(SIGTERM, powerfails);
-	puts("begun");
-	fflush(stdout);
 	h.flushdue = nowms() + h.flushms;
 	for(last = nowms(), end += last; nowms() < end || h.w.busy > 0; ){
 		while(nowms() < end && (r = winslot(&h.w)) != NULL)
@@ -1084,6 +1082,11 @@ hold(int argc, char **argv)
 		last = nowms();
 		if((status = endhold(r)) != 0)
 			return status;
+		if(!begun && h.nwrite > 0){
+			begun = 1;
+			puts("begun");
+			fflush(stdout);
+		}
 	}
 	savehold(argv[3]);
 	printf("%ld writes, %ld flushes, longest pause %" PRId64 " ms, %s\n", h.nwrite, h.nflush, h.pause, h.w.busy > 0 ? "then silence" : "all answered");
