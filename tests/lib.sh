@@ -120,9 +120,11 @@ done_testing() {
 
 note() { echo "# $*"; }
 
-# until_true SECONDS COMMAND...: try the command each 50 ms.
+# until_true SECONDS COMMAND...: try the command each 50 ms.  The seconds are
+# those of a machine that does nothing else; others may keep processors and
+# disks busy, so four times as many go by before it fails.
 until_true() {
-	n=$(($1 * 20))
+	n=$(($1 * 80))
 	shift
 	while ! "$@" >/dev/null 2>&1
 	do
