@@ -8,7 +8,7 @@
 # find disks with a cache that is lost as well: qcow2, which keeps in memory
 # where it has put new data until the guest flushes.
 #
-#	tests/vmpower.t [CUTS [SEED]]	2 cuts, and any seed, which is printed;
+#	tests/vmpower.t [CUTS [SEED]]	3 cuts, and any seed, which is printed;
 #					all: 10
 #
 # Taken from the environment:
@@ -21,7 +21,7 @@ tests/need qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mkfs.ext4:e2fs
 . tests/lib.sh
 . tests/vm.sh
 
-cuts=${1:-2}
+cuts=${1:-3}
 [ "$cuts" != all ] || cuts=10
 seed=${2:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 note "seed $seed"
