@@ -2600,8 +2600,10 @@ askwait(void)
 	now = microseconds();
 	if(stats.errors != errors){
 		errors = stats.errors;
+		/* further errors don't put off the next time */
+		if(times == 0)
+			next = now + Ask;
 		times = Enough;
-		next = now + Ask;
 	}
 	if(now >= next){
 		diskask();
@@ -2815,7 +2817,9 @@ drain(void)
 static int
 abandon(void)
 {
-	enum { Linger = 1000 };	/* milliseconds */
+	enum { Linger = 1000000 };	/* microseconds */
+	uvlong end = microseconds() + Linger;
+	int lingers;
 	Nic *n;
 	uint i;
 
@@ -2824,10 +2828,10 @@ abandon(void)
 	for(i = 0; i < usedreqs; i++)
 		if(reqs[i].active)
 			ataabandon(&reqs[i].ata);
-	for(i = 0; (i < Linger && !gotterm) || unanswered(); i++){
+	while((lingers = microseconds() < end && !gotterm) || unanswered()){
 		for(n = nics; n < nics + conf.nnic; n++){
 			sendwaiting(n);
-			if(i < Linger)
+			if(lingers)
 				takeframes(n);
 			nickick(n);
 			nicrelease(n);

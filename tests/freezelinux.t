@@ -20,7 +20,7 @@ stamp() { stat -c %y "$img"; cksum <"$img"; }
 # The writer is at work before and after.
 freeze() {
 	before=$(received)
-	guest_begin "$(populate late 50331648 98304) && sync -f /run/mnt"
+	guest_begin "$(populate late 100663296 196608) && sync -f /run/mnt"
 	until_true 20 arrived 8000000 || { echo "no writes arrive"; return 1; }
 	signals USR1 USR2
 	until_true 10 frozen || return 1
@@ -40,6 +40,9 @@ early() {
 
 mknet 9000
 truncate -s 256M "$img"
+# A line of 20 MB/s, so that the writer is not done before this host, which may
+# be busy, has looked.
+on_initiator tc qdisc add dev i0 root tbf rate 160mbit burst 64kb limit 32mb
 boot 9000
 ok "the target starts" start_target -f "$shadow" 9 0 t0 "$img"
 ok "the driver finds it" found e9.0

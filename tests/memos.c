@@ -1553,6 +1553,7 @@ diskstore(int file, uvlong off, const void *from, size_t len)
 void
 diskask(void)
 {
+	mem.gone |= mem.going;
 }
 
 int

@@ -43,6 +43,7 @@ struct Mem {
 	uvlong	hi;		/* (the export) ends the program */
 	int	readonly;	/* whoever writes ends the program */
 	int	gone;		/* the device is */
+	int	going;		/* and that will be known when it is asked for */
 	uint	grain;		/* a read or write that fails has moved a multiple of this many bytes */
 
 	/*

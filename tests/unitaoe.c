@@ -904,6 +904,32 @@ gonelast(void)
 	return r != 91 ? r : i == 2 * TX_SLOTS ? 0 : 97;
 }
 
+/* That it has gone is known by asking only, which further errors don't put off. */
+static int
+asked(int s)
+{
+	Nic *n = mem.nic[0];
+
+	mem.clock += 100000000;
+	if(s == 0){
+		memevict(0, Bufsec);
+		memfault(Mread, 0, Bufsec, EIO, 1000);
+	}
+	mem.going = s >= 2;
+	numbered(0x24, 1, (uint)s, (uvlong)(s % Bufsec));
+	memcpy(f, n->ea.a, 6);
+	memput(n, f, Odata);
+	return s < 10;
+}
+
+static int
+askedlast(void)
+{
+	int r = tell(asked, "9 4 t0 image");
+
+	return r != 91 ? r : 0;
+}
+
 static int
 masked(int s)
 {
@@ -969,6 +995,8 @@ int
 __wrap_poll(struct pollfd *p, nfds_t n, int ms)
 {
 	patience = ms;
+	if(p == NULL)
+		mem.clock += (uvlong)ms * 1000000;
 	return __real_poll(p, n, ms);
 }
 
@@ -1190,6 +1218,7 @@ looptests(void)
 	test(apart(stablelast) == 0, "the loop: adverts, answers, links that go and come, HUP, and a last flush");
 	test(apart(maskedlast) == 0, "with a mask list each MAC gets the advert");
 	test(apart(gonelast) == 0, "when the device has gone all that was under way is told so, also when it takes the transmit ring a moment");
+	test(apart(askedlast) == 0, "a device that fails all requests is asked whether it has gone, however soon the next fails");
 	test(apart(stucklast) == 0, "a transmit ring that stays full wakes the loop seldom, and one that moves often");
 	test(apart(manymaskslast) == 0, "also when there are more than the transmit ring has slots; and one that is full for ever doesn't hold up the end");
 	test(apart(windowlast) == 0, "a file that has become too small for -o and -l keeps its size in force");

@@ -31,6 +31,7 @@ struct sigaction {
 #define SIGBUS	10
 #define SIGSEGV	11
 #define SA_NODEFER	0x0010
+#define SIGSYS	12
 #define SIGPIPE	13
 #define SIGTERM	15
 #define SIGTTOU	22
@@ -47,6 +48,7 @@ int	sigaction(int, const struct sigaction*, struct sigaction*);
 int	sigemptyset(sigset_t*);
 int	sigfillset(sigset_t*);
 int	sigaddset(sigset_t*, int);
+int	sigdelset(sigset_t*, int);
 int	sigprocmask(int, const sigset_t*, sigset_t*);
 int	pthread_sigmask(int, const sigset_t*, sigset_t*);
 void	(*signal(int, void (*)(int)))(int);
