@@ -22,7 +22,7 @@
  * more.
  */
 #ifndef RX_FACTOR
-#define RX_FACTOR 8
+#define RX_FACTOR 4
 #endif
 #ifndef RX_MOST
 #define RX_MOST 8192
