@@ -19,7 +19,7 @@ die() { echo "fresh: $*" >&2; exit 1; }
 cd "$(dirname "$0")/.." || exit 1
 [ $# -ge 2 ] || die "usage: tests/fresh.sh SUITE COMMAND..."
 [ "$(id -u)" = 0 ] || die "mounts and namespaces need root"
-tests/need debootstrap:debootstrap unshare:util-linux git:git || exit 1
+tests/need debootstrap:debootstrap unshare:util-linux git:git pkill:procps || exit 1
 # shellcheck disable=SC1091 # that file is the system's
 own=$(. /etc/os-release && echo "$VERSION_CODENAME")
 suite=${1:-$own}
@@ -31,11 +31,19 @@ TMP=$(mktemp -d /var/tmp/aoede-fresh.XXXXXX) || exit 1
 root=$TMP/root
 mkdir "$root" || exit 1
 # The mounts are gone with the last process of their namespace.  unshare
-# ignores TERM, and all that it started dies with it.
+# ignores TERM, and all that it started dies with it; but first they have a few
+# seconds to give back what is not of a namespace, as loop devices are.
 cleanup() {
 	status=$?
 	trap - EXIT INT TERM HUP
-	[ -z "$inside" ] || { kill -9 "$inside"; wait "$inside"; } 2>/dev/null
+	[ -z "$inside" ] || {
+		first=$(pgrep -P "$inside")
+		pkill -TERM --ns "$first" --nslist pid
+		n=0
+		while [ "$(pgrep -c --ns "$first" --nslist pid)" -gt 1 ] && [ $n -lt 100 ]; do sleep 0.1; n=$((n + 1)); done
+		kill -9 "$inside"
+		wait "$inside"
+	} 2>/dev/null
 	rm -rf --one-file-system "$TMP" 2>/dev/null || { sleep 1; rm -rf --one-file-system "$TMP"; }
 	exit "$status"
 }

@@ -98,7 +98,7 @@ journal() { # journal VALUE: with this JOURNAL_STREAM for the pipe, the first li
 	ip netns exec "$TNS" env JOURNAL_STREAM="$stream" "$AOEDE" 4095 0 t0 "$img" >&8 2>&8 &
 	TPID=$!
 	PIDS="$PIDS $TPID"
-	soon serves -s 4095 || soon grep -q 'pid ' "$TMP/j"
+	soon grep -q 'pid ' "$TMP/j"
 	stop_target
 	exec 8>&-
 	wait $cpid

@@ -120,18 +120,25 @@ done_testing() {
 
 note() { echo "# $*"; }
 
-# until_true SECONDS COMMAND...: try the command each 50 ms.  The seconds are
-# those of a machine that does nothing else; others may keep processors and
-# disks busy, so four times as many go by before it fails.
-until_true() {
-	n=$(($1 * 80))
+# within SECONDS COMMAND...: try the command each 50 ms, and no more once the
+# guest is lost.
+within() {
+	n=$(($1 * 20))
 	shift
 	while ! "$@" >/dev/null 2>&1
 	do
 		n=$((n - 1))
-		[ $n -gt 0 ] || return 1
+		[ $n -gt 0 ] && [ -z "$LOST" ] || return 1
 		sleep 0.05
 	done
+}
+# until_true SECONDS COMMAND...: the same, with the seconds of a machine that does
+# nothing else.  Others may keep processors and disks busy, so four times as many
+# go by before it fails.
+until_true() {
+	seconds=$(($1 * 4))
+	shift
+	within $seconds "$@"
 }
 
 # mknet [MTU]: two hosts joined by a cable, t0 at the target's end and i0

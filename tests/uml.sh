@@ -52,11 +52,12 @@ boot() {
 		con=null con0=fd:0,fd:1 quiet </dev/null >"$shared/console" 2>&1 &
 	guestpid=$!
 	PIDS="$PIDS $guestpid"
-	LOST=$shared/console
 	ok "(a Linux boots, MTU $mtu)" booted
-	LOST=
 }
-booted() { until_true 15 up_or_dead; [ -e "$shared/alive" ]; }
+booted() {
+	within 60 up_or_dead
+	[ -e "$shared/alive" ] || { LOST=$shared/console; return 1; }
+}
 up_or_dead() { [ -e "$shared/alive" ] || ! kill -0 "$guestpid"; }
 
 # guest COMMAND: run it in the guest; its output and exit status are ours.
@@ -71,7 +72,7 @@ guest_begin() {
 	mv "$shared/$job.new" "$shared/$job.sh"
 }
 guest_end() {
-	until_true "$patience" guest_done
+	within "$patience" guest_done
 	cat "$shared/$job.out" 2>/dev/null
 	[ -e "$shared/$job.status" ] || {
 		echo "no answer from the guest"
@@ -100,7 +101,7 @@ found() {
 # Shutdown: the guest's kernel ends, and with it the process.
 guest_off() {
 	guest_begin 'busybox poweroff -f'
-	until_true 10 gone "$guestpid"
+	within 40 gone "$guestpid"
 	PIDS=$(echo "$PIDS" | sed "s/ $guestpid\b//")
 }
 gone() { ! kill -0 "$1"; }

@@ -162,7 +162,7 @@ vm_power() {
 	vm_packed=1
 	rm -f "$vm_dir/console" "$vm_dir"/*.sh "$vm_dir"/*.out "$vm_dir"/*.status "$vm_dir/monitor.in" "$vm_dir/monitor.out"
 	mkfifo "$vm_dir/monitor.in" "$vm_dir/monitor.out"
-	ip netns exec "$INS" timeout -k 5 "$lifetime" $emulator $machine -accel tcg -m "$memory" -nodefaults -no-reboot -display none \
+	ip netns exec "$INS" timeout -k 1 "$lifetime" $emulator $machine -accel tcg -m "$memory" -nodefaults -no-reboot -display none \
 		-kernel "$KERNEL/vmlinuz" -initrd "$TMP/initrd" \
 		-append "console=$console quiet panic=-1 mitigations=off random.trust_cpu=on nokaslr no_timer_check" \
 		-serial "file:$vm_dir/console" -chardev "pipe,id=monitor,path=$vm_dir/monitor" -mon chardev=monitor \
@@ -182,8 +182,11 @@ vm_alive() { mine "$(vm_pid "$1")"; }
 vm_job() { eval "echo \$job_$1"; }
 vm_says() { grep -q "$2" "$TMP/$1/console" || ! vm_alive "$1"; }
 vm_until() {
-	until_true "$2" vm_says "$1" "$3"
-	grep -q "$3" "$TMP/$1/console" || { vm_show "$1"; return 1; }
+	within "$2" vm_says "$1" "$3"
+	grep -q "$3" "$TMP/$1/console" && return
+	vm_alive "$1" || LOST=$TMP/$1/console
+	vm_show "$1"
+	return 1
 }
 vm_show() {
 	echo "the last lines of the console of $1:"
@@ -199,12 +202,12 @@ vm_begin() {
 }
 vm_end() {
 	vm_name=$1 vm_dir=$TMP/$1 vm_job=$(vm_job "$1")
-	until_true "$patience" vm_done
+	within "$patience" vm_done
 	cat "$vm_dir/$vm_job.out"
 	[ -e "$vm_dir/$vm_job.status" ] || {
 		echo "no answer from the guest"
-		vm_show "$vm_name"
 		vm_cut "$vm_name"
+		LOST=$vm_dir/console
 		return 1
 	}
 	return "$(cat "$vm_dir/$vm_job.status")"
@@ -227,7 +230,7 @@ vm_cut() {
 vm_off() {
 	vm_begin "$1" 'sync; poweroff -f'
 	vm_pid=$(vm_pid "$1")
-	until_true 60 eval "! mine $vm_pid"
+	within 120 eval "! mine $vm_pid"
 	mine "$vm_pid" && { pkill -KILL -P "$vm_pid"; vm_show "$1"; return 1; }
 	vm_gone "$vm_pid"
 }

@@ -213,7 +213,7 @@ state() {
 	[ "$(cat "$TMP/string")" = "string $(cat "$TMP/answered.$i")" ] || [ "$(cat "$TMP/string")" = "string $(cat "$TMP/tried.$i")" ]
 }
 
-memory=768 patience=240
+memory=1024 patience=240
 count=$(each echo x | wc -l)
 frozen=0
 lost=0
