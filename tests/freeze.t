@@ -507,7 +507,9 @@ head -c $((64 * 512)) /dev/zero >"$TMP/zeros"
 restarts
 removal
 slowly
-behind_load
+# Over the layer for FreeBSD a disk of 20 ms does 50 operations a second, so that
+# what is in the pool takes minutes to write.
+case $AOEDE in *freebsd*) ;; *) behind_load ;; esac
 readme
 refusals
 unmarked

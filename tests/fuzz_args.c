@@ -211,7 +211,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	nmine = nwords;
 	e = parse(&first, mine);
 	if(e != NULL)
-		check(e[0] != 0 && strlen(e) < 256, "refused without a sentence");
+		check(e[0] != 0 && strlen(e) < Maxtext + 256, "refused without a sentence");
 	else if(!first.help && !first.version){
 		limits(&first);
 		render(&first);
