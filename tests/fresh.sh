@@ -40,7 +40,7 @@ cleanup() {
 		first=$(pgrep -P "$inside")
 		pkill -TERM --ns "$first" --nslist pid
 		n=0
-		while [ "$(pgrep -c --ns "$first" --nslist pid)" -gt 1 ] && [ $n -lt 100 ]; do sleep 0.1; n=$((n + 1)); done
+		while [ "$(pgrep -c --ns "$first" --nslist pid)" -gt 1 ] && [ "$n" -lt 100 ]; do sleep 0.1; n=$((n + 1)); done
 		kill -9 "$inside"
 		wait "$inside"
 	} 2>/dev/null
