@@ -112,7 +112,7 @@ ok "and none when it doesn't" eval 'journal not; grep -q "^aoede: shelf" "$TMP/j
 told() { grep -qx "$1" "$TMP/notes"; }
 recv='my $s; socket($s, AF_UNIX, SOCK_DGRAM, 0); my $n = $ARGV[0]; $n =~ s/^@/\0/; bind($s, pack("S a*", AF_UNIX, $n)) or die $!; $| = 1; while(defined recv($s, my $b, 4096, 0)){ print "$b\n" }'
 manager() { # manager NAME
-	on_target perl -MSocket -e "$recv" "$1" >"$TMP/notes" &
+	ip netns exec "$TNS" perl -MSocket -e "$recv" "$1" >"$TMP/notes" &
 	spid=$!
 	PIDS="$PIDS $spid"
 	sleep 0.5
