@@ -558,6 +558,13 @@ int	openplain(int dir, char *name, int flags);
 int	lockfile(int fd, int how);
 
 /*
+ * Read or write (op is Oread or Owrite) all len bytes at off: pread(2) and
+ * pwrite(2), again after a short transfer or EINTR.  Returns 0, or -1 with
+ * errno, EIO if the file ends before.
+ */
+int	exactly(int fd, int op, void *buf, size_t len, off_t off);
+
+/*
  * Has the file's file system holes?  Returns 0, or -1 with errno, EOPNOTSUPP
  * when it has none.  The file is left 1 MiB long, all hole; that is enough to
  * tell.

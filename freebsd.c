@@ -1158,27 +1158,6 @@ shuffle(Op *o, char *flat, size_t len)
 }
 
 /*
- * pread and pwrite, of everything.
- */
-static int
-exactly(int fd, int op, char *buf, size_t len, off_t off)
-{
-	ssize_t n;
-
-	for(; len > 0; buf += n, off += n, len -= (size_t)n){
-		n = op == Oread ? pread(fd, buf, len, off) : pwrite(fd, buf, len, off);
-		if(n < 0 && errno == EINTR)
-			n = 0;
-		else if(n <= 0){
-			if(n == 0)
-				errno = EIO;
-			return -1;
-		}
-	}
-	return 0;
-}
-
-/*
  * Move part of an operation by way of whole sectors of the device: buf has
  * room for them, size bytes.  For a write, the sectors at both ends are
  * read first.  Returns the bytes moved, or -1.

@@ -22,6 +22,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -347,18 +348,16 @@ lockfile(int fd, int how)
 	return r;
 }
 
-/*
- * Write to a file from its beginning.
- */
-static int
-writeall(int fd, const void *buf, size_t len)
+int
+exactly(int fd, int op, void *buf, size_t len, off_t off)
 {
-	const char *p = buf;
+	char *p = buf;
 	size_t done;
 	ssize_t n;
 
 	for(done = 0; done < len; done += (size_t)n){
-		n = pwrite(fd, p + done, len - done, (off_t)done);
+		n = op == Oread ? pread(fd, p + done, len - done, off + (off_t)done)
+			: pwrite(fd, p + done, len - done, off + (off_t)done);
 		if(n < 0 && errno == EINTR)
 			n = 0;
 		else if(n <= 0){
@@ -496,11 +495,11 @@ keptnew(Kept *k, mode_t mode)
  * -1 with errno; then it is gone, as it holds space that may be wanted.
  */
 static int
-keptput(Kept *k, int fd, const void *buf, size_t len, int stable)
+keptput(Kept *k, int fd, void *buf, size_t len, int stable)
 {
 	int e, old;
 
-	if(writeall(fd, buf, len) == 0 && (!stable || fsync(fd) == 0)){
+	if(exactly(fd, Owrite, buf, len, 0) == 0 && (!stable || fsync(fd) == 0)){
 		old = ours(k, k->name);
 		if(old >= 0)
 			close(old);
@@ -655,7 +654,7 @@ infowrite(const char *text, size_t len)
 
 	if(fd < 0)
 		return -1;
-	r = keptput(&info, fd, text, len, 0);
+	r = keptput(&info, fd, (void*)(uintptr_t)text, len, 0);
 	close(fd);
 	return r;
 }
