@@ -200,6 +200,22 @@ start_target() {
 }
 started() { grep -q '^pid ' "$TMP/out" 2>/dev/null || ! kill -0 "$TPID"; }
 
+# left_alone OPTION FILE COMMAND...: the command makes FILE.new, beside the file
+# of that option.  It is refused in one line, and stays as it is.
+left_alone() {
+	option=$1 kept=$2
+	shift 2
+	rm -rf "$kept.new"
+	"$@" || return 1
+	stat -c '%i %F %s %Y' "$kept.new" >"$TMP/beside"
+	on_target timeout 10 "$AOEDE" "-$option" "$kept" 9 0 t0 "$img" >"$TMP/run.out" 2>"$TMP/run.err"
+	r=$?
+	cat "$TMP/run.err"
+	[ $r = 1 ] && [ "$(wc -l <"$TMP/run.err")" = 1 ] &&
+		grep -qF -e "-$option $kept: $kept.new is something else" "$TMP/run.err" &&
+		stat -c '%i %F %s %Y' "$kept.new" | diff "$TMP/beside" -
+}
+
 # reap PID: wait for a process that was told to end, ten seconds at most, and
 # return its exit status.
 reap() {

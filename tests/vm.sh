@@ -184,8 +184,8 @@ vm_says() { grep -q "$2" "$TMP/$1/console" || ! vm_alive "$1"; }
 vm_until() {
 	within "$2" vm_says "$1" "$3"
 	grep -q "$3" "$TMP/$1/console" && return
-	vm_alive "$1" || LOST=$TMP/$1/console
-	vm_show "$1"
+	# Of a guest that is lost the end of the script shows the console.
+	if vm_alive "$1"; then vm_show "$1"; else LOST=$TMP/$1/console; fi
 	return 1
 }
 vm_show() {
