@@ -656,7 +656,8 @@ breaks(int error)
 	broken = error;
 	stats.errors++;
 	if(!diskgone())
-		warnx("can't sync the disk: %s: no write or flush succeeds from here on, as earlier writes may be lost", strerror(broken));
+		warnx("can't sync the disk: %s: no write or flush succeeds from here on, "
+			"as earlier writes may be lost", strerror(broken));
 }
 
 static void
@@ -767,7 +768,8 @@ runtrim(Run *r, void (*done)(Op*))
 {
 	Io *io = r->io[0];
 
-	r->op = (Op){ .op = Otrim, .file = io->file, .off = freezeplace(io->lba, io->file), .len = (uvlong)io->nsec * Sector, .done = done };
+	r->op = (Op){ .op = Otrim, .file = io->file, .off = freezeplace(io->lba, io->file),
+		.len = (uvlong)io->nsec * Sector, .done = done };
 	launch(r);
 }
 
@@ -1126,7 +1128,8 @@ startall(Io **q, int n)
 
 	for(i = 0; i < n; i++){
 		keep(q[i]);
-		if(m > 0 && q[i]->op == Owrite && disk.block > Sector && lead(q[i-m]->lba) + total + q[i]->nsec > most){
+		if(m > 0 && q[i]->op == Owrite && disk.block > Sector
+		&& lead(q[i-m]->lba) + total + q[i]->nsec > most){
 			startbatch(q + i - m, m);
 			m = 0;
 		}
