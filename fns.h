@@ -562,7 +562,7 @@ int	lockfile(int fd, int how);
  * pwrite(2), again after a short transfer or EINTR.  Returns 0, or -1 with
  * errno, EIO if the file ends before.
  */
-int	exactly(int fd, int op, void *buf, size_t len, off_t off);
+int	exactly(int fd, int op, void *buf, size_t len, uvlong off);
 
 /*
  * Has the file's file system holes?  Returns 0, or -1 with errno, EOPNOTSUPP

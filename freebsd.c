@@ -1168,7 +1168,7 @@ moverough(Op *o, char *buf, size_t size)
 	File *f = &files[o->file];
 	uvlong from = o->off + o->moved;
 	size_t i, len = 0, lead = from % f->block, all, last;
-	off_t at = (off_t)(from - lead);
+	uvlong at = from - lead;
 
 	for(i = 0; (int)i < o->niov; i++)
 		len += o->iov[i].iov_len;
@@ -1182,7 +1182,7 @@ moverough(Op *o, char *buf, size_t size)
 		return (long)shuffle(o, buf + lead, len);
 	}
 	if(exactly(f->fd, Oread, buf, f->block, at) < 0
-	|| (last > 0 && exactly(f->fd, Oread, buf + last, f->block, at + (off_t)last) < 0))
+	|| (last > 0 && exactly(f->fd, Oread, buf + last, f->block, at + last) < 0))
 		return -1;
 	shuffle(o, buf + lead, len);
 	if(exactly(f->fd, Owrite, buf, all, at) < 0)

@@ -349,15 +349,15 @@ lockfile(int fd, int how)
 }
 
 int
-exactly(int fd, int op, void *buf, size_t len, off_t off)
+exactly(int fd, int op, void *buf, size_t len, uvlong off)
 {
 	char *p = buf;
 	size_t done;
 	ssize_t n;
 
 	for(done = 0; done < len; done += (size_t)n){
-		n = op == Oread ? pread(fd, p + done, len - done, off + (off_t)done)
-			: pwrite(fd, p + done, len - done, off + (off_t)done);
+		n = op == Oread ? pread(fd, p + done, len - done, (off_t)(off + done))
+			: pwrite(fd, p + done, len - done, (off_t)(off + done));
 		if(n < 0 && errno == EINTR)
 			n = 0;
 		else if(n <= 0){
