@@ -5,7 +5,7 @@
 
 # shellcheck disable=SC2016,SC2034,SC2317 # lib.sh has the variables; ok calls the functions
 
-tests/need ip:iproute2 tc:iproute2 losetup:mount strace:strace timeout:coreutils || exit 1
+tests/need ip:iproute2 tc:iproute2 losetup:mount strace:strace timeout:coreutils mkfs.ext4:e2fsprogs || exit 1
 . tests/lib.sh
 
 truncate -s 16M "$TMP/under" "$TMP/other"
@@ -94,4 +94,32 @@ how
 ok "(a target)" start_target 9 0 t0 "$TMP/under"
 groups congested
 ok "it ends well" stop_target
+
+# A large shadow goes, on a file system that discards.
+truncate -s 2G "$TMP/discards" "$TMP/large"
+mkfs.ext4 -q "$TMP/discards" && mkdir "$TMP/thin" && mount -o loop,discard "$TMP/discards" "$TMP/thin" && undo "umount $TMP/thin"
+shadow=$TMP/thin/shadow
+head -c 512 /dev/urandom >"$TMP/piece"
+serve() { start_target -f "$shadow" "$@" 9 0 t0 "$TMP/large"; }
+io() { on_initiator "$B/tests/aoeio" -t 60000 "$@"; }
+# removal: sets worst to the longest that a stable write takes until the shadow
+# is gone, and a little longer.
+removal() {
+	serve && signals USR1 USR2 && until_true 10 frozen && io verify 3 1 0 400000 || return 1
+	stop_target
+	serve -s || return 1
+	signals USR1 USR1 USR2
+	worst=0 left=5
+	while [ "$left" -gt 0 ]
+	do
+		begun=$(milliseconds)
+		io write 100 <"$TMP/piece" || return 1
+		took=$(($(milliseconds) - begun))
+		[ "$took" -le "$worst" ] || worst=$took
+		frozen || left=$((left - 1))
+	done
+	until_true 60 grep -q '^unfrozen' "$TMP/out" && stop_target
+}
+ok "a large shadow is merged and removed" removal
+ok "in that time no stable write waits for seconds ($worst ms)" [ "$worst" -lt 3000 ]
 done_testing

@@ -262,13 +262,15 @@ ok "cut short under load: reads before the end go on" result all
 ok "cut short under load: so do writes, with the right data" result verify
 ok "grown again: all of it is served" reads 20000 45536 /dev/zero 0
 ok "grown again: all of it is written" eval 'part "$TMP/cut.old" 0 65536 | io write 0; reads 0 65536 "$TMP/cut.old" 0'
-begin cold1 load verify 3 5 0 32768
-begin cold2 probe 3 32768 32768
 drop() { for _ in 1 2 3 4 5 6 7 8; do dd if="$img" iflag=nocache count=0 status=none; sleep 0.3; sync "$img"; done; }
-ok "cold: (its pages are dropped again and again)" drop
-ok "cold: reads and writes of dropped pages are right" result cold1
-ok "cold: others go on" prompt cold2
-note "$(cat "$TMP/cold2")"
+cold_pages() {
+	begin cold1 load verify 3 5 0 32768
+	begin probe probe 3 32768 32768
+	drop
+}
+ok "cold: others go on while the pages of reads and writes are dropped again and again" beside cold_pages cold1
+figures
+ok "cold: these are right" result cold1
 ok "cold: TERM ends it with 0" stop_target
 
 # Little memory: the target alone in a memory cgroup of 32 MiB.  The controller

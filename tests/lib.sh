@@ -119,6 +119,9 @@ done_testing() {
 }
 
 note() { echo "# $*"; }
+# ticks: processor time of the target, in hundredths of a second.
+ticks() { echo $(($(cut -d' ' -f14,15 "/proc/$TPID/stat" | tr ' ' +))); }
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 
 # within SECONDS COMMAND...: try the command each 50 ms, and no more once the
 # guest is lost.
