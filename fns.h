@@ -575,13 +575,6 @@ int	hasholes(int fd);
 uvlong	filedata(int fd, uvlong off, uvlong *end);
 
 /*
- * Give back a piece of the space of a file without a name.  What it returns,
- * and why, is said of shadowfree.  When all is given back the file is closed
- * and *fd is -1.
- */
-int	freepiece(_Atomic int *fd);
-
-/*
  * Open and lock the file that keeps the target's state, and read at most
  * size bytes of it to buf.  *len says how many, -1 if there is no such
  * file.  Returns NULL, or a sentence saying why it can't be used.  To be
@@ -613,6 +606,76 @@ int	infowrite(const char *text, size_t len);
 
 /* Take it away. */
 void	inforemove(void);
+
+/* posix.c: the shadow, and the image's mark.  All of them may wait for the disk. */
+
+/*
+ * Open the directory of the shadow, which later calls use, and remember its
+ * name.  Returns NULL, or a sentence saying why it can't be used.
+ */
+char	*shadowdir(char *path);
+
+/* The shadow's absolute path. */
+char	*shadowpath(void);
+
+/*
+ * Open and lock the shadow; if readonly, for reading only, and others that do
+ * so may share it.  Returns 1, 0 when there is none, either of them
+ * for good, or -1 with errno; EWOULDBLOCK means that another program has
+ * locked it.
+ */
+int	shadowopen(uvlong *size, int readonly);
+
+/*
+ * Make a shadow of so many bytes, all holes, locked, and without its name.
+ * Returns -1 with errno; EOPNOTSUPP means that its file system has no
+ * holes.
+ */
+int	shadowmake(uvlong size);
+
+/* Bytes that the shadow takes on its file system. */
+uvlong	shadowtakes(void);
+
+/*
+ * Give the shadow its name, for good.  Returns -1 with errno; EEXIST means
+ * that something has it.
+ */
+int	shadowname(void);
+
+/*
+ * Take the shadow away, with or without its name, for good, and its mapping;
+ * its space later, by shadowfree, or with it.  Returns -1 with errno.
+ */
+int	shadowremove(int later);
+
+/*
+ * Give back a piece of the space of one that was taken away: what a file
+ * system does for much of it at once (discards above all) holds up whoever
+ * syncs another file there, for seconds.  Returns after how many milliseconds
+ * the next piece is due, or -1 when all has been given back.  There may be
+ * another shadow meanwhile.
+ */
+int	shadowfree(void);
+
+/*
+ * Have the image bear a mark, for good: Marknone, or Marklive or Markgone
+ * and the shadow's path.  Where there is no way to mark a file it bears
+ * none.  Returns 1 with errno when there is a way and it can't be marked, and
+ * -1 when the image can't be synced.
+ */
+int	imagemark(int mark);
+
+/*
+ * The mark that the image bears; the path in it is put into path.  Markgone
+ * is returned only if there is no such file.
+ */
+int	imagemarked(char *path, size_t size);
+
+/*
+ * Lock the image, which is open as fd; if readonly, others may share it.
+ * Returns NULL, or a sentence saying why it can't be.
+ */
+char	*imagelock(int fd, char *path, int readonly);
 
 /* posix.c: windows */
 
@@ -684,6 +747,9 @@ int	anyended(void);
 
 /* An operation that a thread has ended, or NULL. */
 Op	*threadsended(void);
+
+/* Is it a read or a write? */
+int	istransfer(Op *o);
 
 /* So many bytes of the operation have been moved: take them off its vector. */
 void	opadvance(Op *o, size_t n);
@@ -816,7 +882,7 @@ void	diskask(void);
  */
 size_t	disktry(uchar *to, size_t len, int file, uvlong off);
 
-/* linux.c, freebsd.c: the shadow.  All of them may wait for the disk. */
+/* linux.c, freebsd.c: the image's identity and mark, and the shadow.  All may wait for the disk. */
 
 /*
  * Write into id a line, padded with zeros, that names the image as long as
@@ -827,70 +893,32 @@ void	diskident(char *id, size_t size);
 /* Write into id what differs after each start of the system. */
 void	bootid(uchar id[16]);
 
-/*
- * Open the directory of the shadow, which later calls use, and remember its
- * name.  Returns NULL, or a sentence saying why it can't be used.
- */
-char	*shadowdir(char *path);
-
-/* The shadow's absolute path. */
-char	*shadowpath(void);
-
-/*
- * Open and lock the shadow; if readonly, for reading only, and others that do
- * so may share it.  Returns 1, 0 when there is none, either of them
- * for good, or -1 with errno; EWOULDBLOCK means that another program has
- * locked it.
- */
-int	shadowopen(uvlong *size, int readonly);
-
-/*
- * Make a shadow of so many bytes, all holes, locked, and without its name.
- * Returns -1 with errno; EOPNOTSUPP means that its file system has no
- * holes.
- */
-int	shadowmake(uvlong size);
-
-/* Bytes that the shadow takes on its file system. */
-uvlong	shadowtakes(void);
-
-/*
- * Give the shadow its name, for good.  Returns -1 with errno; EEXIST means
- * that something has it.
- */
-int	shadowname(void);
-
-/*
- * Take the shadow away, with or without its name, for good, and its mapping;
- * its space later, by shadowfree, or with it.  Returns -1 with errno.
- */
-int	shadowremove(int later);
-
-/*
- * Give back a piece of the space of one that was taken away: what a file
- * system does for much of it at once (discards above all) holds up whoever
- * syncs another file there, for seconds.  Returns after how many milliseconds
- * the next piece is due, or -1 when all has been given back.  There may be
- * another shadow meanwhile.
- */
-int	shadowfree(void);
-
 /* When the image was last changed, in nanoseconds; 0: nobody says. */
 uvlong	imagechanged(void);
 
-/*
- * Have the image bear a mark, for good: Marknone, or Marklive or Markgone
- * and the shadow's path.  Where there is no way to mark a file it bears
- * none.  Returns 1 with errno when there is a way and it can't be marked, and
- * -1 when the image can't be synced.
- */
-int	imagemark(int mark);
+/* What the shadow is opened with besides, flags of open(2). */
+int	shadowflags(void);
 
 /*
- * The mark that the image bears; the path in it is put into path.  Markgone
- * is returned only if there is no such file.
+ * Have transfers of the file Shadow go to what is open and locked as fd, and
+ * has this name in dir.  Returns -1 with errno.
  */
-int	imagemarked(char *path, size_t size);
+int	shadowattach(int fd, int dir, char *name, int readonly);
+
+/* There is none any more; fd is still open. */
+void	shadowdetach(void);
+
+/*
+ * Rename a file within a directory, to a name that nothing has.  Returns -1
+ * with errno, EEXIST if something has it.
+ */
+int	renamenew(int dir, char *from, char *to);
+
+/* imagemark, with the text of the mark; NULL takes it off. */
+int	markput(char *text);
+
+/* The text of the mark that the image bears: its length, or -1. */
+ssize_t	markget(char *text, size_t size);
 
 /* What the mark is called by those who would look at it, or take it off. */
 char	*imagemarkname(void);

@@ -776,12 +776,8 @@ diskopen(Disk *d, char *path, int readonly, int direct)
 	if(direct && !f->isdev && !takessectors(f->fd))
 		return sentence("%s: -d: direct I/O of its file system takes no sectors "
 			"(ZFS does with sysctl vfs.zfs.dio_enabled=0)", path);
-	if(flock(f->fd, (readonly ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0){
-		if(errno == EWOULDBLOCK)
-			return sentence("%s: locked by another program, most likely another aoede",
-				path);
-		return sentence("%s: can't be locked: %s", path, strerror(errno));
-	}
+	if((e = imagelock(f->fd, path, readonly)) != NULL)
+		return e;
 	if(fstat(f->fd, &st) < 0 || disksize(d) < 0)
 		return sentence("%s: can't learn its size: %s", path, strerror(errno));
 	d->direct = direct || f->isdev;
@@ -833,176 +829,34 @@ bootid(uchar id[16])
 	sysctlbyname("kern.boot_id", id, &size, NULL, 0);
 }
 
-/*
- * The shadow (freeze.c).  It is found by its directory, opened at the start,
- * so that no path is followed later.
- */
-static struct {
-	int	dir;
-	char	*name;			/* in dir */
-	char	temp[NAME_MAX + 1];	/* its name until it has that */
-	char	path[PATH_MAX];		/* absolute */
-	int	named;			/* it has its name */
-	/* the last one, without a name, whose space is not all given back; or -1 */
-	_Atomic int gone;
-} shadow = { .dir = -1, .gone = -1 };
+/* The shadow: what posix.c can't do for it. */
 
-static const char markname[] = "aoede.shadow";
-
-char*
-shadowdir(char *path)
+int
+shadowflags(void)
 {
-	static char dir[PATH_MAX];
-	size_t n;
-
-	shadow.dir = opendirectory(path, dir, &shadow.name);
-	if(shadow.dir < 0 || realpath(dir, shadow.path) == NULL)
-		return sentence("-f %s: %s: expected a file in a directory that exists", path,
-			strerror(errno));
-	if(strlen(shadow.name) + sizeof ".0123456789.aoede" > sizeof shadow.temp)
-		return sentence("-f %s: expected a shorter name", path);
-	snprintf(shadow.temp, sizeof shadow.temp, "%s.%ld.aoede", shadow.name, (long)getpid());
-	n = strlen(shadow.path);
-	if(n + 1 + strlen(shadow.name) >= sizeof shadow.path)
-		return sentence("-f %s: expected a shorter path", path);
-	snprintf(shadow.path + n, sizeof shadow.path - n, "%s%s", n > 1 ? "/" : "", shadow.name);
-	return NULL;
-}
-
-char*
-shadowpath(void)
-{
-	return shadow.path;
-}
-
-static void
-shadowclose(void)
-{
-	int e = errno;
-
-	if(files[Shadow].fd >= 0)
-		close(files[Shadow].fd);
-	files[Shadow] = (File){ .fd = -1 };
-	errno = e;
-}
-
-/*
- * Open the shadow by its present name, and lock it.  It may have been
- * replaced meanwhile by whoever had the lock.
- */
-static int
-shadowtake(char *name, int flags)
-{
-	File *f = &files[Shadow];
-	struct stat st, now;
-
 	/* As the image with -d, but that its file system need not take direct I/O of sectors. */
-	f->direct = files[Image].direct;
-	if(f->direct)
-		flags |= O_DSYNC;
-	f->fd = openplain(shadow.dir, name, flags);
-	if(f->fd < 0)
-		return -1;
-	if(flock(f->fd, ((flags & O_ACCMODE) == O_RDONLY ? LOCK_SH : LOCK_EX)|LOCK_NB) < 0
-	|| fstat(f->fd, &st) < 0
-	|| fstatat(shadow.dir, name, &now, AT_SYMLINK_NOFOLLOW) < 0){
-		shadowclose();
-		return -1;
-	}
-	if(!S_ISREG(st.st_mode) || st.st_ino != now.st_ino || st.st_dev != now.st_dev){
-		errno = S_ISREG(st.st_mode) ? EWOULDBLOCK : EINVAL;
-		shadowclose();
-		return -1;
-	}
+	return files[Image].direct ? O_DSYNC : 0;
+}
+
+int
+shadowattach(int fd, int dir, char *name, int readonly)
+{
+	(void)dir, (void)name, (void)readonly;
+	files[Shadow] = (File){ .fd = fd, .direct = files[Image].direct };
 	return 0;
 }
 
-int
-shadowopen(uvlong *size, int readonly)
+void
+shadowdetach(void)
 {
-	struct stat st;
-	int r = shadowtake(shadow.name, readonly ? O_RDONLY : O_RDWR);
-
-	if(r < 0 && errno != ENOENT)
-		return -1;
-	/* Whoever was killed may not have come to it. */
-	if(fsync(shadow.dir) < 0)
-		return -1;
-	if(r < 0)
-		return 0;
-	shadow.named = 1;
-	if(fstat(files[Shadow].fd, &st) < 0){
-		shadowclose();
-		return -1;
-	}
-	*size = (uvlong)st.st_size;
-	return 1;
+	files[Shadow] = (File){ .fd = -1 };
 }
 
 int
-shadowmake(uvlong size)
-{
-	struct stat there;
-	int e;
-
-	shadow.named = 0;
-	if(fstatat(shadow.dir, shadow.name, &there, AT_SYMLINK_NOFOLLOW) == 0){
-		errno = EEXIST;
-		return -1;
-	}
-	/* One of our name whom nobody has locked is left of another life. */
-	if(shadowtake(shadow.temp, O_RDWR) == 0)
-		shadowremove(0);
-	if(shadowtake(shadow.temp, O_RDWR|O_CREAT|O_EXCL) < 0)
-		return -1;
-	if(hasholes(files[Shadow].fd) == 0 && ftruncate(files[Shadow].fd, (off_t)size) == 0
-	&& fsync(files[Shadow].fd) == 0)
-		return 0;
-	e = errno;
-	shadowremove(0);
-	errno = e;
-	return -1;
-}
-
-uvlong
-shadowtakes(void)
-{
-	struct stat st;
-
-	return fstat(files[Shadow].fd, &st) < 0 ? 0 : (uvlong)st.st_blocks * 512;
-}
-
-int
-shadowname(void)
+renamenew(int dir, char *from, char *to)
 {
 	/* Two names for a moment, since renameat would take away what has this one. */
-	if(linkat(shadow.dir, shadow.temp, shadow.dir, shadow.name, 0) < 0)
-		return -1;
-	shadow.named = 1;
-	if(unlinkat(shadow.dir, shadow.temp, 0) < 0)
-		return -1;
-	return fsync(shadow.dir);
-}
-
-int
-shadowremove(int later)
-{
-	int r;
-
-	diskmap(Shadow, 0);
-	r = unlinkat(shadow.dir, shadow.named ? shadow.name : shadow.temp, 0);
-	if(r == 0 && later && shadow.gone < 0){
-		shadow.gone = files[Shadow].fd;
-		files[Shadow].fd = -1;
-	}
-	shadowclose();
-	return r < 0 ? -1 : fsync(shadow.dir);
-}
-
-int
-shadowfree(void)
-{
-	return freepiece(&shadow.gone);
+	return linkat(dir, from, dir, to, 0) < 0 ? -1 : unlinkat(dir, from, 0);
 }
 
 uvlong
@@ -1015,61 +869,35 @@ imagechanged(void)
 	return (uvlong)st.st_mtim.tv_sec * 1000000000 + (uvlong)st.st_mtim.tv_nsec;
 }
 
+static const char markname[] = "aoede.shadow";
+
 int
-imagemark(int mark)
+markput(char *text)
 {
-	char text[PATH_MAX + 8];
 	int fd = files[Image].fd;
 	ssize_t r;
 
-	if(mark == Marknone)
+	if(text == NULL)
 		r = extattr_delete_fd(fd, EXTATTR_NAMESPACE_USER, markname);
-	else{
-		snprintf(text, sizeof text, "%s %s", mark == Marklive ? "live" : "gone",
-			shadow.path);
+	else
 		r = extattr_set_fd(fd, EXTATTR_NAMESPACE_USER, markname, text, strlen(text));
-	}
 	/* A device's node bears none, and not every file system keeps one. */
 	if(r < 0 && errno != EOPNOTSUPP && !files[Image].isdev
-	&& !(errno == ENOATTR && mark == Marknone))
+	&& !(errno == ENOATTR && text == NULL))
 		return 1;
 	return files[Image].isdev ? 0 : fsync(fd);
 }
 
-int
-imagemarked(char *path, size_t size)
+ssize_t
+markget(char *text, size_t size)
 {
-	char text[PATH_MAX + 8];
-	struct stat st;
-	ssize_t n;
-	int there;
-
-	n = extattr_get_fd(files[Image].fd, EXTATTR_NAMESPACE_USER, markname, text,
-		sizeof text - 1);
-	if(n <= 5)
-		return Marknone;
-	text[n] = 0;
-	snprintf(path, size, "%s", text + 5);
-	if(strncmp(text, "live ", 5) == 0)
-		return Marklive;
-	/* In the sandbox only a mark of ours is looked at, and no path may be. */
-	if(strcmp(text + 5, shadow.path) == 0)
-		there = fstatat(shadow.dir, shadow.name, &st, AT_SYMLINK_NOFOLLOW);
-	else
-		there = access(path, F_OK);
-	return there == 0 ? Marklive : Markgone;
+	return extattr_get_fd(files[Image].fd, EXTATTR_NAMESPACE_USER, markname, text, size);
 }
 
 char*
 imagemarkname(void)
 {
 	return "aoede.shadow (namespace user)";
-}
-
-static int
-istransfer(Op *o)
-{
-	return o->op == Oread || o->op == Owrite;
 }
 
 static atomic_int gone;		/* the device is */

@@ -965,6 +965,7 @@ struct File {
 	int	isdev;
 	/* mincore(2) tells the truth only to the owner and to who may write */
 	int	ours;
+	int	readonly;	/* the shadow: it is open for reading only */
 };
 
 static File files[Nfiles] = { { .fd = -1, .cached = -1 }, { .fd = -1, .cached = -1 } };
@@ -1082,6 +1083,7 @@ diskopen(Disk *d, char *path, int readonly, int direct)
 	struct stat st;
 	int flags = (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC;
 	File *f = &files[Image];
+	char *e;
 
 	if(stat(path, &st) < 0)
 		return openerror(path, readonly, direct);
@@ -1091,12 +1093,8 @@ diskopen(Disk *d, char *path, int readonly, int direct)
 	f->fd = imageopen(path, flags | (direct ? O_DIRECT : 0), readonly);
 	if(f->fd < 0)
 		return openerror(path, readonly, direct);
-	if(lockfile(f->fd, readonly ? LOCK_SH : LOCK_EX) < 0){
-		if(errno == EWOULDBLOCK)
-			return sentence("%s: locked by another program, most likely another aoede",
-				path);
-		return sentence("%s: can't be locked: %s", path, strerror(errno));
-	}
+	if((e = imagelock(f->fd, path, readonly)) != NULL)
+		return e;
 	f->cached = f->fd;
 	if(direct){
 		f->dio = dioblock(f->fd);
@@ -1259,23 +1257,6 @@ disktrim(int file, uvlong off, uvlong len)
 }
 
 /*
- * The shadow (freeze.c).  It is found by its directory, opened at the start,
- * so that no path is followed later.
- */
-static struct {
-	int	dir;
-	char	*name;			/* in dir */
-	char	temp[NAME_MAX + 1];	/* its name until it has that; nobody else's */
-	char	path[PATH_MAX];		/* absolute */
-	int	named;			/* it has its name */
-	int	readonly;		/* it is open for reading only */
-	/* the last one, without a name, whose space is not all given back; or -1 */
-	_Atomic int gone;
-} shadow = { .dir = -1, .gone = -1 };
-
-static char markname[] = "user.aoede.shadow";
-
-/*
  * The first line of a file under /sys for a device, of which there may be
  * none.
  */
@@ -1356,73 +1337,11 @@ bootid(uchar id[16])
 		id[i % 16] = (uchar)(id[i % 16] * 31 + line[i]);
 }
 
-char*
-shadowdir(char *path)
+/* The shadow: what posix.c can't do for it. */
+
+int
+shadowflags(void)
 {
-	static char dir[PATH_MAX];
-	size_t n;
-
-	shadow.dir = opendirectory(path, dir, &shadow.name);
-	if(shadow.dir < 0 || realpath(dir, shadow.path) == NULL)
-		return sentence("-f %s: %s: expected a file in a directory that exists", path,
-			strerror(errno));
-	if(strlen(shadow.name) + sizeof ".0123456789.aoede" > sizeof shadow.temp)
-		return sentence("-f %s: expected a shorter name", path);
-	snprintf(shadow.temp, sizeof shadow.temp, "%s.%ld.aoede", shadow.name, (long)getpid());
-	n = strlen(shadow.path);
-	if(n + 1 + strlen(shadow.name) >= sizeof shadow.path)
-		return sentence("-f %s: expected a shorter path", path);
-	snprintf(shadow.path + n, sizeof shadow.path - n, "%s%s", n > 1 ? "/" : "", shadow.name);
-	return NULL;
-}
-
-char*
-shadowpath(void)
-{
-	return shadow.path;
-}
-
-static void
-shadowclose(void)
-{
-	File *f = &files[Shadow];
-	int e = errno;
-
-	if(f->cached >= 0 && f->cached != f->fd)
-		close(f->cached);
-	if(f->fd >= 0)
-		close(f->fd);
-	f->fd = f->cached = -1;
-	errno = e;
-}
-
-/*
- * Open the shadow by its present name, and lock it.  It may have been
- * replaced meanwhile by whoever had the lock.
- */
-static int
-shadowtake(char *name, int flags)
-{
-	File *f = &files[Shadow];
-	struct stat st, now;
-
-	shadow.readonly = (flags & O_ACCMODE) == O_RDONLY;
-	f->cached = openat(shadow.dir, name, flags|O_CLOEXEC|O_NOFOLLOW|O_NONBLOCK, 0600);
-	f->fd = f->cached;
-	if(f->fd < 0)
-		return -1;
-	if(flock(f->fd, (shadow.readonly ? LOCK_SH : LOCK_EX)|LOCK_NB) < 0 || fstat(f->fd, &st) < 0
-	|| fstatat(shadow.dir, name, &now, AT_SYMLINK_NOFOLLOW) < 0){
-		shadowclose();
-		return -1;
-	}
-	if(!S_ISREG(st.st_mode) || st.st_ino != now.st_ino || st.st_dev != now.st_dev){
-		errno = S_ISREG(st.st_mode) ? EWOULDBLOCK : EINVAL;
-		shadowclose();
-		return -1;
-	}
-	f->ours = 1;
-	f->dio = 0;
 	return 0;
 }
 
@@ -1430,119 +1349,50 @@ shadowtake(char *name, int flags)
  * With -d the shadow's data bypass the page cache too.  Where that can't
  * be, no offset is a multiple of dio, and everything is written through.
  */
-static int
-shadowdirect(char *name)
+int
+shadowattach(int fd, int dir, char *name, int readonly)
 {
 	File *f = &files[Shadow];
-	int fd;
+	int direct;
 
+	*f = (File){ .fd = fd, .cached = fd, .ours = 1, .readonly = readonly };
 	if(!disk.direct)
 		return 0;
 	f->dio = 1U << 31;
-	fd = openat(shadow.dir, name,
-		(shadow.readonly ? O_RDONLY : O_RDWR)|O_CLOEXEC|O_NOFOLLOW|O_DIRECT);
-	if(fd < 0)
+	direct = openplain(dir, name, (readonly ? O_RDONLY : O_RDWR)|O_DIRECT);
+	if(direct < 0)
 		return errno == EINVAL ? 0 : -1;
-	f->fd = fd;
-	f->dio = dioblock(fd);
+	f->fd = direct;
+	f->dio = dioblock(direct);
 	return 0;
 }
 
-int
-shadowopen(uvlong *size, int readonly)
+void
+shadowdetach(void)
 {
-	int r = shadowtake(shadow.name, readonly ? O_RDONLY : O_RDWR);
-	struct stat st;
+	File *f = &files[Shadow];
 
-	if(r < 0 && errno != ENOENT)
-		return -1;
-	/* Whoever was killed may not have come to it. */
-	if(fsync(shadow.dir) < 0)
-		return -1;
-	if(r < 0)
-		return 0;
-	shadow.named = 1;
-	if(fstat(files[Shadow].fd, &st) < 0 || shadowdirect(shadow.name) < 0){
-		shadowclose();
-		return -1;
-	}
-	*size = (uvlong)st.st_size;
-	return 1;
+	if(f->fd != f->cached)
+		close(f->fd);
+	f->fd = f->cached = -1;
 }
 
 int
-shadowmake(uvlong size)
+renamenew(int dir, char *from, char *to)
 {
-	int e;
+	enum { Noreplace = 1 };		/* RENAME_NOREPLACE */
+	struct stat st;
 
-	shadow.named = 0;
-	if(faccessat(shadow.dir, shadow.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0){
+	if(syscall(SYS_renameat2, dir, from, dir, to, Noreplace) == 0)
+		return 0;
+	if(errno != EINVAL && errno != ENOSYS)
+		return -1;
+	/* Not every file system can see to it that there is none, nor can every system. */
+	if(fstatat(dir, to, &st, AT_SYMLINK_NOFOLLOW) == 0){
 		errno = EEXIST;
 		return -1;
 	}
-	/* One of our name whom nobody has locked is left of another life. */
-	if(shadowtake(shadow.temp, O_RDWR) == 0)
-		shadowremove(0);
-	if(shadowtake(shadow.temp, O_RDWR|O_CREAT|O_EXCL) < 0)
-		return -1;
-	if(hasholes(files[Shadow].fd) == 0 && ftruncate(files[Shadow].fd, (off_t)size) == 0
-	&& fsync(files[Shadow].fd) == 0 && shadowdirect(shadow.temp) == 0)
-		return 0;
-	e = errno;
-	shadowremove(0);
-	errno = e;
-	return -1;
-}
-
-uvlong
-shadowtakes(void)
-{
-	struct stat st;
-
-	return fstat(files[Shadow].fd, &st) < 0 ? 0 : (uvlong)st.st_blocks * 512;
-}
-
-int
-shadowname(void)
-{
-	enum { Noreplace = 1 };		/* RENAME_NOREPLACE */
-
-	if(syscall(SYS_renameat2, shadow.dir, shadow.temp, shadow.dir, shadow.name, Noreplace) < 0){
-		if(errno != EINVAL && errno != ENOSYS)
-			return -1;
-		/* Not every file system can see to it that there is none, nor can every system. */
-		if(faccessat(shadow.dir, shadow.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0){
-			errno = EEXIST;
-			return -1;
-		}
-		if(renameat(shadow.dir, shadow.temp, shadow.dir, shadow.name) < 0)
-			return -1;
-	}
-	shadow.named = 1;
-	return fsync(shadow.dir);
-}
-
-int
-shadowremove(int later)
-{
-	File *f = &files[Shadow];
-	int r;
-
-	diskmap(Shadow, 0);
-	r = unlinkat(shadow.dir, shadow.named ? shadow.name : shadow.temp, 0);
-	if(r == 0 && later && shadow.gone < 0){
-		shadow.gone = f->cached;
-		f->cached = f->fd != f->cached ? f->fd : -1;
-		f->fd = f->cached;
-	}
-	shadowclose();
-	return r < 0 ? -1 : fsync(shadow.dir);
-}
-
-int
-shadowfree(void)
-{
-	return freepiece(&shadow.gone);
+	return renameat(dir, from, dir, to);
 }
 
 uvlong
@@ -1555,47 +1405,28 @@ imagechanged(void)
 	return (uvlong)st.st_mtim.tv_sec * 1000000000 + (uvlong)st.st_mtim.tv_nsec;
 }
 
+static char markname[] = "user.aoede.shadow";
+
 int
-imagemark(int mark)
+markput(char *text)
 {
-	char text[PATH_MAX + 8];
 	int fd = files[Image].fd, r;
 
-	if(mark == Marknone)
+	if(text == NULL)
 		r = fremovexattr(fd, markname);
-	else{
-		snprintf(text, sizeof text, "%s %s", mark == Marklive ? "live" : "gone",
-			shadow.path);
+	else
 		r = fsetxattr(fd, markname, text, strlen(text), 0);
-	}
 	/* A device's node bears none, and not every file system keeps one. */
 	if(r < 0 && errno != EOPNOTSUPP && !(errno == EPERM && files[Image].isdev)
-	&& !(errno == ENODATA && mark == Marknone))
+	&& !(errno == ENODATA && text == NULL))
 		return 1;
 	return fsync(fd);
 }
 
-int
-imagemarked(char *path, size_t size)
+ssize_t
+markget(char *text, size_t size)
 {
-	char text[PATH_MAX + 8];
-	struct stat st;
-	ssize_t n;
-	int there;
-
-	n = fgetxattr(files[Image].fd, markname, text, sizeof text - 1);
-	if(n <= 5)
-		return Marknone;
-	text[n] = 0;
-	snprintf(path, size, "%s", text + 5);
-	if(strncmp(text, "live ", 5) == 0)
-		return Marklive;
-	/* In the sandbox only a mark of ours is looked at, and no path may be. */
-	if(strcmp(text + 5, shadow.path) == 0)
-		there = fstatat(shadow.dir, shadow.name, &st, AT_SYMLINK_NOFOLLOW);
-	else
-		there = access(path, F_OK);
-	return there == 0 ? Marklive : Markgone;
+	return fgetxattr(files[Image].fd, markname, text, size);
 }
 
 char*
@@ -1632,7 +1463,7 @@ int
 diskmap(int file, uvlong size)
 {
 	File *f = &files[file];
-	int writable = file == Shadow && !shadow.readonly && reserves(f->fd);
+	int writable = file == Shadow && !f->readonly && reserves(f->fd);
 
 	if(!f->ours || (f->dio != 0 && !writable))
 		size = 0;
@@ -1708,12 +1539,6 @@ static struct {
 
 static aio_context_t aio;
 static atomic_int gone;		/* the device is */
-
-static int
-istransfer(Op *o)
-{
-	return o->op == Oread || o->op == Owrite;
-}
 
 /*
  * A driver whose device has gone says so, or fails everything with EIO and

@@ -1,7 +1,8 @@
 /*
  * What is the same on every system below: what is inherited, messages, the
- * service manager, directories, the state file and the info file, windows and
- * copying from them, threads for disk operations, and how long these take.
+ * service manager, directories, the state file and the info file, the shadow's
+ * names and the image's mark, windows and copying from them, threads for disk
+ * operations, and how long these take.
  *
  * 1. From logopen on no message waits.  What standard output or error have
  *    no room for is lost, as a log that nobody reads must not stop the disk.
@@ -400,37 +401,6 @@ filedata(int fd, uvlong off, uvlong *end)
 	return (uvlong)from;
 }
 
-int
-freepiece(_Atomic int *gone)
-{
-	enum { Much = 16 * 1024 * 1024, Brief_us = 20000 };
-	static off_t piece = Much;
-	struct timespec from, to;
-	struct stat st, was;
-	long us;
-
-	if(fstat(*gone, &was) == 0 && was.st_size > 0 && was.st_blocks * 512 > Much / 4){
-		clock_gettime(CLOCK_MONOTONIC, &from);
-		if(ftruncate(*gone,
-			was.st_size - (piece < was.st_size ? piece : was.st_size)) == 0
-		&& fsync(*gone) == 0 && fstat(*gone, &st) == 0){
-			clock_gettime(CLOCK_MONOTONIC, &to);
-			us = (long)(to.tv_sec - from.tv_sec) * 1000000
-				+ (to.tv_nsec - from.tv_nsec) / 1000;
-			if(us < Brief_us || (was.st_blocks - st.st_blocks) * 512 < Much / 16)
-				piece *= 2;
-			else if((was.st_blocks - st.st_blocks) * 512 > Much / 2)
-				piece /= 2;
-			return (int)(us / 1000);
-		}
-	}
-	if(*gone >= 0)
-		close(*gone);
-	*gone = -1;
-	piece = Much;
-	return -1;
-}
-
 /* Files of our own that are always replaced as a whole. */
 
 /*
@@ -668,6 +638,241 @@ inforemove(void)
 		unlinkat(info.dir, info.name, 0);
 		close(fd);
 	}
+}
+
+/*
+ * The shadow.  It is found by its directory, opened at the start, so that no
+ * path is followed later.
+ */
+static struct {
+	int	dir;
+	char	*name;			/* in dir */
+	char	temp[NAME_MAX + 1];	/* its name until it has that; nobody else's */
+	char	path[PATH_MAX];		/* absolute */
+	int	named;			/* it has its name */
+	int	fd;			/* it is open and locked as this, or -1 */
+	/* the last one, without a name, whose space is not all given back; or -1 */
+	_Atomic int gone;
+} shadow = { .dir = -1, .fd = -1, .gone = -1 };
+
+char*
+shadowdir(char *path)
+{
+	char dir[PATH_MAX];
+	size_t n;
+
+	shadow.dir = opendirectory(path, dir, &shadow.name);
+	if(shadow.dir < 0 || realpath(dir, shadow.path) == NULL)
+		return sentence("-f %s: %s: expected a file in a directory that exists", path,
+			strerror(errno));
+	if(strlen(shadow.name) + sizeof ".0123456789.aoede" > sizeof shadow.temp)
+		return sentence("-f %s: expected a shorter name", path);
+	snprintf(shadow.temp, sizeof shadow.temp, "%s.%ld.aoede", shadow.name, (long)getpid());
+	n = strlen(shadow.path);
+	if(n + 1 + strlen(shadow.name) >= sizeof shadow.path)
+		return sentence("-f %s: expected a shorter path", path);
+	snprintf(shadow.path + n, sizeof shadow.path - n, "%s%s", n > 1 ? "/" : "", shadow.name);
+	return NULL;
+}
+
+char*
+shadowpath(void)
+{
+	return shadow.path;
+}
+
+static void
+shadowclose(void)
+{
+	int e = errno;
+
+	shadowdetach();
+	if(shadow.fd >= 0)
+		close(shadow.fd);
+	shadow.fd = -1;
+	errno = e;
+}
+
+/*
+ * Open the shadow by its present name, and lock it.  It may have been
+ * replaced meanwhile by whoever had the lock.
+ */
+static int
+shadowtake(char *name, int flags)
+{
+	int how = (flags & O_ACCMODE) == O_RDONLY ? LOCK_SH : LOCK_EX;
+	struct stat st, now;
+
+	shadow.fd = openplain(shadow.dir, name, flags|shadowflags());
+	if(shadow.fd < 0)
+		return -1;
+	if(flock(shadow.fd, how|LOCK_NB) < 0 || fstat(shadow.fd, &st) < 0
+	|| fstatat(shadow.dir, name, &now, AT_SYMLINK_NOFOLLOW) < 0){
+		shadowclose();
+		return -1;
+	}
+	if(!S_ISREG(st.st_mode) || st.st_ino != now.st_ino || st.st_dev != now.st_dev){
+		errno = S_ISREG(st.st_mode) ? EWOULDBLOCK : EINVAL;
+		shadowclose();
+		return -1;
+	}
+	return 0;
+}
+
+int
+shadowopen(uvlong *size, int readonly)
+{
+	int r = shadowtake(shadow.name, readonly ? O_RDONLY : O_RDWR);
+	struct stat st;
+
+	if(r < 0 && errno != ENOENT)
+		return -1;
+	/* Whoever was killed may not have come to it. */
+	if(fsync(shadow.dir) < 0)
+		return -1;
+	if(r < 0)
+		return 0;
+	shadow.named = 1;
+	if(fstat(shadow.fd, &st) < 0
+	|| shadowattach(shadow.fd, shadow.dir, shadow.name, readonly) < 0){
+		shadowclose();
+		return -1;
+	}
+	*size = (uvlong)st.st_size;
+	return 1;
+}
+
+int
+shadowmake(uvlong size)
+{
+	struct stat there;
+	int e;
+
+	shadow.named = 0;
+	if(fstatat(shadow.dir, shadow.name, &there, AT_SYMLINK_NOFOLLOW) == 0){
+		errno = EEXIST;
+		return -1;
+	}
+	/* One of our name whom nobody has locked is left of another life. */
+	if(shadowtake(shadow.temp, O_RDWR) == 0)
+		shadowremove(0);
+	if(shadowtake(shadow.temp, O_RDWR|O_CREAT|O_EXCL) < 0)
+		return -1;
+	if(hasholes(shadow.fd) == 0 && ftruncate(shadow.fd, (off_t)size) == 0
+	&& fsync(shadow.fd) == 0 && shadowattach(shadow.fd, shadow.dir, shadow.temp, 0) == 0)
+		return 0;
+	e = errno;
+	shadowremove(0);
+	errno = e;
+	return -1;
+}
+
+uvlong
+shadowtakes(void)
+{
+	struct stat st;
+
+	return fstat(shadow.fd, &st) < 0 ? 0 : (uvlong)st.st_blocks * 512;
+}
+
+int
+shadowname(void)
+{
+	if(renamenew(shadow.dir, shadow.temp, shadow.name) < 0)
+		return -1;
+	shadow.named = 1;
+	return fsync(shadow.dir);
+}
+
+int
+shadowremove(int later)
+{
+	int r;
+
+	diskmap(Shadow, 0);
+	r = unlinkat(shadow.dir, shadow.named ? shadow.name : shadow.temp, 0);
+	if(r == 0 && later && shadow.gone < 0){
+		shadow.gone = shadow.fd;
+		shadow.fd = -1;
+	}
+	shadowclose();
+	return r < 0 ? -1 : fsync(shadow.dir);
+}
+
+int
+shadowfree(void)
+{
+	enum { Much = 16 * 1024 * 1024, Brief_us = 20000 };
+	static off_t piece = Much;
+	struct timespec from, to;
+	struct stat st, was;
+	long us;
+
+	if(fstat(shadow.gone, &was) == 0 && was.st_size > 0 && was.st_blocks * 512 > Much / 4){
+		clock_gettime(CLOCK_MONOTONIC, &from);
+		if(ftruncate(shadow.gone,
+			was.st_size - (piece < was.st_size ? piece : was.st_size)) == 0
+		&& fsync(shadow.gone) == 0 && fstat(shadow.gone, &st) == 0){
+			clock_gettime(CLOCK_MONOTONIC, &to);
+			us = (long)(to.tv_sec - from.tv_sec) * 1000000
+				+ (to.tv_nsec - from.tv_nsec) / 1000;
+			if(us < Brief_us || (was.st_blocks - st.st_blocks) * 512 < Much / 16)
+				piece *= 2;
+			else if((was.st_blocks - st.st_blocks) * 512 > Much / 2)
+				piece /= 2;
+			return (int)(us / 1000);
+		}
+	}
+	if(shadow.gone >= 0)
+		close(shadow.gone);
+	shadow.gone = -1;
+	piece = Much;
+	return -1;
+}
+
+/* The image's lock, and its mark. */
+
+char*
+imagelock(int fd, char *path, int readonly)
+{
+	if(lockfile(fd, readonly ? LOCK_SH : LOCK_EX) == 0)
+		return NULL;
+	if(errno == EWOULDBLOCK)
+		return sentence("%s: locked by another program, most likely another aoede", path);
+	return sentence("%s: can't be locked: %s", path, strerror(errno));
+}
+
+int
+imagemark(int mark)
+{
+	char text[PATH_MAX + 8];
+
+	if(mark == Marknone)
+		return markput(NULL);
+	snprintf(text, sizeof text, "%s %s", mark == Marklive ? "live" : "gone", shadow.path);
+	return markput(text);
+}
+
+int
+imagemarked(char *path, size_t size)
+{
+	char text[PATH_MAX + 8];
+	struct stat st;
+	ssize_t n = markget(text, sizeof text - 1);
+	int there;
+
+	if(n <= 5)
+		return Marknone;
+	text[n] = 0;
+	snprintf(path, size, "%s", text + 5);
+	if(strncmp(text, "live ", 5) == 0)
+		return Marklive;
+	/* In the sandbox only a mark of ours is looked at, and no path may be. */
+	if(strcmp(text + 5, shadow.path) == 0)
+		there = fstatat(shadow.dir, shadow.name, &st, AT_SYMLINK_NOFOLLOW);
+	else
+		there = access(path, F_OK);
+	return there == 0 ? Marklive : Markgone;
 }
 
 /*
@@ -921,6 +1126,12 @@ threadsended(void)
 	atomic_fetch_sub_explicit(&threads.nended, 1, memory_order_relaxed);
 	pthread_mutex_unlock(&threads.lock);
 	return o;
+}
+
+int
+istransfer(Op *o)
+{
+	return o->op == Oread || o->op == Owrite;
 }
 
 void
