@@ -2809,6 +2809,15 @@ drain(void)
 }
 
 /*
+ * What may be lost with a disk that can't be synced any more.
+ */
+static char*
+toll(void)
+{
+	return conf.sync || conf.readonly ? "" : ": answered writes may be lost";
+}
+
+/*
  * The device has gone.  Whoever waits for it is told at once, as he may have
  * another; so is who comes in the next second, since of an initiator whose
  * writes were all answered nothing may have been under way.  Returns the exit
@@ -2823,8 +2832,7 @@ abandon(void)
 	Nic *n;
 	uint i;
 
-	warnx("%s: the device is gone%s", conf.file,
-		conf.sync || conf.readonly ? "" : ": answered writes may be lost");
+	warnx("%s: the device is gone%s", conf.file, toll());
 	for(i = 0; i < usedreqs; i++)
 		if(reqs[i].active)
 			ataabandon(&reqs[i].ata);
@@ -2857,7 +2865,7 @@ finish(void)
 	bufio(&last);
 	drain();
 	if(last.error != 0)
-		warnx("the last flush failed: answered writes may be lost");
+		warnx("the last flush failed%s", toll());
 	if(savenow() < 0)
 		last.error = EIO;
 	drain();

@@ -657,7 +657,7 @@ breaks(int error)
 	stats.errors++;
 	if(!diskgone())
 		warnx("can't sync the disk: %s: no write or flush succeeds from here on, "
-			"as earlier writes may be lost", strerror(broken));
+			"as writes since the last sync may be lost", strerror(broken));
 }
 
 static void
@@ -1461,7 +1461,7 @@ endpass(void)
 		return;
 	pass.running = 0;
 	flushdue = now + FLUSH_MS;
-	if(pass.error != 0 && pass.error != Unanswered && lost == 0)
+	if(pass.error != 0 && pass.error != Unanswered && lost == 0 && !diskgone())
 		warnx("answered writes can't be written: %s: no write or flush succeeds until they are", strerror(pass.error));
 	if(pass.error == 0 && lost != 0 && lost != Unanswered)
 		warnx("all answered writes have reached the disk");

@@ -930,7 +930,7 @@ settle(Op *o, long n)
 		return 0;
 	if(n < 0){
 		o->error = (int)-n;
-		if(o->file == Image && (n == -ENXIO || n == -ENODEV))
+		if(o->file == Image && files[Image].isdev && (n == -ENXIO || n == -ENODEV))
 			atomic_store(&gone, 1);
 		else if(o->file == Image)
 			diskask();

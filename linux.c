@@ -1557,7 +1557,7 @@ static int
 failed(Op *o, int error)
 {
 	o->error = error;
-	if(o->file == Image && (error == ENODEV || error == ENXIO))
+	if(o->file == Image && files[Image].isdev && (error == ENODEV || error == ENXIO))
 		atomic_store(&gone, 1);
 	else if(o->file == Image)
 		diskask();

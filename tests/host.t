@@ -4,7 +4,7 @@
 
 # shellcheck disable=SC2016,SC2034,SC2086,SC2119,SC2317 # ok calls the functions and expands what is quoted
 
-tests/need ip:iproute2 /usr/share/doc/libio-pty-perl:libio-pty-perl perl:perl strace:strace setpriv:util-linux ss:iproute2 || exit 1
+tests/need ip:iproute2 /usr/share/doc/libio-pty-perl:libio-pty-perl perl:perl strace:strace setpriv:util-linux losetup:mount ss:iproute2 || exit 1
 . tests/lib.sh
 
 mknet 9000
@@ -219,31 +219,74 @@ then
 	ok "it is none for root, who has io_uring" eval 'limited io_uring sh -c "$locked" - "$AOEDE" 9 0 t0 "$img"; then_stop'
 fi
 
-# A device that is gone.  19 is ENODEV, and 6 ENXIO.
+# A device that is gone: errors of ENODEV, 19, which a loop device passes on.
 mkdir "$TMP/slow"
 truncate -s 64M "$TMP/under"
+device() { dev=$(losetup --show -f --direct-io=on "$TMP/slow/disk") && undo "how; losetup -d $dev"; }
+how
+ok "(a disk that can fail)" slow_disk
+gone() { io -t 20000 read 5000 8 >/dev/null; r=$?; echo "status $r"; [ $r = 1 ]; }
+ended() { wait $rpid; r=$?; cat "$TMP/slow.err"; [ $r = 1 ]; }
+one_line() { cat "$TMP/err"; [ "$(grep -v initiator "$TMP/err")" = "aoede: $dev: the device is gone$1" ]; }
+# With -w an answered write, whose time to be written comes before anybody asks
+# for anything.
+left() {
+	case $1 in
+	*-w) head -c 512 "$TMP/40" | io write 1000 && how 'fail 19' ;;
+	*)
+		how 'read 20000'
+		io -t 60000 read 1000 8 >/dev/null 2>"$TMP/slow.err" &
+		rpid=$!
+		sleep 0.5
+		how 'fail 19'
+		gone
+		;;
+	esac
+}
+for mode in -d "-d -s" "-d -w"
+do
+	how
+	ok "$mode: (a device)" device
+	ok "$mode: (a target on it)" start_target $mode -i "$TMP/info" 9 0 t0 "$dev"
+	ok "$mode: the device goes, and a request fails" left $mode
+	before=$(date +%s)
+	[ "$mode" = "-d -w" ] || ok "$mode: so does one that was under way" ended
+	ok "$mode: and does not take its time" [ $(($(date +%s) - before)) -le 10 ]
+	reap "$TPID"
+	ok "$mode: the target ends with status 1" [ $? = 1 ]
+	case $mode in *-s) loss= ;; *) loss=": answered writes may be lost" ;; esac
+	ok "$mode: and says so in one line" one_line "$loss"
+	ok "$mode: its info file is gone" [ ! -e "$TMP/info" ]
+done
+
+# A regular file is not a device, whatever error its file system has for it: a
+# request fails, and no more.
+lives() { io read 5000 8 >"$TMP/8" && alive; }
 for error in 19 6
 do
-	how 'read 0'
-	ok "(a disk that will go away)" slow_disk
-	ok "(a target on it)" start_target -d -i "$TMP/info" 9 0 t0 "$TMP/slow/disk"
-	ok "(reads that take long)" how 'read 20000'
-	io -t 15000 read 1000 8 >/dev/null 2>"$TMP/slow.err" &
-	rpid=$!
-	sleep 0.5
-	how 'read 0' "fail $error"
-	gone() { io -t 2000 read 5000 8 >/dev/null; r=$?; echo "status $r"; [ $r = 1 ]; }
-	ok "error $error: a request fails at once" gone
-	ended() { wait $rpid; r=$?; cat "$TMP/slow.err"; [ $r = 1 ]; }
-	before=$(date +%s)
-	ok "so does one that was under way" ended
-	ok "and does not take its time" [ $(($(date +%s) - before)) -le 3 ]
-	reap "$TPID"
-	ok "the target ends with status 1" [ $? = 1 ]
-	one_line() { cat "$TMP/err"; [ "$(grep -cv initiator "$TMP/err")" = 1 ] && grep -q "^aoede: $TMP/slow/disk: the device is gone" "$TMP/err"; }
-	ok "and says so in one line" one_line
-	ok "its info file is gone" [ ! -e "$TMP/info" ]
-	umount -l "$TMP/slow"; wait $SLOWPID 2>/dev/null
+	how
+	ok "(a target on a file)" start_target -d 9 0 t0 "$TMP/slow/disk"
+	how "fail $error"
+	ok "error $error of a file: a request fails" gone
+	how
+	ok "error $error of a file: the next one succeeds" lives
+	ok "error $error of a file: the target ends with status 0" stop_target
+done
+
+# What a sync that fails puts at stake.
+words() { cat "$TMP/err"; [ "$(grep -v initiator "$TMP/err" | tr '\n' /)" = "$1" ]; }
+unsynced="aoede: can't sync the disk: Input/output error: no write or flush succeeds from here on, as writes since the last sync may be lost/aoede: the last flush failed"
+for mode in -s -d
+do
+	how
+	ok "$mode: (a target)" start_target $mode 9 0 t0 "$TMP/slow/disk"
+	ok "$mode: a write succeeds" eval 'io write 1000 <"$TMP/40"'
+	how 'syncerror 5'
+	nok "$mode: a flush fails with the sync" io flush
+	nok "$mode: and the next, though the disk would sync" eval 'how; io flush'
+	nok "$mode: the target ends with status 1" stop_target
+	case $mode in -s) loss= ;; *) loss=": answered writes may be lost" ;; esac
+	ok "$mode: and says that answered writes may be lost only if it is so" words "$unsynced$loss/"
 done
 
 done_testing
