@@ -10,7 +10,8 @@
 #
 # Taken from the environment:
 #   FRESH_CACHE   where bare roots, and the packages that were installed in
-#                 them, are kept for a month (default /var/cache/aoede-fresh)
+#                 them, are kept (default /var/cache/aoede-fresh); a root is
+#                 made anew after a month, when that can be
 #   FRESH_MIRROR  where the suite is (default: where this machine's apt finds
 #                 its own)
 
@@ -19,7 +20,7 @@ die() { echo "fresh: $*" >&2; exit 1; }
 cd "$(dirname "$0")/.." || exit 1
 [ $# -ge 2 ] || die "usage: tests/fresh.sh SUITE COMMAND..."
 [ "$(id -u)" = 0 ] || die "mounts and namespaces need root"
-tests/need debootstrap:debootstrap unshare:util-linux git:git pkill:procps || exit 1
+tests/need debootstrap:debootstrap unshare:util-linux setpriv:util-linux git:git pkill:procps || exit 1
 # shellcheck disable=SC1091 # that file is the system's
 own=$(. /etc/os-release && echo "$VERSION_CODENAME")
 suite=${1:-$own}
@@ -27,6 +28,8 @@ shift
 cache=${FRESH_CACHE:-/var/cache/aoede-fresh}
 mkdir -p "$cache" || exit 1
 
+# What one left that was killed by -9.
+find /var/tmp -maxdepth 1 -name 'aoede-fresh.*' -mtime +1 -exec rm -rf --one-file-system {} +
 TMP=$(mktemp -d /var/tmp/aoede-fresh.XXXXXX) || exit 1
 root=$TMP/root
 mkdir "$root" || exit 1
@@ -63,25 +66,31 @@ sources() {
 bootstrap() {
 	sources >"$TMP/sources"
 	mirror=$(awk -v suite="$suite" '$3 == suite { print $2; exit }' "$TMP/sources")
-	[ -n "$mirror" ] || die "apt's sources name no mirror of $own; please set FRESH_MIRROR"
-	rm -rf "$cache/$suite.debs"
+	[ -n "$mirror" ] || { echo "fresh: apt's sources name no mirror of $own; please set FRESH_MIRROR" >&2; return 1; }
 	debootstrap --variant=minbase --include=gcc,libc6-dev,make,git "$suite" "$root" "$mirror" >"$TMP/log" 2>&1 &&
 		cp "$TMP/sources" "$root/etc/apt/sources.list" &&
 		{ apt-config dump | grep -E '^Acquire::(http|https|Check)' >"$root/etc/apt/apt.conf.d/90host" || :; } &&
 		chroot "$root" sh -c 'apt-get clean && apt-get update' >>"$TMP/log" 2>&1 &&
-		tar -C "$root" -cf "$cache/$suite.new" . && mv "$cache/$suite.new" "$cache/$suite.tar" && return
+		tar -C "$root" -cf "$cache/$suite.new" . && mv "$cache/$suite.new" "$cache/$suite.tar" && rm -rf "$cache/$suite.debs" && return
 	tail -n 5 "$TMP/log" >&2
-	die "could not make a root of $suite"
+	return 1
 }
 
 # One at a time makes what all use.
 exec 9>"$cache/$suite.lock"
 flock 9
-if [ -n "$(find "$cache" -name "$suite.tar" -mtime -30)" ]
+kept=$(find "$cache" -name "$suite.tar" -mtime -30)
+if [ -z "$kept" ] && ! bootstrap
 then
-	tar -C "$root" -xf "$cache/$suite.tar" || die "could not unpack $cache/$suite.tar"
-else
-	bootstrap
+	kept=$cache/$suite.tar
+	[ -e "$kept" ] || die "could not make a root of $suite"
+	echo "fresh: could not make a new root of $suite; the one of $(date -r "$kept" +%F) has to do" >&2
+fi
+if [ -n "$kept" ]
+then
+	rm -rf --one-file-system "$root"
+	mkdir "$root" || exit 1
+	tar -C "$root" -xf "$kept" || die "could not unpack $kept"
 fi
 exec 9>&-
 
@@ -102,7 +111,7 @@ fi
 
 # In a mount namespace with $root as its root, which is then a mount point,
 # as ip netns wants it; and in a process namespace, so that nothing outlives
-# this script.
+# this script, not even if it is killed by -9: then unshare is, too.
 # shellcheck disable=SC2016 # expanded there
 enter='
 	mount --bind "$0" "$0" && cd "$0" &&
@@ -120,7 +129,7 @@ enter='
 env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM="${TERM:-dumb}" \
 	${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
 	suite="$suite" cache="$cache" FRESH_CACHE="$cache" \
-	unshare -m -p -f --kill-child sh -c "$enter" "$root" "$@" &
+	setpriv --pdeathsig KILL unshare -m -p -f --kill-child sh -c "$enter" "$root" "$@" &
 inside=$!
 wait "$inside"
 status=$?
