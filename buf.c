@@ -66,6 +66,7 @@ typedef struct Stream	Stream;
 typedef struct Part	Part;
 
 enum {
+	Batch_us	= 1000,		/* for which a sync waits for more requests, at most */
 	Stall_ms	= 10,		/* between looks at how often the loop had to wait for a page */
 	Verifymax	= 128,		/* sectors of a verify read at a time */
 	Owns		= 64,		/* requests of our own under way */
@@ -172,6 +173,13 @@ static List tosync;		/* wait for a sync that is not started (inv. 5) */
 static List insync;		/* wait for the one that is under way */
 static int syncing;		/* this, or a job of freeze.c that syncs */
 static Op syncop;
+static struct {
+	uint	waiting;	/* in tosync */
+	uint	answering;	/* in insync */
+	uint	due;		/* as many are likely to wait soon; 0: the next sync waits for nobody */
+	uvlong	began, ended;	/* the last sync, in microseconds */
+	Looks	looks;
+} batch;
 
 static int shadowed;		/* there is a shadow, or about to be one */
 static List torecord;		/* have been written, and the shadow's map must say so */
@@ -250,6 +258,13 @@ get(List *l)
 	if(io != NULL)
 		l->first = io->link;
 	return io;
+}
+
+static void
+awaitsync(Io *io)
+{
+	put(&tosync, io);
+	batch.waiting++;
 }
 
 /* The order of requests (inv. 1). */
@@ -627,7 +642,7 @@ settled(Io *io)
 		return;
 	}
 	delist(io);
-	put(&tosync, io);
+	awaitsync(io);
 }
 
 /*
@@ -660,6 +675,31 @@ breaks(int error)
 			"as writes since the last sync may be lost", strerror(broken));
 }
 
+/*
+ * Initiators whose writes a sync has answered mostly send the next ones at
+ * once.  A sync that began with the first of these would leave the others to
+ * the sync after it, and each would do half of the work.  So the next sync
+ * waits until as many requests are there as were under way, but no longer
+ * than a quarter of the time that the last one took, and not where they
+ * mostly don't come.
+ */
+static void
+expectmore(void)
+{
+	batch.due = batch.answering + batch.waiting;
+	if(batch.due == 1 || !worthlooking(&batch.looks))
+		batch.due = 0;
+	batch.ended = nanoseconds() / 1000;
+}
+
+static int
+expected(void)
+{
+	uvlong waited = nanoseconds() / 1000 - batch.ended;
+
+	return batch.waiting < batch.due && waited < Batch_us && waited < (batch.ended - batch.began) / 4 && !closing;
+}
+
 static void
 synced(Op *o)
 {
@@ -668,6 +708,7 @@ synced(Op *o)
 	int error = shadowed ? freezesynced(o->error) : o->error;
 
 	syncing = 0;
+	expectmore();
 	syncslow = nanoseconds() / 1000000 - syncstart >= SLOW_MS;
 	if(error == Unanswered){
 		while((io = get(&insync)) != NULL)
@@ -698,14 +739,21 @@ startsync(void)
 	Io *io;
 
 	/* It would succeed, as the system tells of what is lost only once. */
-	while(broken && !syncing && (io = get(&tosync)) != NULL)
+	while(broken && !syncing && (io = get(&tosync)) != NULL){
+		batch.waiting--;
 		finish(io, broken);
-	if(syncing || (tosync.first == NULL && syncwait() != 0))
+	}
+	if(syncing || ((tosync.first == NULL || expected()) && syncwait() != 0))
 		return 0;
 	if(shadowed && freezesnap() < 0)
 		return 1;
+	if(batch.due > 0)
+		looked(&batch.looks, batch.waiting >= batch.due - batch.due / 4);
 	insync = tosync;
 	tosync = (List){ 0 };
+	batch.answering = batch.waiting;
+	batch.waiting = batch.due = 0;
+	batch.began = nanoseconds() / 1000;
 	syncing = 1;
 	syncstart = now;
 	syncop = (Op){ .op = shadowed ? Owork : Oflush, .work = freezesync, .done = synced };
@@ -1475,7 +1523,7 @@ endpass(void)
 		else if(lost != 0)
 			finish(io, lost);
 		else
-			put(&tosync, io);
+			awaitsync(io);
 }
 
 /*
@@ -1963,7 +2011,7 @@ begin(Io **q, int n)
 		break;
 	case Oflush:
 		if(!behind){
-			put(&tosync, io);
+			awaitsync(io);
 			break;
 		}
 		io->at = pass.no + 1;
@@ -2578,6 +2626,8 @@ nextstep(void)
 int
 bufwait(void)
 {
+	if(tosync.first != NULL && !syncing && expected())
+		return 0;
 	/* What is due may be what there was no memory for. */
 	return stalled ? 1 : sooner(nextstep(), syncwait());
 }

@@ -308,7 +308,7 @@ struct Io {
 	uint	careful;	/* a verify: up to this sector, one at a time */
 };
 
-/* Whether it is worth looking for what comes next (aoe.c). */
+/* Whether it is worth looking, or waiting, for what comes next (worthlooking). */
 struct Looks {
 	uint	vain;		/* looks that were in vain, less those that weren't */
 	uint	skip;		/* times not to look before the next */

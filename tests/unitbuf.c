@@ -641,6 +641,88 @@ atonce(void)
 	return most;
 }
 
+/*
+ * What those who are answered ask next is waited for, so that one sync does for
+ * all; for a moment only, and not when they mostly don't come.
+ */
+static uvlong
+serves(int more)
+{
+	int i;
+
+	for(i = 0; i < more; i++)
+		stable((uvlong)njob);
+	for(i = 0; i < 4; i++){
+		bufcommit();
+		while(enginereap())
+			;
+	}
+	return mem.count[Msync];
+}
+
+static void
+syncends(void)
+{
+	mem.clock += 400000;
+	memrelease();
+	while(enginereap())
+		;
+}
+
+static void
+gathers(void)
+{
+	uvlong tick, n;
+	int i;
+
+	setup();
+	tick = mem.tick;
+	mem.tick = 100;
+	/* However vain it was before. */
+	for(i = 0; i < 150; i++){
+		memhold(Msync, 0, 1);
+		serves(4);
+		syncends();
+		freejobs();
+	}
+	setup();
+	memhold(Msync, 0, 1);
+	serves(4);
+	serves(4);
+	syncends();
+	test(mem.count[Msync] == 1 && serves(0) == 1 && jobs[3].ndone == 1 && bufwait() == 0, "after a sync, those that wait do so for those it has answered");
+	test(serves(3) == 1 && serves(1) == 2, "until all have sent a write");
+	mem.clock += 400000;
+	settle();
+	serves(1);
+	test(mem.count[Msync] == 3, "one alone waits for nobody");
+	settle();
+	memhold(Msync, 0, 1);
+	serves(4);
+	syncends();
+	test(serves(1) == mem.count[Msync] && bufwait() == 0, "one of four waits for the others");
+	n = mem.count[Msync];
+	mem.clock += 95000;
+	test(serves(0) == n, "a quarter of the time that the sync took");
+	mem.clock += 10000;
+	test(serves(0) == n + 1, "and no longer");
+	for(i = 0; i < 20; i++){
+		settle();
+		mem.clock += 1000000;
+		memhold(Msync, 0, 1);
+		serves(4);
+		syncends();
+		n = mem.count[Msync];
+		if(serves(1) > n)
+			break;
+		mem.clock += 1000000;
+	}
+	test(i > 0 && i < 20, "and not at all when they never come (%d times)", i);
+	settle();
+	test(good() && mem.unstable == 0, "all are stable");
+	mem.tick = tick;
+}
+
 static void
 syncs(void)
 {
@@ -856,5 +938,6 @@ buftests(void)
 	randomly("", 0);
 	randomly(", on a disk with bad sectors", 1);
 	syncs();
+	gathers();
 	freejobs();
 }
