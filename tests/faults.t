@@ -274,7 +274,9 @@ flood() {
 }
 rate() { sed -n 's/ writes.*//p' "$TMP/verify" | tail -1; }
 verified() { io verify "$1" >"$TMP/verify" 2>&1; r=$?; cat "$TMP/verify"; return $r; }
-beside() { # beside SHELF: what is verified beside the flood is right, and not much slower
+# beside SHELF: what is verified beside the flood is right, and not much slower;
+# the factor leaves room for others who use the machine meanwhile.
+beside() {
 	verified 3 || return 1
 	alone=$(rate)
 	flood 5 "$1" >"$TMP/flood" &
@@ -284,7 +286,7 @@ beside() { # beside SHELF: what is verified beside the flood is right, and not m
 	r=$?
 	wait $fpid
 	echo "alone $alone, beside $(cat "$TMP/flood") frames $(rate)"
-	[ $r = 0 ] && [ $(($(rate) * 2)) -gt "$alone" ] && [ "$(cat "$TMP/flood")" -gt 5000 ]
+	[ $r = 0 ] && [ $(($(rate) * 4)) -gt "$alone" ] && [ "$(cat "$TMP/flood")" -gt 5000 ]
 }
 ok "(a target)" start_target 9 0 t0 "$img"
 ok "a flood of frames for another shelf does no harm" beside 8
