@@ -139,9 +139,19 @@ within() {
 # nothing else.  Others may keep processors and disks busy, so four times as many
 # go by before it fails.
 until_true() {
-	seconds=$(($1 * 4))
+	n=$(($1 * 4))
 	shift
-	within $seconds "$@"
+	within $n "$@"
+}
+
+# beating FILE: a guest counts in it, each second, for as long as it lives.  Asked
+# by within, and fails when the count has stood still for so many of its turns as
+# take thirty seconds, and longer on a machine that is busy: a guest that only
+# gets no processor is not given up.
+beating() {
+	read -r beat <"$1"
+	if [ "$beat" = "$lastbeat" ]; then still=$((still + 1)); else lastbeat=$beat still=0; fi
+	[ $still -lt 600 ]
 }
 
 # mknet [MTU]: two hosts joined by a cable, t0 at the target's end and i0

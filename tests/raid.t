@@ -21,12 +21,11 @@ die() {
 }
 detail() { guest "mdadm --detail /dev/md0" >"$TMP/detail"; cat "$TMP/detail"; }
 state_is() { detail; grep -E "State : $1 *\$" "$TMP/detail"; }
-# A target is taken for dead after 30 s: a disk that others keep busy may hold up
-# the writes of a living one for some.
-patience=90
 
 ok "(two targets)" eval 'first && second'
 boot 9000
+# A target is taken for dead after 30 s: a disk that others keep busy may hold up
+# the writes of a living one for some.
 ok "(a Linux with md)" guest 'for m in md-mod raid1; do busybox insmod /usr/lib/uml/modules/$(uname -r)/kernel/drivers/md/$m.ko || exit; done
 	echo 30 >/sys/module/aoe/parameters/aoe_deadsecs'
 ok "it finds both" eval 'guest aoe-discover && found e9.0 && found e9.1'

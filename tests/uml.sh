@@ -22,7 +22,8 @@ init() {
 	ip link set vec0 up
 	busybox insmod /usr/lib/uml/modules/\$(uname -r)/kernel/drivers/block/aoe/aoe.ko
 	cd /run/shared
-	while : >alive; do sleep 1; done &
+	n=1
+	while echo \$n >alive; do n=\$((n + 1)); sleep 1; done &
 	n=1
 	while :
 	do
@@ -55,15 +56,15 @@ boot() {
 	ok "(a Linux boots, MTU $mtu)" booted
 }
 booted() {
-	within 60 up_or_dead
+	until_true 60 up_or_dead
 	[ -e "$shared/alive" ] || { LOST=$shared/console; return 1; }
 }
 up_or_dead() { [ -e "$shared/alive" ] || ! kill -0 "$guestpid"; }
 
 # guest COMMAND: run it in the guest; its output and exit status are ours.
 # guest_begin only starts it and guest_end waits for it, for at most
-# $patience seconds, and not for a guest that is gone or hasn't shown for 15
-# seconds that it lives.  Without an answer the script ends: what is left to
+# $patience seconds, as of until_true, and not for a guest that is gone or no
+# longer shows that it lives.  Without an answer the script ends: what is left to
 # test would only take its time to fail.
 patience=40
 guest_begin() {
@@ -72,7 +73,7 @@ guest_begin() {
 	mv "$shared/$job.new" "$shared/$job.sh"
 }
 guest_end() {
-	within "$patience" guest_done
+	until_true "$patience" guest_done
 	cat "$shared/$job.out" 2>/dev/null
 	[ -e "$shared/$job.status" ] || {
 		echo "no answer from the guest"
@@ -82,7 +83,7 @@ guest_end() {
 	return "$(cat "$shared/$job.status")"
 }
 guest_done() { [ -e "$shared/$job.status" ] || ! living; }
-living() { kill -0 "$guestpid" && [ -n "$(find "$shared/alive" -newermt '15 seconds ago')" ]; }
+living() { kill -0 "$guestpid" && beating "$shared/alive"; }
 guest() { guest_begin "$*"; guest_end; }
 
 # guest_until COMMAND: let the guest try the command for 5 s.

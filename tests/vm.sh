@@ -27,11 +27,11 @@
 #
 # Set by the sourcing script, if it wants others:
 #	memory	of a guest, in MiB
-#	patience	for a command in the guest, in seconds
+#	patience	for a command in the guest that lives, in seconds, as of until_true
 #	lifetime	of a guest, in seconds: one that hangs is ended
 
 # shellcheck shell=sh disable=SC2016,SC2034,SC2046,SC2086,SC2154 # variables are for the sourcing script, and from it
-memory=256 patience=180 lifetime=1200
+memory=256 patience=60 lifetime=1200
 
 tests/need ip:iproute2 timeout:coreutils cpio:cpio depmod:kmod xz:xz-utils flock:util-linux \
 	pkill:procps awk:mawk || exit 1
@@ -124,6 +124,8 @@ vm_init() {
 	echo the guest is up >/dev/console
 	cd /run
 	n=1
+	while echo $n >/share/alive; do n=$((n + 1)); sleep 1; done &
+	n=1
 	while :
 	do
 		if [ -e "/share/$n.sh" ]
@@ -160,7 +162,7 @@ vm_power() {
 	mkdir -p "$vm_dir"
 	[ -n "$vm_packed" ] || (cd "$TMP/root" && find . | cpio -o -H newc --quiet) >"$TMP/initrd" || return 1
 	vm_packed=1
-	rm -f "$vm_dir/console" "$vm_dir"/*.sh "$vm_dir"/*.out "$vm_dir"/*.status "$vm_dir/monitor.in" "$vm_dir/monitor.out"
+	rm -f "$vm_dir/console" "$vm_dir"/*.sh "$vm_dir"/*.out "$vm_dir"/*.status "$vm_dir/alive" "$vm_dir/monitor.in" "$vm_dir/monitor.out"
 	mkfifo "$vm_dir/monitor.in" "$vm_dir/monitor.out"
 	ip netns exec "$INS" timeout -k 1 "$lifetime" $emulator $machine -accel tcg -m "$memory" -nodefaults -no-reboot -display none \
 		-kernel "$KERNEL/vmlinuz" -initrd "$TMP/initrd" \
@@ -202,7 +204,7 @@ vm_begin() {
 }
 vm_end() {
 	vm_name=$1 vm_dir=$TMP/$1 vm_job=$(vm_job "$1")
-	within "$patience" vm_done
+	until_true "$patience" vm_done
 	cat "$vm_dir/$vm_job.out"
 	[ -e "$vm_dir/$vm_job.status" ] || {
 		echo "no answer from the guest"
@@ -212,7 +214,7 @@ vm_end() {
 	}
 	return "$(cat "$vm_dir/$vm_job.status")"
 }
-vm_done() { [ -e "$vm_dir/$vm_job.status" ] || ! vm_alive "$vm_name"; }
+vm_done() { [ -e "$vm_dir/$vm_job.status" ] || ! vm_alive "$vm_name" || ! beating "$vm_dir/alive"; }
 vm() { vm_begin "$@"; vm_end "$1"; }
 
 vm_monitor() {

@@ -18,7 +18,7 @@ arches=${*:-arm64}
 [ "$arches" != all ] || arches="arm64 armhf riscv64"
 img=$TMP/disk.img
 head -c 41943040 /dev/urandom >"$img"
-patience=300
+patience=90
 ip netns add "$INS"
 vm_tap i0 9000
 

@@ -11,7 +11,6 @@ tests/need qemu-system-x86_64:qemu-system-x86 drbdadm:drbd-utils /lib/drbd/drbda
 . tests/vm.sh
 
 PATH=$PATH:/usr/sbin:/sbin
-patience=240
 region=8192	# sectors under load
 
 # What the README says: the resource, and the commands of one of its steps,

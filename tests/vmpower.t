@@ -148,7 +148,7 @@ load() {
 	flush | dflush | wflush) secs=600 flush=300 ;;
 	*) secs=600 flush= ;;
 	esac
-	ip netns exec "$INS" "$B/tests/aoeio" -n $i -t 60000 -w 2 hold "$secs" 0 $region "$TMP/held.$i" $flush >"$TMP/load.$i" 2>&1 &
+	ip netns exec "$INS" "$B/tests/aoeio" -n $i -t 240000 -w 2 hold "$secs" 0 $region "$TMP/held.$i" $flush >"$TMP/load.$i" 2>&1 &
 	load=$!
 	PIDS="$PIDS $load"
 	case $m in harden) echo $load >>"$TMP/quiet" ;; *) echo $load >>"$TMP/loads" ;; esac
@@ -202,7 +202,7 @@ kept() {
 holds() {
 	cat "$TMP/load.$i"
 	grep -q '^[1-9][0-9]* writes' "$TMP/load.$i" || { echo "(there was no load)"; return 1; }
-	on_initiator "$B/tests/aoeio" -n $i -t 20000 hold 0 0 $region "$TMP/held.$i"
+	on_initiator "$B/tests/aoeio" -n $i -t 60000 hold 0 0 $region "$TMP/held.$i" || { vm t true; return 1; }
 }
 lose() {
 	holds >"$TMP/lost" 2>&1 || { lost=$((lost + 1)); tail -n 1 "$TMP/lost"; rm "$TMP/held.$i"; vm t "p=\$(cat /run/$i.pid); dd if=/dev/zero of=/mnt/$i/img bs=1M count=4 conv=notrunc"; }
@@ -213,7 +213,7 @@ state() {
 	[ "$(cat "$TMP/string")" = "string $(cat "$TMP/answered.$i")" ] || [ "$(cat "$TMP/string")" = "string $(cat "$TMP/tried.$i")" ]
 }
 
-memory=1024 patience=240
+memory=1024 patience=90
 count=$(each echo x | wc -l)
 frozen=0
 lost=0
