@@ -190,10 +190,10 @@ watchedprogs: $(B)/aoede $(B)/threads/aoede $(WIREPROGS:%=$(B)/tests/%) $(B)/tes
 # The whole suite.  A job is VARIANT+SCRIPT: strict is the daemon that ends when
 # the sandbox would have to refuse something, asan has the sanitizers watching,
 # late is strict over a network that gives transmit slots back late.  Most jobs
-# mostly wait, so that some at a time get on well.  What measures runs alone,
-# after all others.  What fails soonest and tells most comes first; whole
-# machines, each of which takes a core, begin early because they take longest.
-# One that fails holds up no other: the last lines name all that failed.  A make
+# mostly wait, so that some at a time get on well.  Whole machines, each of which
+# takes a core, run after all these, two at a time and the longest first; then
+# what measures, alone.  What fails soonest and tells most comes first.  One that
+# fails holds up no other: the last lines name all that failed.  A make
 # within a job has its own job server.
 JOBS	= 4
 PROVE = prove --timer --failures -j2
@@ -203,10 +203,10 @@ SCRIPTS	= $(patsubst tests/%.t,%,$(wildcard tests/*.t))
 FIRST	= build unit model wire cli docs
 LAST	= lint disk freeze nic
 MEASURING = answers engine
-MACHINES = $(filter-out vmarch,$(filter vm%,$(SCRIPTS)))
+MACHINES = vmpower vmnic vmdrbd vminit vmdisk
 # What the sanitizers watch: the scripts that have the daemon do most.
 WATCHED = unit model wire cli ext state info freezemodel disk freeze nic soak
-TOGETHER = $(FIRST:%=strict+%) machines strict+faults asan+model asan+freezemodel \
+TOGETHER = $(FIRST:%=strict+%) strict+faults asan+model asan+freezemodel \
 	$(patsubst %,strict+%,$(filter-out $(MEASURING) $(MACHINES) vmarch faults $(FIRST) $(LAST),$(SCRIPTS)) $(LAST)) \
 	$(foreach v,$(FREEBSDS),$(patsubst %,$v+%,freeze disk nic wire)) freebsd+cli norings+nic norings+wire \
 	aio+disk threads+disk threads+wire nowindow+disk nowindow+wire late+wire late+disk late+freeze \
@@ -216,7 +216,7 @@ check: ready
 	$(MAKE) -j2 aoede testprogs obj/s390x/aoede $(VARIANTS:%=obj/%/aoede)
 	$(MAKE) -j2 B=obj/asan SAN=address,undefined watchedprogs
 	@rm -f obj/failed
-	$(MAKE) -k -O -j$(JOBS) FUZZTIME=15 $(TOGETHER); $(MAKE) -k -j1 $(MEASURED); ! sed 's/^/check: failed: /' obj/failed 2>/dev/null
+	$(MAKE) -k -O -j$(JOBS) FUZZTIME=15 $(TOGETHER); $(MAKE) -k -j1 machines $(MEASURED); ! sed 's/^/check: failed: /' obj/failed 2>/dev/null
 
 # All packages before anything is built, as scripts side by side would wait
 # for each other's installations.
@@ -248,20 +248,20 @@ DAEMON_late = obj/strict/aoede
 ENV_late = LATE=300mbit
 ENV_freebsd13 = SENDMTU=4082 NOPUNCH=1
 VARIANT	= $(firstword $(subst +, ,$@))
-$(filter-out machines fuzz bare,$(TOGETHER)) $(MEASURED):
+$(filter-out fuzz bare,$(TOGETHER)) $(MEASURED):
 	MAKEFLAGS= $(ENV_$(VARIANT)) B=$(or $(B_$(VARIANT)),obj) AOEDE=$(or $(DAEMON_$(VARIANT)),obj/$(VARIANT)/aoede) $(ALONE) tests/$(lastword $(subst +, ,$@)).t $(FAILED)
 
 # What takes minutes on machines that are emulated comes with all:
 #	make check-all
 machines: testprogs
-	B=obj $(ALONE) $(MACHINES:%=tests/%.t) $(FAILED)
+	B=obj $(ALONE) -j2 $(MACHINES:%=tests/%.t) $(FAILED)
 # Any number of power cuts, and the same ones again: make power CUTS=50 SEED=1
 CUTS = 10
 power: testprogs
 	tests/need prove:perl -f tests/vm.sh tests/vmpower.t
-	B=obj $(ALONE) tests/vmpower.t :: $(CUTS) $(SEED)
+	B=obj prove --timer --failures tests/vmpower.t :: $(CUTS) $(SEED)
 check-all: check
-	B=obj $(ALONE) $(MACHINES:%=tests/%.t) tests/vmarch.t :: all
+	B=obj $(PROVE) tests/vmarch.t $(MACHINES:%=tests/%.t) :: all
 
 # For SOAKTIME seconds; tests/soak.sh says how to choose more.
 SOAKTIME = 1800
