@@ -96,7 +96,8 @@ life() {
 		mkdir -p /mnt/$1
 		for d in /sys/block/vd*
 		do
-			[ "$(cat $d/serial)" != d$1 ] || mount -t $2 /dev/$(basename $d) /mnt/$1 || exit
+			read -r s <$d/serial
+			[ "$s" != d$1 ] || mount -t $2 /dev/$(basename $d) /mnt/$1 || exit
 		done
 		[ -e /mnt/$1/img ] || { truncate -s 4M /mnt/$1/img; sync; }
 		aoede $3 9 $1 eth0 /mnt/$1/img >/run/$1.out 2>&1 &
