@@ -219,7 +219,8 @@ check: ready
 	$(MAKE) -k -O -j$(JOBS) FUZZTIME=15 $(TOGETHER); $(MAKE) -k -j1 machines $(MEASURED); ! sed 's/^/check: failed: /' obj/failed 2>/dev/null
 
 # All packages before anything is built, as scripts side by side would wait
-# for each other's installations.
+# for each other's installations.  Where that, or root, is lacking, this fails at
+# once, with a line; the exit status is make's own, 2.
 ready:
 	@tests/need prove:perl -f $(patsubst %,tests/%.t,$(filter-out vmarch,$(SCRIPTS))) tests/vm.sh
 	@tests/need $(FUZZLIB)
