@@ -331,7 +331,7 @@ ends() { # ends ARGUMENTS...
 		sleep "0.$(perl -e 'printf "%03d", rand 600')"
 		stop_target
 		r=$?
-		kill $vpid 2>/dev/null
+		evict "$INS" || return 1
 		wait $vpid
 		[ $r = 0 ] || { echo "round $round: exit status $r"; return 1; }
 	done

@@ -254,7 +254,7 @@ behind_load() {
 	signals USR1 USR2
 	ok "it is frozen under load$with" until_true 40 frozen
 	ok "which goes on$with" kill -0 $load
-	kill $load
+	ok "until it is ended$with" evict "$INS"
 	reap $load
 	how
 	ok "it is unfrozen$with" unfreeze

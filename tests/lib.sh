@@ -39,6 +39,7 @@ cleanup() {
 		if mine "$p"; then kill -9 "$p" 2>/dev/null; fi
 		wait "$p" 2>/dev/null
 	done
+	for p in $({ inhabitants "$TNS"; inhabitants "$INS"; } 2>/dev/null); do kill -9 "$p" 2>/dev/null; done
 	eval "$UNDO"
 	ip netns del "$TNS" 2>/dev/null
 	ip netns del "$INS" 2>/dev/null
@@ -194,6 +195,19 @@ carrier() { ip -n "$1" link show "$2" | grep -q 'state UP'; }
 # Run a command on one of the two hosts.
 on_target() { ip netns exec "$TNS" "$@"; }
 on_initiator() { ip netns exec "$INS" "$@"; }
+
+# evict HOST: end all that runs there.  A function in the background is a shell,
+# and $! that shell's pid: who kills only that leaves the function's command
+# running, and an initiator would go on with the next target.
+inhabitants() { ip netns pids "$1"; }
+deserted() { there=$(inhabitants "$1") && [ -z "$there" ]; }
+evict() {
+	for p in $(inhabitants "$1"); do kill "$p" 2>/dev/null; done
+	until_true 5 deserted "$1" || {
+		for p in $(inhabitants "$1"); do echo "$p $(cat "/proc/$p/comm")"; done
+		return 1
+	}
+}
 
 # start_target ARGUMENTS...: start aoede on the target's host and wait until
 # it serves.  Its output is in $TMP/out and $TMP/err; fails, with the
