@@ -45,6 +45,20 @@ stand() { stands="$(stat -c '%Y %y %s' "$img") $(cksum <"$img")"; }
 same() { io -t 60000 flush && io -t 60000 read 0 "$(io size)" | cmp - "$img"; }
 marked() { getfattr -n user.aoede.shadow "$img" 2>/dev/null | grep -q shadow; }
 
+# is FILE: what comes in has what FILE has.  Of what differs, the first pages are
+# named, and whether they have one byte throughout: whose they are.
+is() {
+	cat >"$TMP/came"
+	cmp "$TMP/came" "$1" && return
+	cmp -l "$TMP/came" "$1" | awk '
+		function tell() { printf "from sector %d: %d bytes of a page differ%s\n", 8 * page, n, one ? ", and are all \\" byte : "" }
+		{ at = int(($1 - 1) / 4096) }
+		at != page || NR == 1 { if(NR > 1) tell(); page = at; byte = $2; one = 1; n = 0 }
+		{ n++; if($2 != byte) one = 0 }
+		END { if(NR > 0) tell() }' | head -n 20
+	return 1
+}
+
 # (a) A verifying load goes on through all of it.
 verifying() { io -t 60000 verify "$1" >"$TMP/verify" 2>&1 & load=$!; PIDS="$PIDS $load"; sleep 0.5; }
 verified() { wait "$load"; s=$?; cat "$TMP/verify"; return $s; }
@@ -89,7 +103,7 @@ killed_under_load() {
 	ok "it goes on merging$with" said '^merging:'
 	ok "it comes to its end$with" until_true 60 thawed
 	ok "the load saw nothing but its own data$with" verified
-	ok "what was written to the shadow is in the image$with" eval 'tail -c +$((150000 * 512 + 1)) "$img" | head -c $((200000 * 512)) | cmp - "$TMP/much"'
+	ok "what was written to the shadow is in the image$with" eval 'tail -c +$((150000 * 512 + 1)) "$img" | head -c $((200000 * 512)) | is "$TMP/much"'
 	ok "the image alone is the disk$with" same
 	stop_target
 }
@@ -122,9 +136,9 @@ cutoff() {
 	# With -w it is written behind first.
 	sleep $(((harden_ms + flush_ms) / 1000 + 2))
 	ok "the power goes$with" power_cut "$@"
-	ok "what was on the disk for some seconds is there$with" eval 'said "^frozen:" && io read 100 64 | cmp - "$TMP/data"'
+	ok "what was on the disk for some seconds is there$with" eval 'said "^frozen:" && io read 100 64 | is "$TMP/data"'
 	ok "it is unfrozen$with" unfreeze
-	ok "and in the image$with" eval 'tail -c +$((100 * 512 + 1)) "$img" | head -c $((64 * 512)) | cmp - "$TMP/data"'
+	ok "and in the image$with" eval 'tail -c +$((100 * 512 + 1)) "$img" | head -c $((64 * 512)) | is "$TMP/data"'
 	stop_target
 	AOEDE=$aoede
 }
@@ -156,11 +170,11 @@ large() {
 	ok "a freeze takes less than a second of processor time$with" quick
 	for at in 64 1000000032 2147483520; do write $at "$TMP/piece"; done
 	ok "and little memory$with" small
-	ok "what was written is read$with" eval 'io read 1000000032 64 | cmp - "$TMP/piece"'
+	ok "what was written is read$with" eval 'io read 1000000032 64 | is "$TMP/piece"'
 	ok "killed, it starts again$with" again
-	ok "and reads the same$with" eval 'io read 2147483520 64 | cmp - "$TMP/piece"'
+	ok "and reads the same$with" eval 'io read 2147483520 64 | is "$TMP/piece"'
 	ok "it is unfrozen$with" unfreeze
-	ok "and the image has it$with" eval 'tail -c $((128 * 512)) "$img" | head -c $((64 * 512)) | cmp - "$TMP/piece"'
+	ok "and the image has it$with" eval 'tail -c $((128 * 512)) "$img" | head -c $((64 * 512)) | is "$TMP/piece"'
 	stop_target
 	rm -f "$img"
 }
@@ -180,7 +194,7 @@ holes() {
 	ok "the shadow takes no more than its map$with" thin "$shadow" 60000
 	ok "and merged soon$with" unfreeze
 	ok "the image has no zeros written to it$with" thin "$img" 200
-	ok "what was trimmed is gone$with" eval 'io read 1000 64 | cmp - "$TMP/zeros"'
+	ok "what was trimmed is gone$with" eval 'io read 1000 64 | is "$TMP/zeros"'
 	stop_target
 	rm -f "$img"
 }
@@ -195,7 +209,7 @@ restarts() {
 	ok "a frozen target starts again$with" serve
 	took=$(ticks)
 	ok "in $took ticks, less than three seconds of processor time$with" [ "$took" -lt 300 ]
-	ok "and has what was written$with" eval 'io read 9000000000 64 | cmp - "$TMP/piece"'
+	ok "and has what was written$with" eval 'io read 9000000000 64 | is "$TMP/piece"'
 	ok "it is unfrozen$with" unfreeze
 	stop_target
 	rm -f "$img"
@@ -347,9 +361,9 @@ refusals() {
 	cp "$TMP/away" "$shadow"
 	before=$(cat "$img" "$shadow" | cksum)
 	ok "a frozen image is served read-only" serve -r
-	ok "with the newest data" eval 'io read 0 64 | cmp - "$TMP/data"'
+	ok "with the newest data" eval 'io read 0 64 | is "$TMP/data"'
 	ok "and by another target too" second -r -f "$shadow" 9 1 t0 "$img"
-	ok "which has it as well" eval 'io -n 1 read 0 64 | cmp - "$TMP/data"'
+	ok "which has it as well" eval 'io -n 1 read 0 64 | is "$TMP/data"'
 	kill $second
 	reap $second
 	ok "the shadow is as it was" [ "$before" = "$(cat "$img" "$shadow" | cksum)" ]
@@ -358,7 +372,7 @@ refusals() {
 	stop_target
 	serve
 	ok "unharmed by all that, it is unfrozen" unfreeze
-	ok "and the image has the data" eval 'head -c $((64 * 512)) "$img" | cmp - "$TMP/data"'
+	ok "and the image has the data" eval 'head -c $((64 * 512)) "$img" | is "$TMP/data"'
 
 	echo precious >"$shadow"
 	signals USR1 USR2
@@ -428,7 +442,7 @@ held() {
 	ok "without -f a freeze warns" hears 'writes are left unanswered'
 	stand
 	ok "writes are left unanswered" silent 64 <"$TMP/data"
-	ok "reads are answered" eval 'io read 0 64 | cmp - "$TMP/data"'
+	ok "reads are answered" eval 'io read 0 64 | is "$TMP/data"'
 	ok "the image stands still" still
 	signals USR1 USR1 USR2
 	ok "after the unfreeze writes are answered" write 64 "$TMP/data"
@@ -454,7 +468,7 @@ full() {
 	sleep 0.5
 	ok "it is unfrozen" unfreeze
 	ok "and the write, sent again, is answered" wait $load
-	ok "the image has it" eval 'head -c $((16384 * 512)) "$img" | cmp - "$TMP/much"'
+	ok "the image has it" eval 'head -c $((16384 * 512)) "$img" | is "$TMP/much"'
 	stop_target
 
 	truncate -s 8M "$TMP/fs"
@@ -469,7 +483,7 @@ full() {
 	ok "reads are answered" io read 0 8
 	ok "it is unfrozen on the full disk" unfreeze
 	ok "writes are answered then" write 0 "$TMP/much"
-	ok "the image has it" eval 'head -c $((16384 * 512)) "$img" | cmp - "$TMP/much"'
+	ok "the image has it" eval 'head -c $((16384 * 512)) "$img" | is "$TMP/much"'
 	stop_target
 	shadow=$TMP/shadow
 }
