@@ -16,6 +16,14 @@
  *    room.
  * 4. Whatever an initiator or the network does, the process goes on.
  * 5. Of two requests that are the same, one is under way at a time.
+ * 6. An initiator whose request has changed the state that -S keeps is
+ *    answered when the file has the change; until then the request is held.
+ *    If the file can't be written it is not answered at all, and asks again.
+ * 7. The state is written on the engine, one write at a time.  Changes that
+ *    come meanwhile go into the next.  Saveburst and STATE_MS limit their
+ *    rate, so that nobody can wear out the disk with changes.
+ * 8. So is the info file (-i), a second apart, and only when something has
+ *    changed.  The loop waits for neither.
  *
  * A turn of the loop takes a batch of frames from each interface, has the
  * disk do what they ask, sends the answers and gives the frames back.
@@ -198,7 +206,7 @@ enum {
 
 	Firmware	= 0x0100,
 
-	Together_s	= 10,	/* signals of one sequence come within so many seconds */
+	Together_us	= 10000000,	/* signals of one sequence come within so long */
 	Ended		= 16,	/* disk operations whose end is seen in a turn */
 
 	/* the state file (-S); numbers big-endian */
@@ -309,14 +317,17 @@ static int enginefd = -1;
 
 static volatile sig_atomic_t gotterm, gothup;
 static volatile sig_atomic_t usr1s;	/* USR1 since the last USR2 */
-static volatile time_t lastusr1;	/* when the last came */
+static volatile uvlong lastusr1;	/* when the last came, in microseconds */
 static volatile sig_atomic_t gotusr2;	/* 0, or a USR2 came: the USR1 before it, plus 1 */
 static int sigpipe[2];		/* a byte for each signal, so that poll sees it */
-static int closing;		/* no more frames are taken */
-static int busy;		/* this turn took a frame, or saw an operation end */
-static int active;		/* something has, since the loop last slept */
-static int left;		/* operations have ended that the last turn left for the next */
-static int again;		/* an interface must be looked at again in a moment */
+
+static struct {
+	int	closing;	/* no more frames are taken */
+	int	busy;		/* this turn took a frame, or saw an operation end */
+	int	active;		/* a turn was busy since the loop last slept */
+	int	left;		/* operations have ended that the last turn left for the next */
+	int	again;		/* an interface must be looked at again in a moment */
+} loop;
 
 static const uchar broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
@@ -337,15 +348,6 @@ put16(uchar *p, uint v)
 {
 	p[0] = (uchar)(v >> 8);
 	p[1] = (uchar)v;
-}
-
-static uvlong
-microseconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uvlong)t.tv_sec * 1000000 + (uvlong)t.tv_nsec / 1000;
 }
 
 static uvlong
@@ -477,11 +479,11 @@ meet(People *p, uvlong who)
  * Log an initiator's first frame: it is served, or refused for this reason.
  */
 static void
-introduce(Nic *n, uchar *a, const char *refused)
+introduce(Nic *n, uchar *a, uvlong who, const char *refused)
 {
 	static Few met = { .period = 60 }, turned = { .period = 60 };
 
-	if(!meet(refused != NULL ? &refusees : &initiators, macof(a)))
+	if(!meet(refused != NULL ? &refusees : &initiators, who))
 		return;
 	if(refused == NULL && maysay(&met, "new initiators"))
 		say("%s: initiator %s", n->name, mactext(a));
@@ -704,7 +706,7 @@ static void
 barred(Nic *n, uchar *f)
 {
 	stats.barred++;
-	introduce(n, f + Osrc, "the target is reserved for others");
+	introduce(n, f + Osrc, macof(f + Osrc), "the target is reserved for others");
 }
 
 static void
@@ -730,9 +732,9 @@ atadone(Ata *a)
 }
 
 static void
-settwin(Twin *t, uchar *f)
+settwin(Twin *t, uchar *f, uvlong who)
 {
-	t->who = macof(f + Osrc);
+	t->who = who;
 	/* Sector count, command and LBA, as they stand there. */
 	memcpy(&t->what, f + Ocount, sizeof t->what);
 	memcpy(&t->tag, f + Otag, sizeof t->tag);
@@ -849,11 +851,13 @@ bursts(Host *h)
 	return h->begun < Burst && h->reads < Burst;
 }
 
+/*
+ * Begin a request.  who has sent it, and h is what is known of him.
+ */
 static void
-atareq(Nic *n, uchar *f, uint len)
+atareq(Nic *n, uchar *f, uint len, uvlong who, Host *h)
 {
 	Req *r;
-	Host *h = hostfind(macof(f + Osrc));
 	Range range;
 	int slow, op = -1;
 
@@ -866,11 +870,11 @@ atareq(Nic *n, uchar *f, uint len)
 		stats.congested++;
 		return;
 	}
-	if(greedy(n, macof(f + Osrc)) || (r = newreq()) == NULL){
+	if(greedy(n, who) || (r = newreq()) == NULL){
 		stats.dropped++;
 		return;
 	}
-	settwin(&r->twin, f);
+	settwin(&r->twin, f, who);
 	if(!fresh(n, h, &r->twin)){
 		freereq(r);
 		return;
@@ -880,7 +884,7 @@ atareq(Nic *n, uchar *f, uint len)
 		h->begun++;
 		h->reads++;
 	}
-	++*shareof(r->twin.who);
+	++*shareof(who);
 	r->active = 1;
 	stats.requests++;
 	if(++stats.under > stats.most)
@@ -909,9 +913,8 @@ atareq(Nic *n, uchar *f, uint len)
  * request.
  */
 static void
-coalesced(Nic *n, uchar *f, uint len)
+coalesced(Nic *n, uchar *f, uint len, uvlong who, Host *h)
 {
-	Host *h = hostfind(macof(f + Osrc));
 	uchar q[Odata], *p = f + Orecord;
 	Range range;
 	uint i;
@@ -923,7 +926,7 @@ coalesced(Nic *n, uchar *f, uint len)
 		memcpy(q + Otag, p, 4);
 		memcpy(q + Olba, p + 4, 6);
 		q[Ocount] = p[15];
-		atareq(n, q, sizeof q);
+		atareq(n, q, sizeof q, who, h);
 	}
 }
 
@@ -932,9 +935,8 @@ static void	changed(Nic*, uchar*, int, int);
 /* Command 1: config. */
 
 static void
-configanswer(Nic *n, uchar *f, uchar *request, uint ccmd, int error)
+configanswer(Nic *n, uchar *f, uchar *request, Host *h, uint ccmd, int error)
 {
-	Host *h = hostfind(macof(request + Osrc));
 	uint len = (uint)(Etherhdr + n->mtu - Oconf);
 
 	if(len > conlen)
@@ -950,28 +952,27 @@ configanswer(Nic *n, uchar *f, uchar *request, uint ccmd, int error)
 }
 
 static void
-configreply(Nic *n, uchar *request, uint ccmd, int error)
+configreply(Nic *n, uchar *request, Host *h, uint ccmd, int error)
 {
-	configanswer(n, room(n), request, ccmd, error);
+	configanswer(n, room(n), request, h, ccmd, error);
 }
 
 /*
  * Carry out a config command and answer it.  A test that fails gets no answer.
  */
 static void
-config(Nic *n, uchar *f, uint len)
+config(Nic *n, uchar *f, uint len, Host *h)
 {
 	uint ccmd = f[Occmd] & 0xf;
 	uint slen = get16(f + Oconflen);
-	Host *h;
 	int same, error = Eok;
 
 	if(ccmd == Cread){
-		configreply(n, f, ccmd, Eok);
+		configreply(n, f, h, ccmd, Eok);
 		return;
 	}
 	if(ccmd > Cforce || slen > Maxconf || slen > len - Oconf){
-		configreply(n, f, ccmd, Ebadarg);
+		configreply(n, f, h, ccmd, Ebadarg);
 		return;
 	}
 	same = slen <= conlen && memcmp(f + Oconf, constr, slen) == 0;
@@ -993,12 +994,12 @@ config(Nic *n, uchar *f, uint len)
 		memcpy(constr, f + Oconf, slen);
 		conlen = slen;
 		/* Whoever sets the string begins anew. */
-		if((h = hostfind(macof(f + Osrc))) != NULL)
+		if(h != NULL)
 			hostreset(h);
 		changed(n, f, 0, 0);
 		return;
 	}
-	configreply(n, f, ccmd, error);
+	configreply(n, f, h, ccmd, error);
 }
 
 /*
@@ -1011,16 +1012,15 @@ static int
 tellnext(Nic *n)
 {
 	uchar request[Oarg] = { [Ocmd] = Cconfig };
-	uchar *f = nicroom(n);
+	uchar *f = nicroom(n), *to = request + Osrc;
 
 	if(f == NULL)
 		return 0;
 	if(n->untold > masks.n)
 		n->untold = masks.n > 0 ? masks.n : 1;
-	memcpy(request + Osrc, masks.n > 0 ? masks.ea[masks.n - n->untold].a : broadcast,
-		sizeof(Ea));
+	memcpy(to, masks.n > 0 ? masks.ea[masks.n - n->untold].a : broadcast, sizeof(Ea));
 	n->untold--;
-	configanswer(n, f, request, Cread, Eok);
+	configanswer(n, f, request, hostfind(macof(to)), Cread, Eok);
 	return 1;
 }
 
@@ -1252,17 +1252,25 @@ reserve(Nic *n, uchar *f, uint len)
 
 /*
  * State (-S): the config string, the mask list and the reservation, kept in
- * a file from which the next start takes them.
- *
- * 6. An initiator whose request has changed any of it is answered when the
- *    file has the change; until then the request is held.  If the file
- *    can't be written it is not answered at all, and asks again.
- * 7. One write is under way at a time, on the engine.  Changes that come
- *    meanwhile go into the next.  Saveburst and STATE_MS limit their rate, so
- *    that nobody can wear out the disk with changes.
- *
- * A change is in force at once.  Only its answer waits.
+ * a file from which the next start takes them (inv. 6 and 7).  A change is in
+ * force at once.  Only its answer waits.
  */
+
+/*
+ * Put the checksum of n bytes behind them (FNV-1a, 64 bits).  Any change of a
+ * single byte changes it.
+ */
+static void
+putsum(uchar *p, uint n)
+{
+	uvlong h = 0xcbf29ce484222325;
+	uint i;
+
+	for(i = 0; i < n; i++)
+		h = (h ^ p[i]) * 0x100000001b3;
+	for(i = 0; i < Ssum; i++)
+		p[n + i] = (uchar)(h >> (56 - 8 * i));
+}
 
 /*
  * Write the state to p, without the checksum.  Returns its length in bytes.
@@ -1286,22 +1294,6 @@ pack(uchar *p)
 	n += (uint)reserved.n * (uint)sizeof(Ea);
 	memcpy(p + n, constr, conlen);
 	return n + conlen;
-}
-
-/*
- * Put the checksum of n bytes behind them (FNV-1a, 64 bits).  Any change of a
- * single byte changes it.
- */
-static void
-putsum(uchar *p, uint n)
-{
-	uvlong h = 0xcbf29ce484222325;
-	uint i;
-
-	for(i = 0; i < n; i++)
-		h = (h ^ p[i]) * 0x100000001b3;
-	for(i = 0; i < Ssum; i++)
-		p[n + i] = (uchar)(h >> (56 - 8 * i));
 }
 
 /*
@@ -1348,7 +1340,8 @@ static void
 tellchange(Held *h)
 {
 	if(h->head[Ocmd] == Cconfig)
-		configreply(h->nic, h->head, h->head[Occmd] & 0xf, Eok);
+		configreply(h->nic, h->head, hostfind(macof(h->head + Osrc)),
+			h->head[Occmd] & 0xf, Eok);
 	else if(h->head[Ocmd] == Creserve)
 		reservereply(h->nic, h->head, Eok);
 	else if(h->merror != 0)
@@ -1592,7 +1585,7 @@ negotiate(uvlong who, char *s, int crcfits)
 }
 
 static void
-extend(Nic *n, uchar *f, uint len)
+extend(Nic *n, uchar *f, uint len, uvlong who)
 {
 	uint size = get16le(f + Oextlen);
 	uchar *a;
@@ -1604,7 +1597,7 @@ extend(Nic *n, uchar *f, uint len)
 	a = room(n);
 	header(n, a, f, Eok);
 	memcpy(a + Oarg, f + Oarg, Oext - Oarg + size);
-	negotiate(macof(f + Osrc), (char*)a + Oext, served(n, 1) > 0);
+	negotiate(who, (char*)a + Oext, served(n, 1) > 0);
 	answer(n, a, Oext + size);
 }
 
@@ -1643,35 +1636,41 @@ ours(Nic *n, uchar *f, uint len)
 	if(masks.n == 0 || findmac(&masks, f + Osrc) >= 0)
 		return 1;
 	stats.masked++;
-	introduce(n, f + Osrc, "it is not on the mask list");
+	introduce(n, f + Osrc, macof(f + Osrc), "it is not on the mask list");
 	return 0;
 }
 
 void
 frame(Nic *n, uchar *f, uint len)
 {
+	uvlong who;
+	Host *h;
+
 	if(rival(f, len))
 		another(n, f);
 	if(!ours(n, f, len))
 		return;
 	stats.frames++;
-	introduce(n, f + Osrc, NULL);
+	who = macof(f + Osrc);
+	introduce(n, f + Osrc, who, NULL);
 	if(f[Overflag] >> 4 != Aoever){
 		refuse(n, f, Eversion);
 		return;
 	}
 	switch(f[Ocmd]){
 	case Cata:
+		h = hostfind(who);
 		if(len >= Odata)
-			atareq(n, f, len);
+			atareq(n, f, len, who, h);
 		if(len > Odata)
-			coalesced(n, f, len);
+			coalesced(n, f, len, who, h);
 		break;
 	case Cconfig:
+		h = hostfind(who);
 		if(len == Oarg)
-			configreply(n, f, Cread, Eok);
+			configreply(n, f, h, Cread, Eok);
 		else if(len >= Oconf)
-			config(n, f, len);
+			config(n, f, len, h);
 		break;
 	case Cmask:
 		if(len >= Omdir)
@@ -1683,7 +1682,7 @@ frame(Nic *n, uchar *f, uint len)
 		break;
 	case Cextend:
 		if(len >= Oext)
-			extend(n, f, len);
+			extend(n, f, len, who);
 		break;
 	default:
 		refuse(n, f, Ebadcmd);
@@ -2030,12 +2029,8 @@ getconf(Conf *c, int argc, char **argv)
 	return operands(c, n, argv);
 }
 
-/*
- * The info file (-i): what HUP prints and more.
- *
- * 8. It is written on the engine, one at a time and a second apart, and only
- *    when something has changed; the loop never waits for it.
- */
+/* The info file (-i): what HUP prints and more (inv. 8). */
+
 enum {
 	Infomax	= 32 * 1024,	/* bytes; lines beyond are left out */
 	Info_us	= 1000000,
@@ -2079,7 +2074,7 @@ infoline(char *buf, const char *fmt, ...)
 static const char*
 statename(void)
 {
-	if(closing)
+	if(loop.closing)
 		return "ending";
 	switch(freezestate()){
 	case Fnone:
@@ -2332,7 +2327,7 @@ checknics(void)
 {
 	Nic *n;
 
-	again = 0;
+	loop.again = 0;
 	for(n = nics; n < nics + conf.nnic; n++){
 		switch(niccheck(n)){
 		case Nicdown:
@@ -2344,7 +2339,7 @@ checknics(void)
 			advertise(n);
 			break;
 		case Nicagain:
-			again = 1;
+			loop.again = 1;
 			break;
 		}
 		lookforbridge(n);
@@ -2424,15 +2419,15 @@ turn(void)
 		sendwaiting(n);
 	/* A few at a time: the initiators can go on while the rest is done. */
 	for(i = 0; i < Ended && enginereap(); i++)
-		busy = 1;
-	left = i == Ended;
+		loop.busy = 1;
+	loop.left = i == Ended;
 	/* Another interface comes first each time. */
 	first = first + 1 < conf.nnic ? first + 1 : 0;
-	for(j = 0; j < conf.nnic && !closing; j++)
+	for(j = 0; j < conf.nnic && !loop.closing; j++)
 		if(takeframes(&nics[(first + j) % conf.nnic]) > 0)
-			busy = 1;
+			loop.busy = 1;
 	savestate();
-	info.stale |= busy;
+	info.stale |= loop.busy;
 	saveinfo();
 	bufcommit();
 	for(n = nics; n < nics + conf.nnic; n++){
@@ -2440,15 +2435,6 @@ turn(void)
 		nicrelease(n);
 	}
 	return unsent;
-}
-
-static time_t
-seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec;
 }
 
 static void
@@ -2465,13 +2451,13 @@ onsignal(int sig)
 		gothup = 1;
 		break;
 	case SIGUSR1:
-		if(seconds() - lastusr1 > Together_s)
+		if(microseconds() - lastusr1 > Together_us)
 			usr1s = 0;
 		usr1s++;
-		lastusr1 = seconds();
+		lastusr1 = microseconds();
 		break;
 	case SIGUSR2:
-		gotusr2 = seconds() - lastusr1 > Together_s ? 1 : usr1s + 1;
+		gotusr2 = microseconds() - lastusr1 > Together_us ? 1 : usr1s + 1;
 		usr1s = 0;
 		break;
 	}
@@ -2625,16 +2611,16 @@ patience(int unsent)
 	Nic *n;
 
 	ms = sooner(ms, askwait());
-	if(left)
+	if(loop.left)
 		return 0;
-	if(!unsent || active)
+	if(!unsent || loop.active)
 		stirred = now;
 	for(n = nics; n < nics + conf.nnic; n++)
 		if(n->moved > stirred)
 			stirred = n->moved;
 	if(unsent)
 		ms = sooner(ms, now - stirred < Stuck_us ? 1 : Stuck_us / 1000);
-	if(again)
+	if(loop.again)
 		ms = sooner(ms, 20);
 	return linkfd < 0 ? sooner(ms, 1000) : ms;
 }
@@ -2676,21 +2662,21 @@ turns(void)
 	int unsent;
 	Looks *l;
 
-	busy = 0;
+	loop.busy = 0;
 	unsent = turn();
-	active = busy;
-	if(!busy || spin == 0)
+	loop.active = loop.busy;
+	if(!loop.busy || spin == 0)
 		return unsent;
-	for(t = start = microseconds(); busy && t - start < Awake_us; looked(l, busy)){
+	for(t = start = microseconds(); loop.busy && t - start < Awake_us; looked(l, loop.busy)){
 		l = &looks[bufbusy()];
 		if(!worthlooking(l))
 			break;
 		since = t;
 		do{
-			busy = 0;
+			loop.busy = 0;
 			unsent = turn();
 			t = microseconds();
-		}while(!busy && t - since < spin);
+		}while(!loop.busy && t - since < spin);
 	}
 	return unsent;
 }
@@ -2726,14 +2712,14 @@ serve(void)
 			enginewake();
 		if(pfd[Plink].revents != 0){
 			linkread(linkfd);
-			again = 1;
+			loop.again = 1;
 		}
 		for(i = 0; i < conf.nnic; i++)
 			if(pfd[Pnic + i].revents & (POLLERR|POLLHUP)){
 				nicerror(&nics[i]);
-				again = 1;
+				loop.again = 1;
 			}
-		if(again || linkfd < 0)
+		if(loop.again || linkfd < 0)
 			checknics();
 		unsent = turns();
 		tellmanager();
@@ -2798,12 +2784,12 @@ drain(void)
 {
 	struct pollfd pfd = { .fd = enginefd, .events = POLLIN };
 
-	closing = 1;
+	loop.closing = 1;
 	bufclose();
 	info.stale = 1;
 	info.due = 0;
 	for(turn(); bufbusy() || state.busy || info.busy || unanswered(); turn()){
-		poll(&pfd, 1, enginesleep() || left ? 0 : 10);
+		poll(&pfd, 1, enginesleep() || loop.left ? 0 : 10);
 		enginewake();
 	}
 }

@@ -378,7 +378,7 @@ enum {
 /* A kind of message of which few are printed. */
 struct Few {
 	uint	period;		/* seconds: at most LOG_RATE in so many */
-	uvlong	since;
+	uvlong	since;		/* microseconds */
 	uint	said;		/* since then, printed or not */
 };
 

@@ -514,6 +514,9 @@ void	warnx(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void	err(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 _Noreturn void	errx(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* The time since some moment in the past; it never goes back. */
+uvlong	microseconds(void);
+
 /*
  * A sentence that says why something can't be.  It is good until the next.
  */

@@ -229,7 +229,7 @@ err(int status, const char *fmt, ...)
 	exit(status);
 }
 
-static uvlong
+uvlong
 microseconds(void)
 {
 	struct timespec t;
@@ -253,9 +253,9 @@ sentence(const char *fmt, ...)
 int
 maysay(Few *f, const char *what)
 {
-	uvlong now = microseconds() / 1000000;
+	uvlong now = microseconds();
 
-	if(f->said == 0 || now - f->since >= f->period){
+	if(f->said == 0 || now - f->since >= f->period * 1000000ULL){
 		if(f->said > LOG_RATE)
 			warnx("%u more %s", f->said - LOG_RATE, what);
 		f->since = now;
@@ -804,18 +804,15 @@ shadowfree(void)
 {
 	enum { Much = 16 * 1024 * 1024, Brief_us = 20000 };
 	static off_t piece = Much;
-	struct timespec from, to;
 	struct stat st, was;
-	long us;
+	uvlong us;
 
 	if(fstat(shadow.gone, &was) == 0 && was.st_size > 0 && was.st_blocks * 512 > Much / 4){
-		clock_gettime(CLOCK_MONOTONIC, &from);
+		us = microseconds();
 		if(ftruncate(shadow.gone,
 			was.st_size - (piece < was.st_size ? piece : was.st_size)) == 0
 		&& fsync(shadow.gone) == 0 && fstat(shadow.gone, &st) == 0){
-			clock_gettime(CLOCK_MONOTONIC, &to);
-			us = (long)(to.tv_sec - from.tv_sec) * 1000000
-				+ (to.tv_nsec - from.tv_nsec) / 1000;
+			us = microseconds() - us;
 			if(us < Brief_us || (was.st_blocks - st.st_blocks) * 512 < Much / 16)
 				piece *= 2;
 			else if((was.st_blocks - st.st_blocks) * 512 > Much / 2)
