@@ -52,7 +52,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <sys/uio.h>
 #include "config.h"
@@ -64,10 +63,13 @@ typedef struct List	List;
 typedef struct Own	Own;
 typedef struct Stream	Stream;
 typedef struct Part	Part;
+typedef struct Span	Span;
+typedef struct Piece	Piece;
 
 enum {
 	Batch_us	= 1000,		/* for which a sync waits for more requests, at most */
-	Stall_ms	= 10,		/* between looks at how often the loop had to wait for a page */
+	Stall_us	= 10000,	/* between looks at how often the loop had to wait for a page */
+	Slow_us		= 1000000,	/* for which writes are left to the engine at first */
 	Verifymax	= 128,		/* sectors of a verify read at a time */
 	Owns		= 64,		/* requests of our own under way */
 	Ownsize		= 256 * 1024,	/* bytes of data of each */
@@ -78,11 +80,11 @@ enum {
 	Aheadmin	= 128,		/* sectors to read ahead at first */
 	Aheadmax	= 4096,		/* and at most */
 	Manychunks	= 64,		/* pieces of the map that take too long to be saved at once */
-	Saveretry_ms	= 200,		/* after the map could not be saved */
+	Saveretry_us	= 200000,	/* after the map could not be saved */
 	Moves		= 12,		/* from the shadow to the image under way at a time */
 	Moveretry_us	= 200000,	/* after one that failed, */
 	Moverest_us	= 10000000,	/* and after many */
-	Movesay_ms	= 60000,	/* between messages about these */
+	Movesay_us	= 60000000,	/* between messages about these */
 	Idle_us		= 20000,	/* without a request, and nobody wants the disk */
 	Share_us	= 2000,		/* for moves, while somebody does, */
 	Rest		= 2,		/* and so many times what they took is then for users alone */
@@ -126,6 +128,22 @@ struct Run {
 	uint	nsec;		/* 0: none of these */
 	uint	edge;		/* blocks of the disk at its ends that have been looked after */
 	void	(*done)(Run*, int);	/* a write that was gathered has ended, with an errno or 0 */
+};
+
+/* The blocks of the disk that a write lies in; in sectors. */
+struct Span {
+	uvlong	off;		/* where they begin in the file, in bytes */
+	uint	all;		/* how long they are together, */
+	uint	head;		/* and how much of that is before the write, */
+	uint	tail;		/* and behind it */
+	uint	block;		/* one of them */
+	int	edge[2];	/* the first, or the last if it is another, must be read before */
+};
+
+/* Where a read finds its sectors: the next n of them lie in one piece. */
+struct Piece {
+	Home	h;
+	uint	n;
 };
 
 /*
@@ -177,7 +195,7 @@ static struct {
 	uint	waiting;	/* in tosync */
 	uint	answering;	/* in insync */
 	uint	due;		/* as many are likely to wait soon; 0: the next sync waits for nobody */
-	uvlong	began, ended;	/* the last sync, in microseconds */
+	uvlong	began, ended;	/* the last sync */
 	Looks	looks;
 } batch;
 
@@ -203,7 +221,7 @@ static uvlong pagesize;
 
 static int stalled;		/* the engine wants another kick */
 
-static uvlong now;		/* milliseconds */
+static uvlong now;		/* microseconds, as all times here */
 static uvlong stalls;		/* diskstalls then */
 static uvlong sleeps;		/* disksleeps, when we last looked */
 static uvlong slowtill;		/* writes are left to the engine until then */
@@ -212,16 +230,7 @@ static uint changing;		/* writes and trims that the engine has */
 static uvlong syncstart;	/* when the last sync began */
 static int syncslow = 1;	/* the last that ended was slow; or none has */
 
-/* Time and complaints. */
-
-static uvlong
-nanoseconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uvlong)t.tv_sec * 1000000000 + (uvlong)t.tv_nsec;
-}
+/* Complaints. */
 
 /*
  * Say that the disk failed a request, but not more often than anyone can
@@ -566,17 +575,13 @@ mapped(Home h, size_t len)
 }
 
 static int
-resident(Io *io)
+resident(Piece *p, int n)
 {
-	uint n, at;
-	Home h;
+	int i;
 
-	for(at = 0; at < io->nsec; at += n){
-		n = freezemap(io->lba + at, io->nsec - at, &h);
-		if(!mapped(h, n * Sector))
-			return 0;
-	}
-	return 1;
+	for(i = 0; i < n && mapped(p[i].h, p[i].n * Sector); i++)
+		;
+	return i == n;
 }
 
 /*
@@ -589,7 +594,7 @@ forget(void)
 	uvlong s;
 
 	windowtime(now);
-	if(now - looked < Stall_ms)
+	if(now - looked < Stall_us)
 		return;
 	looked = now;
 	sleeps = disksleeps();
@@ -689,13 +694,13 @@ expectmore(void)
 	batch.due = batch.answering + batch.waiting;
 	if(batch.due == 1 || !worthlooking(&batch.looks))
 		batch.due = 0;
-	batch.ended = nanoseconds() / 1000;
+	batch.ended = microseconds();
 }
 
 static int
 expected(void)
 {
-	uvlong waited = nanoseconds() / 1000 - batch.ended;
+	uvlong waited = microseconds() - batch.ended;
 
 	return batch.waiting < batch.due && waited < Batch_us && waited < (batch.ended - batch.began) / 4 && !closing;
 }
@@ -709,7 +714,7 @@ synced(Op *o)
 
 	syncing = 0;
 	expectmore();
-	syncslow = nanoseconds() / 1000000 - syncstart >= SLOW_MS;
+	syncslow = microseconds() - syncstart >= SLOW_MS * 1000ULL;
 	if(error == Unanswered){
 		while((io = get(&insync)) != NULL)
 			finish(io, error);
@@ -753,7 +758,7 @@ startsync(void)
 	tosync = (List){ 0 };
 	batch.answering = batch.waiting;
 	batch.waiting = batch.due = 0;
-	batch.began = nanoseconds() / 1000;
+	batch.began = microseconds();
 	syncing = 1;
 	syncstart = now;
 	syncop = (Op){ .op = shadowed ? Owork : Oflush, .work = freezesync, .done = synced };
@@ -896,42 +901,72 @@ stepped(Op *o)
 }
 
 /*
- * Write what is in the space of a run's first request; where it begins or
- * ends within a block of the disk, with what else is in that block.  Nobody
- * changes that meanwhile (see concern).
+ * The blocks that a run's write lies in.  The last block of a file need not be
+ * whole: there the write is on its own.
+ */
+static Span
+span(Run *r)
+{
+	uint block = disk.block / Sector, head = lead(r->lba);
+	uint all = (head + r->nsec + block - 1) / block * block, tail = all - head - r->nsec;
+	uvlong off = freezeplace(r->lba, r->io[0]->file);
+
+	if(r->io[0]->file == Image && off + (all - head) * Sector > disk.size)
+		return (Span){ .off = off, .all = r->nsec, .block = 1 };
+	return (Span){ .off = off - head * Sector, .head = head, .tail = tail, .all = all,
+		.block = block,
+		.edge = { head > 0 || (all == block && tail > 0), all > block && tail > 0 } };
+}
+
+/*
+ * Where a request has the present content of the first block (0) that it
+ * writes in part, or of the last (1).
+ */
+static uchar*
+edge(Io *io, int last)
+{
+	return io->space + (io->own ? Ownsize + Edges : Spacesize) - (2 - last) * Blockmax;
+}
+
+/*
+ * Write the span: what is in the space of the run's first request, with what
+ * else is in the blocks at its ends.
+ */
+static void
+writespan(Run *r, Span *s)
+{
+	Io *io = r->io[0];
+	uchar *behind = edge(io, s->edge[1]) + (s->block - s->tail) * Sector;
+
+	if(s->head > 0)
+		memcpy(io->space, edge(io, 0), s->head * Sector);
+	if(s->tail > 0)
+		memcpy(io->space + (s->head + r->nsec) * Sector, behind, s->tail * Sector);
+	r->iov[0] = (struct iovec){ s->block == 1 ? io->data : io->space, s->all * Sector };
+	startrun(r, Owrite, (Home){ io->file, s->off }, mended);
+}
+
+/*
+ * Go on with a write that need not fill its blocks of the disk: read the block
+ * at one end or the other, or write.  Nobody changes them meanwhile (see
+ * concern).
  */
 static void
 mend(Run *r)
 {
-	uint head = lead(r->lba), block = disk.block / Sector, all = (head + r->nsec + block - 1) / block * block;
-	Io *io = r->io[0];
-	uchar *edge = io->space + (io->own ? Ownsize + Edges : Spacesize) - 2 * Blockmax;
-	uvlong at = freezeplace(r->lba, io->file) - head * Sector;
-	int i, part[2];
+	Span s = span(r);
+	Home h = { r->io[0]->file, s.off };
 
-	if(io->file == Image && at + all * Sector > disk.size){
-		/* The last block of a file need not be whole. */
-		at += head * Sector;
-		all = r->nsec;
-		head = 0;
-		block = 1;
-	}
-	part[0] = head != 0 || (all == block && r->nsec != all);
-	part[1] = all != block && head + r->nsec != all;
-	for(i = (int)r->edge; i < 2; i++, r->edge++){
-		if(!part[i])
+	for(; r->edge < 2; r->edge++){
+		if(!s.edge[r->edge])
 			continue;
-		r->iov[0] = (struct iovec){ edge + i * Blockmax, disk.block };
-		startrun(r, Oread, (Home){ io->file, i == 0 ? at : at + (all - block) * Sector }, edgeread);
+		if(r->edge == 1)
+			h.off += (s.all - s.block) * Sector;
+		r->iov[0] = (struct iovec){ edge(r->io[0], (int)r->edge), disk.block };
+		startrun(r, Oread, h, edgeread);
 		return;
 	}
-	if(part[0])
-		memcpy(io->space, edge, head * Sector);
-	i = part[1];
-	if(head + r->nsec != all)
-		memcpy(io->space + (head + r->nsec) * Sector, edge + i * Blockmax + (block - (all - head - r->nsec)) * Sector, (all - head - r->nsec) * Sector);
-	r->iov[0] = (struct iovec){ block == 1 ? io->data : io->space, all * Sector };
-	startrun(r, Owrite, (Home){ io->file, at }, mended);
+	writespan(r, &s);
 }
 
 static void
@@ -1212,7 +1247,7 @@ static Own owns[Owns];
 static Own *freeowns;
 static uint nfreeowns;
 
-/* Merging.  Times in microseconds. */
+/* Merging. */
 static struct {
 	uint	n;		/* moves under way */
 	uint	size;		/* sectors of one, at most */
@@ -1221,7 +1256,7 @@ static struct {
 	uvlong	due;		/* when the next share begins */
 	uvlong	pause;		/* more time until then, as a move has failed */
 	uvlong	retry;		/* the same after the next that fails */
-	uvlong	quiet;		/* nothing is said of those until then, in milliseconds */
+	uvlong	quiet;		/* nothing is said of those until then */
 	uvlong	asked;		/* requests that came before we last looked */
 	uvlong	busytill;	/* until when users are taken to want the disk */
 } mover;
@@ -1508,7 +1543,7 @@ endpass(void)
 	if(!pass.running || !poolpassed() || pass.flying > 0)
 		return;
 	pass.running = 0;
-	flushdue = now + FLUSH_MS;
+	flushdue = now + FLUSH_MS * 1000ULL;
 	if(pass.error != 0 && pass.error != Unanswered && lost == 0 && !diskgone())
 		warnx("answered writes can't be written: %s: no write or flush succeeds until they are", strerror(pass.error));
 	if(pass.error == 0 && lost != 0 && lost != Unanswered)
@@ -1589,7 +1624,7 @@ absorb(Io *io)
 	if(!poolput(io->data, first + io->lba, io->nsec))
 		return 0;
 	if(clean)
-		flushdue = now + FLUSH_MS;
+		flushdue = now + FLUSH_MS * 1000ULL;
 	finish(io, 0);
 	return 1;
 }
@@ -1710,24 +1745,36 @@ split(Io *trim)
 /* Beginning requests. */
 
 /*
+ * Find out where a read's sectors are.  Returns how many pieces they lie in.
+ */
+static int
+locate(Io *io, Piece *p)
+{
+	uint done;
+	int n = 0;
+
+	for(done = 0; done < io->nsec; done += p[n++].n)
+		p[n].n = freezemap(io->lba + done, io->nsec - done, &p[n].h);
+	return n;
+}
+
+/*
  * Copy a read from the mapping.  Its pages could be touched a moment ago,
  * and yet the file may have been cut short since.
  */
 static void
-copyout(Io *io)
+copyout(Io *io, Piece *p, int n)
 {
 	uchar *to = io->room(io);
-	uint n, at;
-	Home h;
+	uint done = 0;
+	int i;
 
-	for(at = 0; at < io->nsec; at += n){
-		n = freezemap(io->lba + at, io->nsec - at, &h);
-		if(diskcopy(to + at * Sector, h.file, h.off, n * Sector) < 0){
+	for(i = 0; i < n; done += p[i++].n)
+		if(diskcopy(to + done * Sector, p[i].h.file, p[i].h.off, p[i].n * Sector) < 0){
 			windowclose();
-			readfailed(io, io->lba + at, EIO);
+			readfailed(io, io->lba + done, EIO);
 			return;
 		}
-	}
 	if(poolsize() > 0)
 		poolget(to, first + io->lba, io->nsec);
 	finish(io, 0);
@@ -1738,16 +1785,17 @@ copyout(Io *io)
  * all there.
  */
 static int
-tryread(Io *io)
+tryread(Io *io, Piece *p, int n)
 {
-	uint n, at;
-	Home h;
+	uchar *to = io->space;
+	size_t len;
+	int i;
 
 	if(windowused())
 		return 0;
-	for(at = 0; at < io->nsec; at += n){
-		n = freezemap(io->lba + at, io->nsec - at, &h);
-		if(disktry(io->space + at * Sector, n * Sector, h.file, h.off) != n * Sector)
+	for(i = 0; i < n; i++, to += len){
+		len = p[i].n * Sector;
+		if(disktry(to, len, p[i].h.file, p[i].h.off) != len)
 			return 0;
 	}
 	return 1;
@@ -1759,12 +1807,19 @@ tryread(Io *io)
 static int
 hot(Io *io)
 {
+	Piece p[Spacesize / Sector];
+	int n;
+
 	if(poolsize() > 0 && poolhas(first + io->lba, io->nsec)){
 		poolget(io->room(io), first + io->lba, io->nsec);
 		finish(io, 0);
-	}else if(resident(io))
-		copyout(io);
-	else if(tryread(io))
+		stats.hits++;
+		return 1;
+	}
+	n = locate(io, p);
+	if(resident(p, n))
+		copyout(io, p, n);
+	else if(tryread(io, p, n))
 		deliver(io);
 	else
 		return 0;
@@ -1812,7 +1867,7 @@ partial(Home h, uvlong len)
 }
 
 /*
- * Writing into the page cache took from start to end, in nanoseconds.  When
+ * Writing into the page cache took from start to end.  When
  * it had to wait, the page cache is full of what the disk has not taken
  * yet, and will be for a while.
  */
@@ -1821,12 +1876,12 @@ took(uvlong start, uvlong end)
 {
 	uvlong was = sleeps;
 
-	if(end - start >= SLOW_MS * 1000000ULL){
+	if(end - start >= SLOW_MS * 1000ULL){
 		sleeps = disksleeps();
 		if(sleeps == was)
 			return;		/* it was not the disk: others had the processor */
-		slowfor = slowfor == 0 ? 1000 : slowfor < 16000 ? 2 * slowfor : slowfor;
-		slowtill = end / 1000000 + slowfor;
+		slowfor = slowfor == 0 ? Slow_us : slowfor < 16 * Slow_us ? 2 * slowfor : slowfor;
+		slowtill = end + slowfor;
 	}else if(now > slowtill + slowfor)
 		slowfor = 0;
 }
@@ -1837,7 +1892,7 @@ took(uvlong start, uvlong end)
 static int
 slowsync(void)
 {
-	return syncing && (syncslow || now - syncstart >= SLOW_MS);
+	return syncing && (syncslow || now - syncstart >= SLOW_MS * 1000ULL);
 }
 
 /*
@@ -1930,10 +1985,10 @@ writeall(Io **q, int n)
 	}
 	stats.joined += (uint)n - 1;
 	stats.transfers++;
-	t = nanoseconds();
+	t = microseconds();
 	got = diskwrite(h.file, iov, n, h.off);
 	error = errno;
-	took(t, nanoseconds());
+	took(t, microseconds());
 	for(i = 0; i < n; i++){
 		end += q[i]->nsec * Sector;
 		if(end <= got)
@@ -2168,7 +2223,7 @@ saved(Op *o)
 	Io *io;
 
 	saving = 0;
-	saveretry = now + Saveretry_ms;
+	saveretry = now + Saveretry_us;
 	if(error != 0 && error != Unanswered)
 		warnx("the shadow's map can't be written: %s", strerror(error));
 	inrecord = (List){ 0 };
@@ -2218,9 +2273,9 @@ record(void)
 		news |= r > 0;
 	}
 	saveop = (Op){ .op = Owork, .work = savework, .done = saved };
-	t = nanoseconds();
+	t = microseconds();
 	if(news && now >= slowtill && !slowsync() && freezeunsaved() <= Manychunks && freezestore() == 0){
-		took(t, nanoseconds());
+		took(t, microseconds());
 		news = 0;
 	}
 	if(!news)
@@ -2230,7 +2285,7 @@ record(void)
 		enginestart(&saveop);
 	}else{
 		savework(&saveop);
-		took(t, nanoseconds());
+		took(t, microseconds());
 		saved(&saveop);
 	}
 }
@@ -2263,7 +2318,7 @@ static void
 movefailed(Own *o, const char *what, int error)
 {
 	if(now >= mover.quiet){
-		mover.quiet = now + Movesay_ms;
+		mover.quiet = now + Movesay_us;
 		complain(what, o->io.lba, error);
 	}else
 		stats.errors++;
@@ -2352,7 +2407,7 @@ movenext(void)
 static void
 merge(void)
 {
-	uvlong rest, t = nanoseconds() / 1000;
+	uvlong rest, t = microseconds();
 	uint most = Moves;
 
 	if(asked != mover.asked){
@@ -2427,7 +2482,7 @@ freedone(Op *o)
 	freeing = 0;
 	/* Meanwhile another may have been removed. */
 	if(freepause >= 0)
-		freedue = now + (uint)freepause;
+		freedue = now + (uint)freepause * 1000ULL;
 }
 
 /*
@@ -2566,7 +2621,7 @@ bufcommit(void)
 	Io **q = queue;
 	int fence;
 
-	now = nanoseconds() / 1000000;
+	now = microseconds();
 	forget();
 	unhold();
 	for(; nqueue > 0; q += fence, nqueue -= fence){
@@ -2593,12 +2648,12 @@ sooner(int a, int b)
 }
 
 /*
- * Milliseconds until then, which is in microseconds.
+ * Milliseconds until then.
  */
 static int
 until(uvlong then)
 {
-	uvlong t = nanoseconds() / 1000;
+	uvlong t = microseconds();
 
 	return t >= then ? 0 : (int)((then - t + 999) / 1000);
 }
@@ -2613,11 +2668,11 @@ nextstep(void)
 	else if(toclean.first != NULL)
 		ms = 0;
 	else if(pooldirty() > 0 || lost != 0)
-		ms = until(flushdue * 1000);
+		ms = until(flushdue);
 	if(freezeunsaved() && !saving)
-		ms = sooner(ms, until(saveretry * 1000));
+		ms = sooner(ms, until(saveretry));
 	if(freedue != 0 && !freeing && !closing)
-		ms = sooner(ms, until(freedue * 1000));
+		ms = sooner(ms, until(freedue));
 	if(freezestate() == Fmerging && mover.n == 0 && !broken && !closing)
 		ms = sooner(ms, until(mover.due));
 	return ms;

@@ -121,7 +121,7 @@ struct Window {
 
 static Window windows[Nfiles];
 static uvlong pagesize;
-static uvlong now;		/* milliseconds */
+static uvlong now;		/* microseconds */
 static uint tick = 1;		/* counts the times that all regions were forgotten */
 static uvlong ticked;		/* when that was last */
 static uvlong nowindow;		/* the mapping is not used until then */
@@ -805,7 +805,7 @@ windowused(void)
 void
 windowclose(void)
 {
-	nowindow = now + 2 * RESIDENT_MS;
+	nowindow = now + 2 * RESIDENT_MS * 1000ULL;
 }
 
 void
@@ -815,10 +815,10 @@ windowforget(void)
 }
 
 void
-windowtime(uvlong ms)
+windowtime(uvlong us)
 {
-	now = ms;
-	if(now - ticked >= RESIDENT_MS){
+	now = us;
+	if(now - ticked >= RESIDENT_MS * 1000ULL){
 		tick++;
 		ticked = now;
 	}

@@ -330,8 +330,8 @@ void	windowclose(void);
 /* Forget what is known of pages. */
 void	windowforget(void);
 
-/* It is so late, in milliseconds. */
-void	windowtime(uvlong ms);
+/* It is so late, by microseconds(). */
+void	windowtime(uvlong us);
 
 /* freeze.c */
 
