@@ -1,26 +1,26 @@
 /*
- * The operating system, as aoede sees it on Linux: packet sockets with
- * rings shared with the kernel, link events, and the image.
+ * What aoede needs of Linux: packet sockets with rings shared with the kernel,
+ * link events, the image and the shadow, the engine and the sandbox.
  *
- * A Port is one packet socket, bound to one interface.  Frames travel in
- * slots of equal size, each a struct tpacket2_hdr and, at Frameoff, the
- * frame, so that the data of an ATA frame lies at a multiple of 512 in
- * memory in both directions.  With PACKET_RINGS the slots are the
- * kernel's packet rings; without, or where the kernel refuses them, the
- * same slots in our own memory are filled by recvmmsg and emptied by
- * sendmmsg, and nothing above ringsetup, fill and drain can tell.
+ * A Port is one packet socket, bound to one interface.  Frames travel in slots
+ * of equal size.  A slot is a struct tpacket2_hdr and, at Frameoff, the frame;
+ * so the data of an ATA frame is aligned to 512 bytes in memory in both
+ * directions.  With PACKET_RINGS the slots are the kernel's packet rings.
+ * Without them, or where the kernel refuses them, the slots are in our own
+ * memory; recvmmsg fills them and sendmmsg empties them.  Only ringsetup, fill
+ * and drain know the difference.
  *
- * 1. tp_status says who owns a slot.  Reading it needs acquire, so that
- *    what the other side wrote before handing the slot over is seen;
- *    writing it needs release, for the same reason in reverse.
- * 2. Received slots are lent from rx.next - lent to rx.next, and given
+ * 1. tp_status says who owns a slot.  It is read with acquire, so that we see
+ *    what the kernel wrote before it handed the slot over.  It is written with
+ *    release, so that the kernel sees what we wrote.
+ * 2. Received slots are lent from rx.next - lent to rx.next.  They are given
  *    back together and in order.
- * 3. The kernel sends in ring order and stops at the first slot that is
- *    not ready.  A slot taken by nicroom is passed to nicsend before the
- *    next kick that counts, so a gap never lasts.
+ * 3. The kernel sends in ring order and stops at the first slot that is not
+ *    ready.  Every slot from nicroom goes to nicsend within the turn, so no
+ *    gap outlives the turn.
  *
- * This file knows nothing of requests, blocks or initiators.  Problems at
- * the start come back as a sentence, later ones as errno.
+ * This file knows nothing of requests, blocks or initiators.  Errors at
+ * startup are returned as a sentence, later ones in errno.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -83,20 +83,20 @@ typedef struct File	File;
 struct Ring {
 	Slot	**slot;
 	uint	n;
-	uint	next;		/* the slot to be looked at next */
+	uint	next;		/* the slot to look at next */
 };
 
 struct Port {
 	Port	*before;	/* the one opened before */
-	int	index;		/* of the interface that it was opened for */
+	int	index;		/* of the interface it was opened for */
 	int	fd;
 	uint	nrx;		/* receive slots wanted */
 	uint	slotsize;	/* bytes; 0 while there are no slots */
-	int	resize;		/* the slots are about to be replaced: receive nothing */
-	int	warned;		/* have said that there is no memory for them */
-	int	canshare;	/* the kernel may be asked for rings */
+	int	resize;		/* receive nothing: the slots are about to be replaced */
+	int	warned;		/* the lack of memory for them has been logged */
+	int	canshare;	/* the kernel may have rings for us */
 	int	shared;		/* the slots are the kernel's rings */
-	int	drained;	/* recvmmsg took all there was, last time */
+	int	drained;	/* the last recvmmsg took all there was */
 	uchar	*map;
 	size_t	maplen;
 	Ring	rx;
@@ -104,7 +104,7 @@ struct Port {
 	uint	lent;		/* received slots not yet given back (inv. 2) */
 	uint	txhead;		/* oldest slot not sent; sendmmsg only */
 	int	queued;		/* something was queued since the last kick */
-	int	full;		/* since the last nicpoll, nicroom has had no slot to give */
+	int	full;		/* nicroom has had no slot since the last nicpoll */
 };
 
 enum {
@@ -113,8 +113,8 @@ enum {
 	Slavekind	= 4,		/* IFLA_INFO_SLAVE_KIND */
 	Skipstats	= 8,		/* RTEXT_FILTER_SKIP_STATS */
 };
-static int linkasker = -1;	/* a socket to ask about interfaces by */
-static Port *ports;	/* the last opened */
+static int linkasker = -1;	/* a socket for queries about interfaces */
+static Port *ports;	/* the port opened last */
 
 static uint
 status(Slot *s)
@@ -129,8 +129,8 @@ setstatus(Slot *s, uint v)
 }
 
 /*
- * Is the kernel done with this transmit slot?  It may leave a bit set that says
- * how it took the time of sending.
+ * Is the kernel done with this transmit slot?  It may leave a timestamp bit
+ * set.
  */
 static int
 isfree(Slot *s)
@@ -163,9 +163,9 @@ setint(int fd, int level, int option, int value)
 }
 
 /*
- * Only frames for us: to this host or to all, without a VLAN, and for our
- * shelf and slot or every one; of answers those that tell of a target.
- * Offsets below zero ask the kernel for what it knows of a frame
+ * Let only our frames through: those to this host or broadcast, without a VLAN
+ * tag, for our shelf and slot or all of them.  Of responses, only config
+ * responses pass.  Negative offsets read the kernel's metadata of a frame
  * (filter.rst).
  */
 static int
@@ -195,15 +195,15 @@ setfilter(int fd, int shelf, int slot)
 
 	if(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof prog) < 0)
 		return -1;
-	/* Nor will we ever see more; it is no loss if this can't be had. */
+	/* The filter is for good.  Old kernels can't lock it; that does no harm. */
 	setint(fd, SOL_SOCKET, SO_LOCK_FILTER, 1);
 	return 0;
 }
 
 /*
- * The options that must be set before a ring is.  The reserve moves a
- * received frame to Frameoff: the kernel puts the byte behind the Ethernet
- * header at its own header, rounded up, plus the reserve (see the
+ * Set the options that must precede a ring.  The reserve moves a received
+ * frame to Frameoff: the kernel puts the first byte after the Ethernet header
+ * at the length of its own header, rounded up, plus the reserve (see the
  * kernel's tpacket_rcv).
  */
 static int
@@ -214,10 +214,10 @@ setrings(int fd)
 	if(setint(fd, SOL_PACKET, PACKET_VERSION, TPACKET_V2) < 0
 	|| setint(fd, SOL_PACKET, PACKET_RESERVE, Frameoff + Etherhdr - least) < 0
 	|| setint(fd, SOL_PACKET, PACKET_TX_HAS_OFF, 1) < 0
-	/* A frame that can't go out (the MTU shrank) is passed over, not waited on. */
+	/* Skip a frame that can't be sent since the MTU shrank. */
 	|| setint(fd, SOL_PACKET, PACKET_LOSS, 1) < 0)
 		return -1;
-	/* Not to be had on an old kernel; then frames go by the queueing discipline. */
+	/* On an old kernel this fails, and frames pass the queueing discipline. */
 	setint(fd, SOL_PACKET, PACKET_QDISC_BYPASS, 1);
 	return 0;
 }
@@ -235,11 +235,9 @@ setring(Port *p, int which, uint nblock)
 	return setsockopt(p->fd, SOL_PACKET, which, &req, sizeof req);
 }
 
-/*
- * Point the ring at n slots of the map, from its byte at on.
- */
+/* Point the ring at n slots of the map, starting at byte off. */
 static int
-setslots(Port *p, Ring *r, uint n, size_t at)
+setslots(Port *p, Ring *r, uint n, size_t off)
 {
 	uint i, per = RING_BLOCK / p->slotsize;
 
@@ -247,7 +245,7 @@ setslots(Port *p, Ring *r, uint n, size_t at)
 	if(r->slot == NULL)
 		return -1;
 	for(i = 0; i < n; i++)
-		r->slot[i] = (Slot*)(void*)(p->map + at + (size_t)(i / per) * RING_BLOCK
+		r->slot[i] = (Slot*)(void*)(p->map + off + (size_t)(i / per) * RING_BLOCK
 			+ (size_t)(i % per) * p->slotsize);
 	r->n = n;
 	r->next = 0;
@@ -256,8 +254,8 @@ setslots(Port *p, Ring *r, uint n, size_t at)
 
 /*
  * Give all slots back.  Until the next ringsetup nothing is received, and
- * what is sent is lost.  Returns -1 when the kernel won't have its rings
- * back yet; then all must stay so, and be tried again.
+ * frames sent are lost.  Returns -1 when the kernel can't take its rings back
+ * yet; the caller must then try again.
  */
 static int
 ringclose(Port *p)
@@ -283,7 +281,7 @@ ringclose(Port *p)
 }
 
 /*
- * Map nrx and ntx slots, the kernel's or our own.  A ring is of whole
+ * Map nrx and ntx slots, the kernel's or our own.  A ring consists of whole
  * blocks, so it may get a few slots more.
  */
 static int
@@ -311,9 +309,9 @@ ringmap(Port *p, uint nrx, uint ntx, int shared)
 }
 
 /*
- * Find room for slots of p->slotsize: for as many as wanted, or else as
- * there is memory for.  Without the kernel's rings the socket's own queue
- * holds what a turn does not take.
+ * Allocate slots of this size: p->nrx of them, or as many as there is memory
+ * for.  Without the kernel's rings, frames that a turn leaves wait in the
+ * socket's own queue.
  */
 static int
 ringfind(Port *p, uint size, const char *name)
@@ -344,9 +342,9 @@ ringfind(Port *p, uint size, const char *name)
 }
 
 /*
- * Have slots for frames of this MTU, making new ones when those there are
- * too small.  Returns -1 when that must be tried again: a frame is still
- * on its way out of the old ones, or there is no memory.
+ * Make slots for frames of this MTU, unless the present ones are large enough.
+ * Returns -1 when the caller must try again: a frame in an old slot is still
+ * being sent, or there is no memory.
  */
 static int
 ringsetup(Port *p, int mtu, const char *name)
@@ -406,8 +404,8 @@ fill(Port *p)
 }
 
 /*
- * Without packet rings: send the queued slots.  A frame that the interface
- * will never take (the MTU shrank) is passed over.
+ * Without packet rings: send the queued slots.  A frame that has become too
+ * long for the interface is skipped.
  */
 static void
 drain(Port *p)
@@ -444,8 +442,8 @@ drain(Port *p)
 }
 
 /*
- * Take back what is queued: an answer that has waited for a cable would
- * arrive long after its initiator asked again.
+ * Take back queued frames.  After waiting for a cable, an answer would arrive
+ * long after its initiator asked again.
  */
 static void
 purge(Port *p)
@@ -463,8 +461,8 @@ purge(Port *p)
 }
 
 /*
- * ioctl(2), whose second argument is an int in some C libraries and an
- * unsigned long in others.
+ * ioctl(2).  Its second argument is an int in some C libraries and an unsigned
+ * long in others.
  */
 static int
 control(int fd, unsigned long what, void *arg)
@@ -481,9 +479,9 @@ ifquery(Port *p, struct ifreq *ifr, const char *name, unsigned long what)
 }
 
 /*
- * Ask the kernel for an interface, by its index, or by any name it has, which
- * may be longer than what the other calls take (rtnetlink(7)).  It answers
- * at once.  Returns the answer, or NULL.
+ * Query an interface by its index or by any of its names, which may be longer
+ * than other calls take (rtnetlink(7)).  The kernel answers at once.  Returns
+ * the answer, or NULL.
  */
 static struct nlmsghdr*
 asklink(int index, const char *name)
@@ -522,7 +520,8 @@ asklink(int index, const char *name)
 }
 
 /*
- * An attribute of those from a on, n bytes of them, or NULL.
+ * Find an attribute of this type in the n bytes from a on.  Returns NULL if
+ * there is none.
  */
 static struct rtattr*
 attribute(struct rtattr *a, int n, int type)
@@ -538,9 +537,7 @@ attribute(struct rtattr *a, int n, int type)
 	return NULL;
 }
 
-/*
- * The index of the interface that has this name, or 0.
- */
+/* Returns the index of the interface of this name, or 0. */
 static int
 findlink(Port *p, const char *name)
 {
@@ -554,9 +551,9 @@ findlink(Port *p, const char *name)
 }
 
 /*
- * The index of the interface that the port listens on, or nothing above 0:
- * none as yet, or one that is gone for good, even when another has its
- * index now.
+ * Returns the index of the interface that the port listens on.  It is 0 before
+ * the first listenon, and negative when that interface is gone, even if a new
+ * one has its index.
  */
 static int
 bound(Port *p)
@@ -582,9 +579,9 @@ listenon(Port *p, int index)
 }
 
 /*
- * Find the interface that the port listens on, under whatever name it has
- * now, or else the one that has come up with the name we were given.
- * Returns its index, or 0, and its name.
+ * Find the interface that the port listens on, whatever its present name; if
+ * it is gone, the one that now has the configured name.  Returns its index and
+ * puts its name into name, or returns 0.
  */
 static int
 follow(Nic *n, char *name, size_t size)
@@ -604,9 +601,7 @@ follow(Nic *n, char *name, size_t size)
 	return ifr.ifr_ifindex;
 }
 
-/*
- * Can frames go through an interface in this state?
- */
+/* Can an interface in this state carry frames? */
 static int
 usable(struct ifreq *flags, struct ifreq *mtu)
 {
@@ -651,8 +646,8 @@ niccheck(Nic *n)
 }
 
 /*
- * Have a limit of the socket's raised, or else, without CAP_NET_ADMIN, as far
- * as the system lets anyone raise it.
+ * Raise a limit of the socket: without CAP_NET_ADMIN, only as far as the
+ * system allows everyone.
  */
 static void
 setlimit(int fd, int force, int ask, int value)
@@ -674,7 +669,7 @@ nicopen(Nic *n, int shelf, int slot, int bufcnt)
 	p->nrx = RX_FRAMES(bufcnt);
 	if(p->nrx < TURN_FRAMES)
 		p->nrx = TURN_FRAMES;
-	/* Without a protocol nothing is received before listenon. */
+	/* With protocol 0 nothing is received before listenon. */
 	p->fd = socket(AF_PACKET, SOCK_RAW|SOCK_CLOEXEC|SOCK_NONBLOCK, 0);
 	if(p->fd < 0)
 		return sentence("%s: can't open a raw socket: %s%s", n->name, strerror(errno),
@@ -693,9 +688,9 @@ nicopen(Nic *n, int shelf, int slot, int bufcnt)
 	if(setfilter(p->fd, shelf, slot) < 0)
 		return sentence("%s: can't set a packet filter: %s", n->name, strerror(errno));
 	/*
-	 * The kernel holds what is being sent against one of these limits, and
-	 * what is received without rings against the other.  They are for the
-	 * largest MTU, as we may not change them later.
+	 * Frames being sent count against the first limit; frames received
+	 * without rings count against the second.  Both are set for the
+	 * largest MTU, as the sandbox forbids changing them later.
 	 */
 	setlimit(p->fd, SO_SNDBUFFORCE, SO_SNDBUF, TX_SLOTS * Slotmax);
 	setlimit(p->fd, SO_RCVBUFFORCE, SO_RCVBUF,
@@ -714,7 +709,7 @@ nicpoll(Nic *n, short *events)
 {
 	Port *p = n->port;
 
-	/* Frames are no news while they can't be taken. */
+	/* Don't wake up for frames that can't be taken. */
 	*events = p->rx.n == 0 || p->resize ? 0 : POLLIN;
 	if(p->full)
 		*events |= POLLOUT;
@@ -818,7 +813,7 @@ nickick(Nic *n)
 	else if(p->queued)
 		drain(p);
 	p->queued = status(p->tx.slot[before(&p->tx, p->tx.next)]) == TP_STATUS_SEND_REQUEST;
-	/* Frames that fill() has taken from the socket wait unseen by poll. */
+	/* poll does not report frames that fill has already taken from the socket. */
 	return p->queued || (!p->shared && (status(p->rx.slot[p->rx.next]) & TP_STATUS_USER));
 }
 
@@ -828,7 +823,7 @@ lognowait(int std)
 	char name[32];
 	int fd;
 
-	/* Opened anew, so that nobody else's use of it changes. */
+	/* Open it again: O_NONBLOCK on the inherited description would affect other processes. */
 	snprintf(name, sizeof name, "/proc/self/fd/%d", std);
 	fd = open(name, O_WRONLY|O_NONBLOCK|O_NOCTTY|O_CLOEXEC);
 	if(fd < 0){
@@ -851,7 +846,7 @@ managersocket(void)
 		return -1;
 	memcpy(sa.sun_path, path, len);
 	if(path[0] == '@')
-		sa.sun_path[0] = 0;	/* a name, and no file */
+		sa.sun_path[0] = 0;	/* an abstract name */
 	fd = socket(AF_UNIX, SOCK_DGRAM|SOCK_CLOEXEC, 0);
 	if(fd >= 0 && connect(fd, (struct sockaddr*)&sa,
 		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) == 0)
@@ -943,8 +938,8 @@ linkread(int fd)
 	int i;
 
 	/*
-	 * What the messages say does not matter, as niccheck looks for itself;
-	 * so one that was lost (ENOBUFS) does not either.
+	 * The messages' contents don't matter, as niccheck queries the state
+	 * itself.  So a lost message (ENOBUFS) does no harm.
 	 */
 	for(i = 0; i < 64; i++)
 		if(recv(fd, buf, sizeof buf, MSG_DONTWAIT) < 0 && errno != ENOBUFS
@@ -954,8 +949,8 @@ linkread(int fd)
 
 /*
  * The files that hold the disk's data.  With -d, fd bypasses the page cache
- * and takes only whole blocks of the device; cached is a second descriptor
- * for the rest, and the kernel keeps the two coherent.  Without -d they are
+ * and takes only whole blocks of the device; cached is a second descriptor for
+ * other transfers.  The kernel keeps the two coherent.  Without -d they are
  * the same.
  */
 struct File {
@@ -963,16 +958,14 @@ struct File {
 	int	cached;
 	uint	dio;		/* bytes of a block for direct I/O; 0 without -d */
 	int	isdev;
-	/* mincore(2) tells the truth only to the owner and to who may write */
+	/* we own the file or may write to it; mincore(2) lies to all others */
 	int	ours;
 	int	readonly;	/* the shadow: it is open for reading only */
 };
 
 static File files[Nfiles] = { { .fd = -1, .cached = -1 }, { .fd = -1, .cached = -1 } };
 
-/*
- * Bytes that a direct transfer must be a multiple of, found by trying.
- */
+/* Returns the unit of direct transfers in bytes, found by trying one. */
 static uint
 dioblock(int fd)
 {
@@ -990,8 +983,8 @@ dioblock(int fd)
 }
 
 /*
- * 1 when the disk below says that it does not rotate, else 0: nobody tells
- * the true rate.  A partition's queue is its disk's.
+ * Returns 1 when the underlying disk says that it does not rotate, else 0, as
+ * the kernel does not know the rate.  A partition has its disk's queue.
  */
 static int
 rotation(dev_t dev)
@@ -1044,9 +1037,9 @@ disksize(Disk *d)
 }
 
 /*
- * Open the image.  A block device's own lock is O_EXCL, which mounted file
- * systems and other users of the device hold too.  A reader must not hold
- * it, as readers may share, so it only looks whether somebody does.
+ * Open the image.  O_EXCL locks a block device against mounted file systems
+ * and other exclusive users.  Readers may share the device, so with -r this
+ * only checks that nobody holds that lock.
  */
 static int
 imageopen(char *path, int flags, int readonly)
@@ -1105,7 +1098,7 @@ diskopen(Disk *d, char *path, int readonly, int direct)
 	if(fstat(f->fd, &st) < 0 || disksize(d) < 0)
 		return sentence("%s: can't learn its size: %s", path, strerror(errno));
 	f->ours = st.st_uid == geteuid() || access(path, W_OK) == 0;
-	/* It only saves time, and is refused to those who don't own the file. */
+	/* O_NOATIME only saves time.  It fails if we don't own the file. */
 	fcntl(f->cached, F_SETFL, fcntl(f->cached, F_GETFL) | O_NOATIME);
 	d->direct = direct;
 	d->block = f->dio > Sector && f->dio <= Blockmax ? f->dio : Sector;
@@ -1115,8 +1108,8 @@ diskopen(Disk *d, char *path, int readonly, int direct)
 }
 
 /*
- * The descriptor for a transfer: the direct one when all of it is whole
- * blocks and aligned in memory.
+ * Choose the descriptor for a transfer: the direct one if it consists of whole
+ * blocks and is aligned in memory.
  */
 static int
 choose(File *f, struct iovec *iov, int niov, uvlong off)
@@ -1144,9 +1137,7 @@ writeout(int fd, uvlong off, size_t len)
 		SYNC_FILE_RANGE_WAIT_BEFORE|SYNC_FILE_RANGE_WRITE|SYNC_FILE_RANGE_WAIT_AFTER);
 }
 
-/*
- * Carry an operation out, waiting for it.
- */
+/* Carry out an operation and wait for it. */
 static void
 carry(Op *o)
 {
@@ -1164,8 +1155,8 @@ carryout(Op *o)
 }
 
 /*
- * Did a write with -d go through the page cache?  Then it must still be brought
- * to the device.
+ * Did a write with -d go through the page cache?  Then it must still be
+ * written to the device.
  */
 static int
 mustwriteout(Op *o)
@@ -1235,8 +1226,8 @@ disktrim(int file, uvlong off, uvlong len)
 	uvlong block = 4096, head = 0, tail = 0;
 
 	/*
-	 * A device takes only whole blocks of its own, and we needn't know
-	 * their size: 4096 is a multiple of all that Linux has.
+	 * A device trims only whole blocks.  4096 is a multiple of every block
+	 * size that Linux supports.
 	 */
 	if(files[file].isdev){
 		head = (block - off % block) % block;
@@ -1257,7 +1248,7 @@ disktrim(int file, uvlong off, uvlong len)
 }
 
 /*
- * The first line of a file under /sys for a device, of which there may be
+ * Read the first line of a device's file under /sys.  Returns 0 if there is
  * none.
  */
 static int
@@ -1280,8 +1271,8 @@ sysline(dev_t dev, const char *file, char *line, size_t size)
 }
 
 /*
- * What a disk is known by, wherever it is plugged in; of a partition, its
- * disk and where it begins.  Its number must serve when nobody says more.
+ * Name a disk independently of where it is attached; a partition, by its disk
+ * and where it begins.  Without such a name the device number must do.
  */
 static void
 devident(dev_t dev, char *id, size_t size)
@@ -1328,16 +1319,16 @@ bootid(uchar id[16])
 		line[0] = 0;
 	if(f != NULL)
 		fclose(f);
-	/* When nobody knows, none is like another. */
+	/* Without a boot ID, assume a new boot each time. */
 	if(line[0] == 0 && getrandom(id, 16, 0) == 16)
 		return;
 	memset(id, 0, 16);
-	/* Any mixture will do that tells one from another. */
+	/* Any mixture will do that tells two IDs apart. */
 	for(i = 0; line[i] != 0; i++)
 		id[i % 16] = (uchar)(id[i % 16] * 31 + line[i]);
 }
 
-/* The shadow: what posix.c can't do for it. */
+/* The parts of the shadow that differ between systems. */
 
 int
 shadowflags(void)
@@ -1346,8 +1337,9 @@ shadowflags(void)
 }
 
 /*
- * With -d the shadow's data bypass the page cache too.  Where that can't
- * be, no offset is a multiple of dio, and everything is written through.
+ * With -d the shadow's data bypasses the page cache too.  Where direct I/O is
+ * impossible, dio is larger than any offset, so that every transfer uses
+ * cached and every write is written through.
  */
 int
 shadowattach(int fd, int dir, char *name, int readonly)
@@ -1387,7 +1379,7 @@ renamenew(int dir, char *from, char *to)
 		return 0;
 	if(errno != EINVAL && errno != ENOSYS)
 		return -1;
-	/* Not every file system can see to it that there is none, nor can every system. */
+	/* This file system or kernel can't rename without replacing. */
 	if(fstatat(dir, to, &st, AT_SYMLINK_NOFOLLOW) == 0){
 		errno = EEXIST;
 		return -1;
@@ -1416,7 +1408,7 @@ markput(char *text)
 		r = fremovexattr(fd, markname);
 	else
 		r = fsetxattr(fd, markname, text, strlen(text), 0);
-	/* A device's node bears none, and not every file system keeps one. */
+	/* Device nodes and some file systems don't support attributes. */
 	if(r < 0 && errno != EOPNOTSUPP && !(errno == EPERM && files[Image].isdev)
 	&& !(errno == ENODATA && text == NULL))
 		return 1;
@@ -1436,9 +1428,9 @@ imagemarkname(void)
 }
 
 /*
- * On these file systems a page that is written through a mapping finds its
- * room on the disk at once, or raises SIGBUS.  Others may find none later,
- * with nobody to tell.
+ * Does this file system reserve space for a page when it is written through a
+ * mapping, and raise SIGBUS if there is none?  Others may run out of space
+ * later, when nobody can be told.
  */
 static int
 reserves(int fd)
@@ -1456,8 +1448,8 @@ reserves(int fd)
 }
 
 /*
- * There is no window with -d, nor of a file that isn't ours, as mincore(2)
- * wouldn't tell us the truth.  The shadow's is written to, where that is safe.
+ * With -d there is no window, nor of a file that isn't ours, as mincore(2)
+ * would lie.  The shadow's window is writable where that is safe.
  */
 int
 diskmap(int file, uvlong size)
@@ -1484,48 +1476,44 @@ disktry(uchar *to, size_t len, int file, uvlong off)
 }
 
 /*
- * The engine: disk operations that are under way while the loop goes on.
+ * The engine: disk operations that proceed while the loop runs.
  *
- * An operation is started, and its done is called from enginereap when it
- * has ended, with all its bytes moved or an error.  Threads can carry out
- * every operation; where the system allows it, reads, writes and syncs go
- * a cheaper way:
+ * Threads can carry out every operation.  Where the system allows it, reads,
+ * writes and syncs take a cheaper way:
  *
  *	io_uring(7), by its system calls
- *	io_submit(2), for what bypasses the page cache (-d), as it is
- *	asynchronous only there
+ *	io_submit(2), with -d, as it waits for the disk otherwise
  *
- * ENGINE in tuneup.h says which of them to try.  All report to one eventfd.
+ * ENGINE in tuneup.h says which to try.  All of them report to one eventfd.
  *
- * 5. An operation belongs to the engine from enginestart until done is
- *    called.  done is called only by enginereap, in the loop.
- * 6. The kernel has at most Inflight operations, so that the completion
- *    queue has room for all of them; the others wait in the order they
- *    were started.
- * 7. While the loop is awake it looks for what has ended in each turn, and
- *    need not be told.  A kernel that is deferred, as we call it, completes
- *    nothing but in our own system calls, instead of interrupting us for
- *    each operation; a flag in memory says that there is something to
- *    complete, and the eventfd is written only between enginesleep and
- *    the next enginekick.
+ * 5. An operation belongs to the engine from enginestart until done is called.
+ *    Only enginereap, in the loop, calls done: when all bytes are moved, or
+ *    with an error.
+ * 6. The kernel has at most Inflight operations, so that all of them fit into
+ *    the completion queue.  The others wait in the order they were started.
+ * 7. While the loop is awake it looks for ended operations in each turn and
+ *    needs no eventfd.  In deferred mode the kernel completes operations only
+ *    within our own system calls, instead of interrupting us for each; a flag
+ *    in memory says that there are some to complete.  It writes the eventfd
+ *    only between enginesleep and the next enginekick.
  */
 enum {
 	Inflight	= 256,
-	Together	= 4,	/* operations given to io_uring at a time */
+	Together	= 4,	/* operations passed to io_uring at a time */
 	Uring		= 1,
 	Aio,
 	Threads,
 };
 
 static struct {
-	int	fd;		/* readable when something has ended */
+	int	fd;		/* readable when an operation has ended */
 	int	kind;
-	Op	*wait, **waittail;	/* started, and not yet given to the kernel */
+	Op	*wait, **waittail;	/* started, but not yet given to the kernel */
 	uint	inflight;	/* given to io_uring or AIO, and not ended */
-	int	asleep;		/* the loop is, or will be in a moment */
+	int	asleep;		/* the loop sleeps or is about to */
 } engine = { .fd = -1, .waittail = &engine.wait };
 
-/* io_uring's rings; the kernel writes *sqhead and *cqtail, we the others. */
+/* io_uring's rings.  The kernel writes *sqhead and *cqtail; we write the others. */
 static struct {
 	int	fd;
 	uint	*sqhead, *sqtail, *sqmask, *sqarray;
@@ -1538,11 +1526,11 @@ static struct {
 } uring;
 
 static aio_context_t aio;
-static atomic_int gone;		/* the device is */
+static atomic_int gone;		/* the image's device has gone */
 
 /*
- * A driver whose device has gone says so, or fails everything with EIO and
- * soon has no size for it.
+ * When its device has gone, a driver reports ENODEV or ENXIO, or fails
+ * everything with EIO and soon reports a size of 0.
  */
 void
 diskask(void)
@@ -1571,8 +1559,8 @@ diskgone(void)
 }
 
 /*
- * What came of one attempt at an operation: the bytes it moved, or an
- * errno made negative.  Returns 1 when it has ended, 0 when what is left
+ * Note the result of one attempt at an operation: the bytes it moved, or a
+ * negative errno.  Returns 1 when the operation has ended, 0 when the rest
  * must be tried again.
  */
 static int
@@ -1581,7 +1569,7 @@ settle(Op *o, long n)
 	if(n == -EINTR || n == -EAGAIN)
 		return 0;
 	if(n == -EINVAL && istransfer(o) && o->fd != files[o->file].cached){
-		/* some devices want memory aligned to more than a sector */
+		/* some devices need memory aligned to more than a sector */
 		o->fd = files[o->file].cached;
 		return 0;
 	}
@@ -1595,9 +1583,7 @@ settle(Op *o, long n)
 	return o->niov == 0;
 }
 
-/*
- * One attempt, waiting for it.
- */
+/* Make one attempt at an operation and wait for it. */
 static long
 attempt(Op *o)
 {
@@ -1625,15 +1611,13 @@ attempt(Op *o)
 	return n < 0 ? -errno : n;
 }
 
-/*
- * A thread has ended an operation.
- */
+/* Called by a thread that has ended an operation. */
 static void
 wakeloop(void)
 {
 	uint64_t one = 1;
 
-	/* The count is full only when the loop has long been told. */
+	/* A full counter has woken the loop already. */
 	(void)!write(engine.fd, &one, sizeof one);
 }
 
@@ -1682,8 +1666,8 @@ aioopen(void)
 }
 
 /*
- * Give an operation to the kernel.  Returns -1 when it has no room now, and
- * hands the operation to the threads when it can't be had this way.
+ * Submit an operation to the kernel.  Returns -1 when the kernel's queue is
+ * full.  An operation that AIO refuses goes to the threads.
  */
 static int
 aiosubmit(Op *o)
@@ -1729,9 +1713,7 @@ uringmap(size_t len, uvlong which)
 		(off_t)which);
 }
 
-/*
- * Ask for a ring that is deferred (Linux 6.1), or else for any.
- */
+/* Create a deferred ring (Linux 6.1), or else a plain one. */
 static int
 uringsetup(struct io_uring_params *p)
 {
@@ -1748,8 +1730,8 @@ uringsetup(struct io_uring_params *p)
 }
 
 /*
- * What goes through io_uring passes the sandbox by, so let it do what
- * uringsubmit asks for and nothing else.
+ * seccomp does not see io_uring's operations.  So restrict the ring to those
+ * that uringsubmit uses.
  */
 static int
 uringrestrict(void)
@@ -1767,9 +1749,8 @@ uringrestrict(void)
 }
 
 /*
- * Set io_uring up: three parts to map, and an eventfd to report to.  An old
- * one that reads our vectors only later is of no use, nor is one that can't
- * be restricted.
+ * Set up io_uring: map its three parts and register the eventfd.  Reject a
+ * kernel that reads vectors after submission, or that can't restrict the ring.
  */
 static int
 uringopen(void)
@@ -1815,7 +1796,7 @@ uringsubmit(Op *o)
 	uint tail = *uring.sqtail, i = tail & *uring.sqmask;
 	struct io_uring_sqe *s = &uring.sqe[i];
 
-	/* Acquire: the kernel has read the entry that we write over. */
+	/* Acquire: the kernel has read the entry that we overwrite. */
 	if(tail - __atomic_load_n(uring.sqhead, __ATOMIC_ACQUIRE) > *uring.sqmask)
 		return -1;
 	memset(s, 0, sizeof *s);
@@ -1841,9 +1822,9 @@ uringsubmit(Op *o)
 }
 
 /*
- * Tell the kernel of what was put into the queue.  What it does not take
- * now (EAGAIN, EBUSY: it wants its completions taken first) is offered
- * again by the next call.  A deferred kernel completes what it can.
+ * Submit the queue to the kernel.  Entries that it does not take now (EAGAIN;
+ * EBUSY: completions must be reaped first) stay for the next call.  In
+ * deferred mode this call also completes what has ended.
  */
 static void
 uringenter(void)
@@ -1877,7 +1858,7 @@ uringreap(void)
 	if(engine.inflight == 0)
 		return 0;
 	if(!uringended()){
-		/* Relaxed: it is only a hint, the system call looks for itself. */
+		/* Relaxed: the flag is only a hint; the system call checks for itself. */
 		if(!(__atomic_load_n(uring.sqflags, __ATOMIC_RELAXED) & IORING_SQ_TASKRUN))
 			return 0;
 		uringenter();
@@ -1885,16 +1866,16 @@ uringreap(void)
 			return 0;
 	}
 	c = uring.cqe[head & *uring.cqmask];
-	/* Release: we have read the entry that the kernel may write over. */
+	/* Release: we have read the entry that the kernel may overwrite. */
 	__atomic_store_n(uring.cqhead, head + 1, __ATOMIC_RELEASE);
 	comeback((Op*)(uintptr_t)c.user_data, c.res);
 	return 1;
 }
 
 /*
- * Shall the eventfd be written when something has ended?  The kernel looks
- * at the flag after it has noted what there is to complete, and we look for
- * that after the flag is set; so one of us sees the other (inv. 7).
+ * Say whether the kernel shall write the eventfd when an operation has ended.
+ * The kernel reads the flag after it has noted a completion, and we look for
+ * completions after setting the flag; so no wake-up is lost (inv. 7).
  */
 static void
 uringtell(int tell)
@@ -1931,7 +1912,8 @@ enginename(void)
 }
 
 /*
- * Give an operation to whoever shall do it.  Returns -1 when it must wait.
+ * Give an operation to the kernel or to a thread.  Returns -1 when it must
+ * wait.
  */
 static int
 submit(Op *o)
@@ -1974,8 +1956,9 @@ enginekick(void)
 			break;
 		}
 		/*
-		 * The kernel holds what it is given back until it has seen all
-		 * of it; the disk should be at work on the first by then.
+		 * The kernel starts no operation of a batch before it has seen
+		 * the whole batch.  Submitting in small batches gets the disk
+		 * to work early.
 		 */
 		if(uring.tosubmit >= Together)
 			uringenter();
@@ -1999,7 +1982,7 @@ enginesleep(void)
 		if(uringended())
 			return 1;
 	}
-	/* Threads write the eventfd in any case. */
+	/* Threads always write the eventfd. */
 	return 0;
 }
 
@@ -2009,7 +1992,7 @@ enginewake(void)
 	uint64_t n;
 
 	if(read(engine.fd, &n, sizeof n) < 0)
-		return;		/* it was not readable after all */
+		return;		/* it was not readable */
 }
 
 int
@@ -2023,32 +2006,32 @@ enginereap(void)
 }
 
 /*
- * The sandbox: what a process that frames from anywhere reach can do no
- * more.  Three locks lie before one another, and each is skipped with a line
- * in the log where the kernel has none:
+ * The sandbox limits what a process could do if a frame took control of it.
+ * There are three layers.  Each is skipped, with a line in the log, where the
+ * kernel lacks it:
  *
  *	capabilities(7) are given up, and so is getting any back by execve
  *	landlock(7) leaves nothing of the file system but what is in dirs
  *	seccomp(2) lets no system calls through but those that are used
  *
- * What is open stays so.  The first two are a thread's own and are handed
- * down, so disarm comes before the threads, and sandbox, which reaches all
- * threads, comes when everything is open.  io_uring, which needs no system
- * call to open a file, has been restricted by uringrestrict.
+ * Open descriptors stay usable.  The first two layers apply to a thread and
+ * those it starts later, so disarm precedes the threads. sandbox applies to
+ * all threads and is called when everything is open. uringrestrict limits
+ * io_uring, which can open files without a system call.
  *
- * 8. After sandbox no function of this file makes a system call that is not
- *    in calls or filter, on any C library.  A build with SANDBOX 2 ends when one
- *    does; the tests run with that.
+ * 8. After sandbox no function of this file makes a system call that is
+ *    neither in calls nor in judged, with any C library.  A build with SANDBOX
+ *    2 ends when one does; the tests run with that.
  */
 enum {
 	Maxcode		= 600,
 
 	Allow		= SECCOMP_RET_ALLOW,
-	/* a C library then tries what older systems have */
+	/* ENOSYS makes a C library fall back to older calls */
 	Unknown		= SANDBOX == 2 ? SECCOMP_RET_TRAP : SECCOMP_RET_ERRNO | ENOSYS,
 	Refuse		= SANDBOX == 2 ? SECCOMP_RET_TRAP : SECCOMP_RET_ERRNO | EPERM,
 
-	/* landlock(7), which not every system's headers have */
+	/* landlock(7): not all headers have these */
 	Llwrite		= 1 << 1,
 	Llread		= 1 << 2,
 	Llremove	= 1 << 5,
@@ -2086,10 +2069,7 @@ enum {
 #define ARCH 0
 #endif
 
-/*
- * May we write to what is open as fd, without any capability that is in
- * effect?
- */
+/* May we write to the file open as fd without any effective capability? */
 static int
 mywrite(int fd)
 {
@@ -2102,8 +2082,8 @@ mywrite(int fd)
 }
 
 /*
- * Must we keep the right to override a file's owner?  What is frozen is
- * marked, and mincore(2) tells the truth, only with the right to write.
+ * Must we keep CAP_DAC_OVERRIDE?  Files are replaced in directories that may
+ * not be ours; marking the image and mincore(2) need the right to write to it.
  */
 static int
 overriding(void)
@@ -2161,8 +2141,8 @@ dropcaps(void)
 }
 
 /*
- * Close the file system but for dirs, and where the kernel can, TCP and
- * signals to other processes.
+ * Deny access to the file system except below dirs, and, where the kernel can,
+ * TCP and signals to other processes.
  */
 static void
 landlock(void)
@@ -2197,13 +2177,13 @@ landlock(void)
 void
 disarm(void)
 {
-	/* Whoever started us may want to unmount where. */
+	/* Keep no file system from being unmounted. */
 	if(chdir("/") < 0)
 		warn("can't leave the directory");
 	if(SANDBOX == 0)
 		return;
 #ifdef M_ARENA_MAX
-	/* Else glibc counts the processors, in /sys, when a thread allocates. */
+	/* Otherwise glibc reads /sys to count the processors when a thread allocates. */
 	mallopt(M_ARENA_MAX, 1);
 #endif
 	dropcaps();
@@ -2213,8 +2193,8 @@ disarm(void)
 }
 
 /*
- * System calls whose arguments do not matter, those of the busiest first:
- * old kernels look for them one by one.
+ * System calls allowed with any arguments.  The most frequent come first, as
+ * old kernels search the list linearly.
  */
 static const int calls[] = {
 	SYS_preadv2, SYS_sendto, SYS_pwritev, SYS_io_uring_enter,
@@ -2248,7 +2228,7 @@ static const int calls[] = {
 		SYS_restart_syscall,
 	SYS_getpid, SYS_gettid, SYS_getrandom, SYS_sched_yield, SYS_sched_getaffinity, SYS_sysinfo,
 		SYS_membarrier,
-	/* of threads that are just starting, or about to end */
+	/* by threads that start or end */
 	SYS_set_robust_list, SYS_exit, SYS_exit_group,
 #ifdef SYS_rseq
 	SYS_rseq,
@@ -2279,8 +2259,8 @@ emit(int op, uint k, uint yes, uint no)
 }
 
 /*
- * Load the low half of an argument.  All that are judged are of 32 bits, or
- * have no meaning in the high half.
+ * Load the low half of an argument.  All arguments that are judged have 32
+ * bits, or their high half is irrelevant.
  */
 static void
 loadarg(int arg)
@@ -2326,8 +2306,8 @@ without(int nr, int arg, uint bits)
 }
 
 /*
- * Those whose arguments do matter.  A path that begins at the root is
- * Landlock's business, as seccomp can't see it.
+ * Add the calls whose arguments are checked. seccomp can't read an absolute
+ * path; Landlock restricts those.
  */
 static void
 judged(void)
@@ -2336,7 +2316,7 @@ judged(void)
 	static const uint ioctls[] = {
 		SIOCGIFNAME, SIOCGIFINDEX, SIOCGIFFLAGS, SIOCGIFMTU, SIOCGIFHWADDR,
 		BLKGETSIZE64, BLKPBSZGET,
-		TCGETS, TIOCGWINSZ,	/* a C library asks whether standard output is a terminal */
+		TCGETS, TIOCGWINSZ,	/* C libraries ask whether standard output is a terminal */
 	};
 	static const uint rings[] = { PACKET_RX_RING, PACKET_TX_RING };
 	uint self = (uint)getpid();
@@ -2347,7 +2327,7 @@ judged(void)
 #ifdef SYS_mmap2
 	without(SYS_mmap2, 2, PROT_EXEC);
 #elif defined(__s390x__)
-	among(SYS_mmap, 0, NULL, 0);	/* its arguments lie in memory */
+	among(SYS_mmap, 0, NULL, 0);	/* its arguments are in memory */
 #else
 	without(SYS_mmap, 2, PROT_EXEC);
 #endif
@@ -2368,7 +2348,7 @@ judged(void)
 #endif
 	among(SYS_renameat2, 1 << 0 | 1 << 2, dirs, n);
 #if defined(__i386__) || defined(__s390x__)
-	/* C libraries make socket calls by this one there; the arguments lie in memory. */
+	/* C libraries use this one call for all socket calls here.  Its arguments are in memory. */
 	static const uint sockets[] = {
 		SYS_SEND, SYS_SENDTO, SYS_SENDMSG, SYS_SENDMMSG, SYS_RECV, SYS_RECVFROM,
 			SYS_RECVMSG, SYS_RECVMMSG,
@@ -2379,9 +2359,7 @@ judged(void)
 #endif
 }
 
-/*
- * Only in a build with SANDBOX 2: say what was tried, and end.
- */
+/* In a build with SANDBOX 2: report the call that was refused, and end. */
 static void
 onsys(int sig, siginfo_t *info, void *context)
 {
@@ -2400,7 +2378,7 @@ sandbox(void)
 {
 	static const unsigned long flags[] = {
 		SECCOMP_FILTER_FLAG_TSYNC|SECCOMP_FILTER_FLAG_LOG|SECCOMP_FILTER_FLAG_SPEC_ALLOW,
-		SECCOMP_FILTER_FLAG_TSYNC,	/* of older kernels */
+		SECCOMP_FILTER_FLAG_TSYNC,	/* for older kernels */
 	};
 	struct sigaction sa = { .sa_sigaction = onsys, .sa_flags = SA_SIGINFO };
 	struct sock_fprog prog;
@@ -2415,7 +2393,7 @@ sandbox(void)
 	emit(BPF_LD|BPF_W|BPF_ABS, (uint)offsetof(struct seccomp_data, nr), 0, 0);
 	for(i = 0; i < sizeof calls / sizeof calls[0]; i++)
 		among(calls[i], 0, NULL, 0);
-	among(-1, 0, NULL, 0);	/* no call at all: so a tracer keeps one from happening */
+	among(-1, 0, NULL, 0);	/* no call: a tracer sets this to suppress one */
 	judged();
 	emit(BPF_RET|BPF_K, Unknown, 0, 0);
 	if(SANDBOX == 2)
