@@ -1,27 +1,25 @@
 /*
- * The operating system, as aoede sees it on FreeBSD: bpf(4), the routing
- * socket, the image, and POSIX aio(4) with kqueue(2).
+ * What aoede needs of FreeBSD: bpf(4), the routing socket, the image and the
+ * shadow, POSIX aio(4) with kqueue(2), and capsicum(4).
  *
- * A Port is one bpf descriptor, attached to one interface.  One read
- * returns all the frames that have come, each behind a struct bpf_hdr, and
- * they are lent from where they lie.  One write sends one frame, from slots
- * in which the data of an ATA frame lies at a multiple of 512 in memory, as
- * on Linux.
+ * A Port is one bpf descriptor, attached to one interface.  One read returns
+ * all frames that have come, each after a struct bpf_hdr.  They are lent where
+ * they lie in the buffer.  One write sends one frame, from a slot.  As on
+ * Linux, the data of an ATA frame in a slot is aligned to 512 bytes in memory.
  *
- * 1. The buffer is read into anew only when everything in it has been lent
- *    and given back.
- * 2. Slots are taken, filled and sent in a ring, in order.
- * 3. The descriptor stays open when the interface goes, and is attached to
- *    the one that comes up with its name: inside Capsicum no other could be
- *    opened.
+ * 1. The buffer is refilled only when every frame in it has been lent and
+ *    given back.
+ * 2. Slots form a ring.  They are taken, filled and sent in order.
+ * 3. The descriptor stays open when the interface goes, and is attached to the
+ *    next interface of that name.  Inside Capsicum no new one could be opened.
  *
- * mincore(2) tells only of pages that this process has touched, not of all
- * that are in memory (vm.mincore_mapped).  So what the engine has read of a
- * file is touched in the window, and found there from then on.  A disk has
- * no cache in front of it at all, so that Disk.direct is always set for one.
+ * mincore(2) reports only pages that this process has touched, not all that
+ * are in memory (vm.mincore_mapped).  So after the engine has read from a
+ * file, those pages are touched in the window, and mincore reports them from
+ * then on.  Disks have no page cache, so Disk.direct is always set for them.
  *
- * This file knows nothing of requests, blocks or initiators.  Problems at
- * the start come back as a sentence, later ones as errno.
+ * This file knows nothing of requests, blocks or initiators.  Errors at
+ * startup are returned as a sentence, later ones in errno.
  */
 #include <sys/types.h>
 #include <sys/capsicum.h>
@@ -68,7 +66,7 @@ typedef struct Slot	Slot;
 typedef struct File	File;
 typedef struct Job	Job;
 
-/* A frame that is to be sent lies in the Port's memory, at the slot's own index. */
+/* The frame of slot i is frameof(port, i). */
 struct Slot {
 	uint	len;		/* bytes; 0 until nicsend */
 };
@@ -80,22 +78,22 @@ struct Port {
 	int	shelf;
 	int	slot;
 	uchar	*buf;		/* what was read */
-	uint	size;		/* bytes that a read must ask for */
+	uint	size;		/* bytes that a read must ask for, as bpf wants it */
 	uint	have;		/* bytes read, and how many of them have been lent */
 	uint	at;
 	uint	lent;		/* frames not yet given back (inv. 1) */
-	uint	dropped;	/* frames that bpf had dropped when it was last asked */
-	/* of the interface, when it was asked whether such frames can be sent; */
+	uint	dropped;	/* bpf's count of dropped frames when it was last read */
+	/* the interface's MTU when the next was found out: */
 	int	mtu;
-	int	largest;	/* the MTU whose frames can; */
-	int	told;		/* it has been said that they can't */
+	int	largest;	/* the largest MTU whose frames can be sent */
+	int	told;		/* a smaller limit has been logged */
 	Slot	tx[TX_SLOTS];
-	uchar	*frames;	/* their memory */
+	uchar	*frames;	/* memory of the slots' frames */
 	uint	head;		/* the oldest slot in use */
 	uint	used;
 };
 
-/* The largest mbuf of some systems' bpf: frames above that can't be sent. */
+/* Some versions of bpf can't send a frame that is larger than this mbuf. */
 enum {
 	Mbufmax	= 4096,
 };
@@ -103,9 +101,9 @@ enum {
 static Port *ports;
 
 /*
- * Only frames for us: without a VLAN, and for our shelf and slot or every
- * one; of answers those that tell of a target.  What bpf held before is
- * thrown away.
+ * Let only our frames through: those without a VLAN tag, for our shelf and
+ * slot or all of them.  Of responses, only config responses pass.  Setting the
+ * filter discards what bpf has buffered.
  */
 static int
 setfilter(Port *p)
@@ -131,9 +129,7 @@ setfilter(Port *p)
 	return ioctl(p->fd, BIOCSETF, &prog);
 }
 
-/*
- * A socket for asking about interfaces.
- */
+/* Returns a socket for queries about interfaces. */
 static int
 asker(void)
 {
@@ -152,9 +148,7 @@ ifquery(struct ifreq *ifr, const char *name, unsigned long what)
 	return ioctl(asker(), what, ifr);
 }
 
-/*
- * Is it several interfaces in one?
- */
+/* Is this an aggregate of interfaces, lagg(4)? */
 static int
 islagg(const char *name)
 {
@@ -165,9 +159,10 @@ islagg(const char *name)
 }
 
 /*
- * Attach the port to the interface of this name.  The filter comes last, as
- * it throws away what came in before it.  What a lagg(4) receives has no
- * direction on FreeBSD 13.0: there nicrecv drops what this host sends.
+ * Attach the port to the interface of this name.  The filter is set last, as
+ * it discards what came in without it.  On FreeBSD 13.0 frames that a lagg(4)
+ * receives have no direction; there nicrecv drops the frames that this host
+ * sends.
  */
 static int
 attach(Port *p, const char *name)
@@ -189,9 +184,7 @@ attach(Port *p, const char *name)
 	return 0;
 }
 
-/*
- * Is there a cable?  Interfaces that don't know are believed to have one.
- */
+/* Is there a carrier?  Interfaces that can't tell are assumed to have one. */
 static int
 carrier(const char *name)
 {
@@ -204,9 +197,8 @@ carrier(const char *name)
 }
 
 /*
- * The interface's address, from the list of all interfaces' addresses, each
- * as long as it says.  getifaddrs(3) would tell the same, but not inside
- * Capsicum.
+ * Find the interface's MAC in the list of all interfaces' addresses, whose
+ * entries vary in length. getifaddrs(3) does not work inside Capsicum.
  */
 static int
 address(const char *name, Ea *ea)
@@ -236,8 +228,8 @@ address(const char *name, Ea *ea)
 }
 
 /*
- * Take back what is queued: an answer that has waited for a cable would
- * arrive long after its initiator asked again.
+ * Take back queued frames.  After waiting for a cable, an answer would arrive
+ * long after its initiator asked again.
  */
 static void
 purge(Port *p)
@@ -253,10 +245,9 @@ purge(Port *p)
 }
 
 /*
- * Find the interface that the port is attached to, under whatever name it
- * has now, or else attach it to the one that has come up with the name we
- * were given.  Returns -1 when there is none; *fresh says that it is
- * another one than before.
+ * Find the interface that the port is attached to, whatever its present name;
+ * if it is gone, attach the port to the one that now has the configured name.
+ * Returns -1 when there is none.  Sets *fresh if it is a new one.
  */
 static int
 follow(Nic *n, struct ifreq *ifr, int *fresh)
@@ -272,9 +263,7 @@ follow(Nic *n, struct ifreq *ifr, int *fresh)
 	return attach(p, n->name);
 }
 
-/*
- * The largest MTU whose frames we have room for, and bpf's buffer too.
- */
+/* Returns the largest MTU whose frames fit into our slots and bpf's buffer. */
 static int
 mtulimit(Port *p)
 {
@@ -284,9 +273,9 @@ mtulimit(Port *p)
 }
 
 /*
- * Would bpf send a frame of so many bytes?  It is asked with a filter for
- * what is written that lets nothing pass: EPERM means that the frame had
- * come as far as that, and EIO that no mbuf is as large.
+ * Would bpf send a frame of len bytes?  Try it with a write filter that lets
+ * nothing through.  EPERM means that the frame reached the filter, EIO that no
+ * mbuf is large enough.
  */
 static int
 cansend(Port *p, size_t len)
@@ -302,9 +291,7 @@ cansend(Port *p, size_t len)
 	return can;
 }
 
-/*
- * The largest MTU, up to mtu, whose frames can be sent.
- */
+/* Returns the largest MTU, up to mtu, whose frames bpf can send. */
 static int
 sendable(Nic *n, int mtu)
 {
@@ -352,7 +339,7 @@ niccheck(Nic *n)
 }
 
 /*
- * Ask for a buffer that holds what may come at once; bpf gives what
+ * Ask for a buffer for all frames that may come at once. bpf gives what
  * net.bpf.maxbufsize allows.
  */
 static int
@@ -409,7 +396,7 @@ nicpoll(Nic *n, short *events)
 {
 	Port *p = n->port;
 
-	/* A descriptor without an interface is always ready, for nothing. */
+	/* poll reports a descriptor without an interface as ready all the time. */
 	*events = POLLIN;
 	return p->attached ? p->fd : -1;
 }
@@ -417,12 +404,13 @@ nicpoll(Nic *n, short *events)
 void
 nicerror(Nic *n)
 {
-	(void)n;	/* bpf keeps none: reads and writes tell */
+	(void)n;	/* bpf keeps none: reads and writes return it */
 }
 
 /*
- * Have something in the buffer.  Returns 0 when nothing has come, or when
- * what is there is still lent (inv. 1).
+ * Fill the buffer if all of it has been lent.  Returns 0 when there is no
+ * frame to lend: none has come, or those in the buffer are still lent (inv.
+ * 1).
  */
 static int
 fill(Port *p)
@@ -468,7 +456,7 @@ nicrecv(Nic *n, uint *len)
 int
 nicempty(Nic *n)
 {
-	/* What bpf has besides can't be known while frames are lent. */
+	/* While frames are lent, nothing says what else bpf has. */
 	return n->port->at >= n->port->have;
 }
 
@@ -505,9 +493,9 @@ nicsend(Nic *n, uchar *f, uint len)
 }
 
 /*
- * Send the frame.  Returns -1 when it must be tried again; a frame that the
- * interface will never take (the MTU shrank, or it is down or gone) is
- * passed over.
+ * Send the frame.  Returns -1 when the caller must try again.  A frame that
+ * the interface can't take (too long, or the interface is down or gone) is
+ * skipped.
  */
 static int
 sendframe(Port *p, uchar *f, uint len)
@@ -537,7 +525,7 @@ nickick(Nic *n)
 		s->len = 0;
 		p->head = (p->head + 1) % TX_SLOTS;
 	}
-	/* What has been read and not lent waits unseen by poll. */
+	/* poll does not report frames that are in our buffer. */
 	return p->used > 0 || p->at < p->have;
 }
 
@@ -545,8 +533,8 @@ void
 lognowait(int fd)
 {
 	/*
-	 * It can't be opened anew here, so others that write to the same end
-	 * of it won't wait either.
+	 * FreeBSD can't reopen it by its descriptor.  So other processes that
+	 * share this description won't wait either.
 	 */
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
@@ -554,7 +542,7 @@ lognowait(int fd)
 int
 managersocket(void)
 {
-	return -1;		/* none here has one */
+	return -1;		/* there is no such protocol here */
 }
 
 void
@@ -566,7 +554,7 @@ closefiles(void)
 char*
 nicbridge(Nic *n)
 {
-	/* bpf sees a frame before a bridge can take it. */
+	/* bpf sees a frame before a bridge takes it. */
 	(void)n;
 	return NULL;
 }
@@ -593,10 +581,10 @@ nicdrops(Nic *n)
 }
 
 /*
- * The link descriptor is a kqueue: the routing socket in it speaks of
- * interfaces that come, go and change, but not of a new MAC address, nor of
- * the moment when bpf can be attached to a new one.  So we look each second
- * besides.
+ * The link descriptor is a kqueue.  The routing socket in it reports
+ * interfaces that come, go and change.  It reports neither a new MAC address
+ * nor the moment when bpf can be attached to a new interface.  So a timer
+ * makes us look once a second, too.
  */
 static int routefd = -1;
 static int linkkq = -1;
@@ -631,8 +619,8 @@ linkread(int fd)
 	int i;
 
 	/*
-	 * What the messages say does not matter, as niccheck looks for itself;
-	 * so one that was lost (ENOBUFS) does not either.
+	 * The messages' contents don't matter, as niccheck queries the state
+	 * itself.  So a lost message (ENOBUFS) does no harm.
 	 */
 	for(i = 0; i < 64; i++)
 		if(read(routefd, buf, sizeof buf) < 0 && errno != ENOBUFS && errno != EINTR)
@@ -641,21 +629,21 @@ linkread(int fd)
 }
 
 /*
- * The files that hold the disk's data.  A disk is a character device, has
- * no cache in front of it and moves only whole sectors of its own, each
- * part of a vector by itself.
+ * The files that hold the disk's data.  A disk is a character device without a
+ * page cache.  It transfers only whole sectors of its own, and each part of a
+ * vector must consist of such.
  */
 struct File {
 	int	fd;
 	int	isdev;
 	int	direct;		/* -d */
 	uint	block;		/* bytes of a device's sector */
-	int	noaio;		/* aio is not for this one */
+	int	noaio;		/* aio does not work with this file */
 };
 
 static File files[Nfiles] = { { .fd = -1 }, { .fd = -1 } };
 
-/* Serialises what changes part of a device's sector: two halves may change at a time. */
+/* Serialises read-modify-write of device sectors: two may concern the same sector. */
 static pthread_mutex_t rough = PTHREAD_MUTEX_INITIALIZER;
 
 int
@@ -678,8 +666,8 @@ disksize(Disk *d)
 }
 
 /*
- * Bytes of a physical sector: what a disk says of its stripes, when that
- * can be a sector, or of its sectors.
+ * Returns the size of a physical sector in bytes: the disk's stripe size if it
+ * is plausible, else its sector size.
  */
 static uint
 physical(struct stat *st)
@@ -697,8 +685,8 @@ physical(struct stat *st)
 }
 
 /*
- * 1 when the disk says that it does not rotate, else 0: nobody knows the
- * true rate, and a file's disk is not to be found.
+ * Returns 1 when the disk says that it does not rotate, else 0: the true rate
+ * is unknown, and so is the disk below a file.
  */
 static int
 rotation(void)
@@ -722,9 +710,7 @@ openerror(char *path, int readonly)
 	return sentence("%s: %s: expected a file or a disk", path, strerror(e));
 }
 
-/*
- * A device's sectors must have a size that we can make do with.
- */
+/* Learn the size of the device's sectors and check that we can serve it. */
 static char*
 opendevice(char *path)
 {
@@ -740,8 +726,8 @@ opendevice(char *path)
 }
 
 /*
- * Does direct I/O of the file take sectors?  ZFS's, where it is more than a
- * wish, takes pages only, in memory, too.
+ * Does direct I/O of this file work with single sectors?  ZFS, where it
+ * honours O_DIRECT, wants whole pages, in memory as well.
  */
 static int
 takessectors(int fd)
@@ -765,7 +751,7 @@ diskopen(Disk *d, char *path, int readonly, int direct)
 		return sentence("%s: expected a file or a disk", path);
 	f->isdev = S_ISCHR(st.st_mode);
 	f->direct = direct;
-	/* O_DIRECT alone would be answered before the disk has it. */
+	/* With O_DIRECT alone a write ends before the disk has it. */
 	if(direct && !f->isdev)
 		flags |= O_DIRECT|O_DSYNC;
 	f->fd = open(path, flags);
@@ -788,9 +774,9 @@ diskopen(Disk *d, char *path, int readonly, int direct)
 }
 
 /*
- * What a disk is known by, wherever it is plugged in, and which part of it
- * this is: the tail of a name like ada0p2.  All of the name must serve for a
- * disk that doesn't say.
+ * Name a disk by its serial number, independently of where it is attached, and
+ * its partition by the tail of a name like ada0p2.  A disk without a serial
+ * number goes by its whole name.
  */
 static void
 devident(char *id, size_t size)
@@ -829,12 +815,12 @@ bootid(uchar id[16])
 	sysctlbyname("kern.boot_id", id, &size, NULL, 0);
 }
 
-/* The shadow: what posix.c can't do for it. */
+/* The parts of the shadow that differ between systems. */
 
 int
 shadowflags(void)
 {
-	/* As the image with -d, but that its file system need not take direct I/O of sectors. */
+	/* With -d like the image, but without O_DIRECT, as its file system may not support it. */
 	return files[Image].direct ? O_DSYNC : 0;
 }
 
@@ -855,7 +841,7 @@ shadowdetach(void)
 int
 renamenew(int dir, char *from, char *to)
 {
-	/* Two names for a moment, since renameat would take away what has this one. */
+	/* The file has two names for a moment; renameat would replace an existing file. */
 	return linkat(dir, from, dir, to, 0) < 0 ? -1 : unlinkat(dir, from, 0);
 }
 
@@ -881,7 +867,7 @@ markput(char *text)
 		r = extattr_delete_fd(fd, EXTATTR_NAMESPACE_USER, markname);
 	else
 		r = extattr_set_fd(fd, EXTATTR_NAMESPACE_USER, markname, text, strlen(text));
-	/* A device's node bears none, and not every file system keeps one. */
+	/* Device nodes and some file systems don't support attributes. */
 	if(r < 0 && errno != EOPNOTSUPP && !files[Image].isdev
 	&& !(errno == ENOATTR && text == NULL))
 		return 1;
@@ -900,7 +886,7 @@ imagemarkname(void)
 	return "aoede.shadow (namespace user)";
 }
 
-static atomic_int gone;		/* the device is */
+static atomic_int gone;		/* the image's device has gone */
 
 void
 diskask(void)
@@ -919,8 +905,8 @@ diskgone(void)
 }
 
 /*
- * What came of one attempt at an operation: the bytes it moved, or an
- * errno made negative.  Returns 1 when it has ended, 0 when what is left
+ * Note the result of one attempt at an operation: the bytes it moved, or a
+ * negative errno.  Returns 1 when the operation has ended, 0 when the rest
  * must be tried again.
  */
 static int
@@ -947,7 +933,8 @@ settle(Op *o, long n)
 }
 
 /*
- * Will a device refuse this, as it is not whole sectors?
+ * Will the device refuse this transfer, as it does not consist of whole
+ * sectors?
  */
 static int
 isrough(Op *o)
@@ -966,8 +953,8 @@ isrough(Op *o)
 }
 
 /*
- * Copy up to len bytes between flat memory and the operation's vector, in
- * the direction that the operation has.  Returns how many there were.
+ * Copy up to len bytes between flat memory and the operation's vector, in the
+ * direction of the operation.  Returns the number of bytes copied.
  */
 static size_t
 shuffle(Op *o, char *flat, size_t len)
@@ -986,9 +973,9 @@ shuffle(Op *o, char *flat, size_t len)
 }
 
 /*
- * Move part of an operation by way of whole sectors of the device: buf has
- * room for them, size bytes.  For a write, the sectors at both ends are
- * read first.  Returns the bytes moved, or -1.
+ * Carry out part of a transfer with whole sectors of the device, by way of
+ * buf, which has size bytes.  For a write, the sectors at both ends are read
+ * first.  Returns the bytes moved, or -1.
  */
 static long
 moverough(Op *o, char *buf, size_t size)
@@ -1041,9 +1028,7 @@ roughly(Op *o)
 
 static int disktrim(int file, uvlong off, uvlong len);
 
-/*
- * One attempt, waiting for it.
- */
+/* Make one attempt at an operation and wait for it. */
 static long
 attempt(Op *o)
 {
@@ -1072,9 +1057,7 @@ attempt(Op *o)
 	return n < 0 ? -errno : n;
 }
 
-/*
- * Carry an operation out, waiting for it.
- */
+/* Carry out an operation and wait for it. */
 static void
 carry(Op *o)
 {
@@ -1111,7 +1094,7 @@ disksync(int file)
 	do
 		r = f->isdev ? ioctl(f->fd, DIOCGFLUSH) : fdatasync(f->fd);
 	while(r < 0 && errno == EINTR);
-	/* A disk that knows no such thing has no cache of its own. */
+	/* A disk without this command has no write cache. */
 	return r < 0 && f->isdev && (errno == EOPNOTSUPP || errno == ENOTTY) ? 0 : r;
 }
 
@@ -1121,9 +1104,7 @@ diskdata(int file, uvlong off, uvlong *end)
 	return filedata(files[file].fd, off, end);
 }
 
-/*
- * Write zeros; with look, only where there is something else.
- */
+/* Write zeros; if look is set, only where the file has something else. */
 static int
 writezeros(int file, uvlong off, uvlong len, int look)
 {
@@ -1146,9 +1127,7 @@ writezeros(int file, uvlong off, uvlong len, int look)
 	return r;
 }
 
-/*
- * Give the space back of what a file holds.
- */
+/* Free the space of this part of a file. */
 static int
 punch(int fd, uvlong off, uvlong len)
 {
@@ -1167,8 +1146,8 @@ punch(int fd, uvlong off, uvlong len)
 }
 
 /*
- * A disk is told that it may forget whole sectors of its own, but what it
- * says of them then is its own affair: what is not zero is written.
+ * A disk is told that it may discard whole sectors of its own.  They may read
+ * back as anything, so what isn't zero is then written.
  */
 static int
 disktrim(int file, uvlong off, uvlong len)
@@ -1203,10 +1182,10 @@ ontmpfs(int fd)
 }
 
 /*
- * There is no window with -d, none of a disk, and none on a tmpfs, whose holes
- * take up memory once they have been touched.  None is written to: a page
- * written through a mapping of a file on ZFS or UFS may find no room on the
- * disk later, with nobody to tell.
+ * There is no window with -d, none of a disk, and none on a tmpfs, where holes
+ * take up memory once they are touched.  No window is writable: on ZFS or UFS
+ * a page written through a mapping may find no space on the disk later, when
+ * nobody can be told.
  */
 int
 diskmap(int file, uvlong size)
@@ -1217,13 +1196,11 @@ diskmap(int file, uvlong size)
 		size = 0;
 	if(windowmap(file, f->fd, size, 0) < 0)
 		return 0;
-	catchfault(SIGSEGV);	/* which of the two comes depends on what is wrong */
+	catchfault(SIGSEGV);	/* either signal may be raised, depending on the error */
 	return 1;
 }
 
-/*
- * The engine has read this: it is in memory, and belongs into the window.
- */
+/* The engine has read this, so it is in memory: touch it in the window. */
 static void
 warm(Op *o)
 {
@@ -1231,9 +1208,7 @@ warm(Op *o)
 		disktouch(o->file, o->off, o->moved);
 }
 
-/*
- * There are no reads that don't wait.
- */
+/* FreeBSD has no read that never waits. */
 size_t
 disktry(uchar *to, size_t len, int file, uvlong off)
 {
@@ -1242,29 +1217,29 @@ disktry(uchar *to, size_t len, int file, uvlong off)
 }
 
 /*
- * The engine: disk operations that are under way while the loop goes on.
+ * The engine: disk operations that proceed while the loop runs.
  *
  * Reads and writes, and syncs of files, go to aio(4), which reports to a
- * kqueue; threads do the rest, and what aio refuses: file systems that it
- * is not enabled for (vfs.aio.enable_unsafe), and sectors' parts.  A disk
- * takes vectors of few parts (vfs.aio.max_buf_aio) and of kern.maxphys bytes:
- * a longer one goes there in several steps.
+ * kqueue.  Threads do the rest, and what aio refuses: file systems for which
+ * it is not enabled (vfs.aio.enable_unsafe), and parts of sectors.  A disk
+ * accepts vectors of few parts (vfs.aio.max_buf_aio) and of at most
+ * kern.maxphys bytes; a longer one goes there in several steps.
  *
- * 4. An operation belongs to the engine from enginestart until done is
- *    called.  done is called only by enginereap, in the loop.
- * 5. aio has at most Inflight operations; the others wait in the order they
+ * 4. An operation belongs to the engine from enginestart until done is called.
+ *    Only enginereap, in the loop, calls done.
+ * 5. aio has at most Inflight operations.  The others wait in the order they
  *    were started.
- * 6. aio_return is called once for each, as soon as the kqueue tells of it.
+ * 6. aio_return is called once for each, as soon as the kqueue reports it.
  * 7. A thread counts its operation before it triggers the kqueue, and
- *    enginereap looks at the count after it has emptied the kqueue: so none
- *    is missed.
+ *    enginereap reads the count after it has emptied the kqueue.  So none is
+ *    missed.
  */
 enum {
-	Inflight	= 256,	/* what vfs.aio.max_aio_queue_per_proc allows */
-	Ethreads	= 1,	/* the kqueue's identifier for the threads */
+	Inflight	= 256,	/* the default of vfs.aio.max_aio_queue_per_proc */
+	Ethreads	= 1,	/* the threads' identifier in the kqueue */
 };
 
-/* An operation that aio has. */
+/* An operation given to aio. */
 struct Job {
 	struct aiocb cb;
 	Op	*op;
@@ -1273,13 +1248,13 @@ struct Job {
 
 static struct {
 	int	kq;
-	Op	*wait, **waittail;	/* started, and not yet given to anybody */
-	Op	*ended, **endedtail;	/* aio has ended it, and done is yet to be called */
+	Op	*wait, **waittail;	/* started, but not yet given to aio or a thread */
+	Op	*ended, **endedtail;	/* ended by aio; done is yet to be called */
 	Job	job[Inflight];
 	Job	*free;
 	uint	inflight;
-	int	parts;			/* what a disk takes at once: so many parts of a vector, */
-	size_t	bytes;			/* and so much */
+	int	parts;			/* a disk takes so many parts of a vector at once, */
+	size_t	bytes;			/* and so many bytes */
 } engine = { .kq = -1, .waittail = &engine.wait, .endedtail = &engine.ended };
 
 static void
@@ -1315,9 +1290,7 @@ threadsreap(void)
 	return 1;
 }
 
-/*
- * Learn what aio takes of a disk at once.
- */
+/* Learn the limits of aio for a disk. */
 static void
 learnlimits(void)
 {
@@ -1369,8 +1342,8 @@ enqueue(Op *o)
 }
 
 /*
- * How many parts of an operation's vector a disk takes at once; settle has
- * the rest tried again.
+ * Returns how many parts of an operation's vector a disk takes at once. settle
+ * has the rest tried again.
  */
 static int
 fitting(Op *o)
@@ -1384,8 +1357,8 @@ fitting(Op *o)
 }
 
 /*
- * Put an operation into the hands of aio, or as much of it as a disk takes
- * at once.  Returns -1 with errno.
+ * Give an operation to aio, or as much of it as a disk takes at once.  Returns
+ * -1 with errno.
  */
 static int
 aiostart(Op *o, Job *j)
@@ -1406,14 +1379,12 @@ aiostart(Op *o, Job *j)
 	j->cb.aio_iovcnt = (size_t)(f->isdev ? fitting(o) : o->niov);
 	if(f->isdev && o->iov->iov_len > engine.bytes){
 		head = (struct iovec){ o->iov->iov_base, engine.bytes / f->block * f->block };
-		j->cb.aio_iov = &head;		/* the kernel has copied it when we return */
+		j->cb.aio_iov = &head;		/* the kernel copies it before the call returns */
 	}
 	return o->op == Oread ? aio_readv(&j->cb) : aio_writev(&j->cb);
 }
 
-/*
- * Is this for aio?
- */
+/* Can aio carry out this operation? */
 static int
 foraio(Op *o)
 {
@@ -1425,8 +1396,9 @@ foraio(Op *o)
 }
 
 /*
- * aio has refused this.  Will it refuse everything of the file?  A file, by
- * its file system; but a disk only when it was as little as can be.
+ * aio has refused this operation.  Will it refuse all others of the file?  Yes
+ * for a file, as its file system is the reason; for a disk only if this was
+ * the smallest possible transfer.
  */
 static int
 hopeless(Op *o, Job *j)
@@ -1434,9 +1406,7 @@ hopeless(Op *o, Job *j)
 	return !files[o->file].isdev || (j->cb.aio_iovcnt == 1 && o->iov->iov_len <= 4096);
 }
 
-/*
- * Give an operation to whoever shall do it.  Returns -1 when it must wait.
- */
+/* Give an operation to aio or to a thread.  Returns -1 when it must wait. */
 static int
 submit(Op *o)
 {
@@ -1485,9 +1455,7 @@ enginekick(void)
 	return engine.wait != NULL;
 }
 
-/*
- * aio has ended this one.
- */
+/* aio has ended this operation. */
 static void
 landed(Job *j)
 {
@@ -1507,9 +1475,7 @@ landed(Job *j)
 	engine.endedtail = &o->next;
 }
 
-/*
- * Take everything out of the kqueue.
- */
+/* Empty the kqueue. */
 static void
 collect(void)
 {
@@ -1528,7 +1494,7 @@ collect(void)
 int
 enginesleep(void)
 {
-	/* The kqueue no longer tells of what collect has taken out of it. */
+	/* The kqueue no longer reports what collect has taken out of it. */
 	return engine.ended != NULL || anyended();
 }
 
@@ -1559,19 +1525,18 @@ enginereap(void)
 }
 
 /*
- * The sandbox: capsicum(4) has the process open nothing but files in
- * directories that are open, and leaves each descriptor what this file does
- * with it.
+ * The sandbox: capsicum(4) lets the process open only files in directories
+ * that are open, and limits each descriptor to what this file does with it.
  */
 static int shut;
 
 void
 disarm(void)
 {
-	/* Whoever started us may want to unmount where. */
+	/* Keep no file system from being unmounted. */
 	if(chdir("/") < 0)
 		warn("can't leave the directory");
-	/* All threads are shut in by sandbox, later. */
+	/* The rest is for sandbox, which applies to all threads. */
 }
 
 static void
@@ -1601,9 +1566,7 @@ limitnet(void)
 	limit(engine.kq, cap_rights_init(&r, CAP_KQUEUE, CAP_EVENT), NULL, 0);
 }
 
-/*
- * A file that is opened in a directory has the directory's rights.
- */
+/* A file opened in a directory inherits the directory's rights. */
 static void
 limitfiles(void)
 {

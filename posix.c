@@ -1,15 +1,16 @@
 /*
- * What is the same on every system below: what is inherited, messages, the
- * service manager, directories, the state file and the info file, the shadow's
- * names and the image's mark, windows and copying from them, threads for disk
- * operations, and how long these take.
+ * What is the same on all systems: inherited descriptors and signals,
+ * messages, the service manager, directories, the state file and the info
+ * file, the shadow's names and the image's mark, windows and copying from
+ * them, threads for disk operations, and the time these take.
  *
- * 1. From logopen on no message waits.  What standard output or error have
- *    no room for is lost, as a log that nobody reads must not stop the disk.
- * 2. A message is a line, whatever is in the names that it repeats.
- * 3. A file that we keep is seen whole or not at all: it is written beside,
- *    and takes the name when it is complete.  Nothing that isn't ours is
- *    written to, replaced or removed for that, whenever it comes there.
+ * 1. From logopen on no message waits.  When standard output or error is full
+ *    the message is lost, as a log that nobody reads must not stop the disk.
+ * 2. A message is one line, whatever the names in it contain.
+ * 3. Others see the state file and the info file complete or not at all: each
+ *    is written under another name and renamed when it is complete.  No file
+ *    that isn't ours is written to, replaced or removed in doing so, even if
+ *    it appears meanwhile.
  *
  * Nothing here knows of requests, freezing or frames.
  */
@@ -46,11 +47,11 @@ enum {
 	Linemax		= 1024,		/* bytes of a message */
 	Maxsig		= 64,
 	Headmax		= 16,		/* bytes that all files of a kind begin with */
-	Lostmax		= 65536,	/* no file of ours is longer */
-	/* that the service manager may take to hear that we serve */
+	Lostmax		= 65536,	/* no kept file is longer */
+	/* how long READY=1 may wait for the service manager */
 	Ready_ms	= 5000,
 
-	/* syslog(3)'s numbers, which the journal takes in front of a line */
+	/* syslog(3)'s levels, which the journal understands at the start of a line */
 	Lerr		= 3,
 	Lwarning	= 4,
 	Linfo		= 6,
@@ -60,26 +61,26 @@ enum {
 struct Log {
 	int	fd;
 	int	issocket;
-	int	journal;	/* priorities are understood there */
-	int	broken;		/* a line was written in part */
+	int	journal;	/* it understands levels */
+	int	broken;		/* the last line was written in part */
 };
 
-/* A file of our own that is always replaced as a whole. */
+/* A file that is always replaced as a whole. */
 struct Kept {
-	char	option;		/* that names it */
-	const char *head;	/* all of its kind begin so */
+	char	option;		/* the option that names it */
+	const char *head;	/* all files of this kind begin with it */
 	int	dir;		/* its directory */
 	char	*name;
-	char	new[NAME_MAX + 1];	/* what will be the file, until it is complete */
+	char	new[NAME_MAX + 1];	/* the name of the next one until it is complete */
 };
 
 static Log out = { .fd = 1 }, errors = { .fd = 2 };
 
-/* What is inherited. */
+/* Inherited descriptors and signals. */
 
 /*
- * Descriptors 0 to 2 that were closed by whoever started us would be the
- * disk's or a NIC's, and messages would be written into it.
+ * Open descriptors 0 to 2 if they are closed.  Otherwise the disk or a NIC
+ * would get one of them, and messages would be written to it.
  */
 static void
 standardfiles(void)
@@ -105,7 +106,7 @@ freshstart(void)
 	for(i = 1; i <= Maxsig; i++)
 		if(sigaction(i, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN)
 			sigaction(i, &deflt, NULL);
-	/* A broken pipe, a file at its limit and a terminal of others: errors of one write. */
+	/* A broken pipe, a file at its size limit and a background terminal fail one write. */
 	sigaction(SIGPIPE, &ignore, NULL);
 	sigaction(SIGXFSZ, &ignore, NULL);
 	sigaction(SIGTTOU, &ignore, NULL);
@@ -115,9 +116,7 @@ freshstart(void)
 
 /* Messages. */
 
-/*
- * Does the journal read this?  It says so by device and inode.
- */
+/* Is this file the journal's?  JOURNAL_STREAM has its device and inode. */
 static int
 isjournal(struct stat *st)
 {
@@ -145,7 +144,8 @@ logopen(void)
 }
 
 /*
- * A socket's own O_NONBLOCK would concern others that have it.
+ * For a socket use MSG_DONTWAIT: O_NONBLOCK would affect other processes that
+ * share it.
  */
 static ssize_t
 put(Log *l, const char *s, size_t n)
@@ -286,7 +286,7 @@ notify(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(buf, sizeof buf, fmt, ap);
 	va_end(ap);
-	/* Without READY we would be taken for dead; it has time. */
+	/* READY may wait: without it the service manager would consider us failed. */
 	if(strncmp(buf, "READY", 5) == 0)
 		poll(&p, 1, Ready_ms);
 	send(manager, buf, strlen(buf), MSG_DONTWAIT|MSG_NOSIGNAL);
@@ -295,7 +295,7 @@ notify(const char *fmt, ...)
 /* Directories, and files in them. */
 
 enum {
-	Maxdirs	= 3,		/* the shadow's, the state file's and the info file's */
+	Maxdirs	= 3,		/* of the shadow, the state file and the info file */
 };
 
 static int dirs[Maxdirs];
@@ -332,7 +332,7 @@ openplain(int dir, char *name, int flags)
 {
 	int fd = openat(dir, name, flags|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC, 0600);
 
-	/* FreeBSD's word for a symbolic link. */
+	/* FreeBSD's errno for a symbolic link. */
 	if(fd < 0 && errno == EMLINK)
 		errno = ELOOP;
 	return fd;
@@ -401,12 +401,12 @@ filedata(int fd, uvlong off, uvlong *end)
 	return (uvlong)from;
 }
 
-/* Files of our own that are always replaced as a whole. */
+/* Files that are always replaced as a whole. */
 
 /*
- * Open what has this name, if it is ours: it begins as all of its kind do, or
- * is what a death or a power failure has left of one, empty or all zeros.
- * Returns -1 with errno.
+ * Open the file of this name if it is ours: it begins as all of its kind do,
+ * or it is empty or all zeros, as a crash may have left it.  Returns -1 with
+ * errno, EEXIST if it is not ours.
  */
 static int
 ours(Kept *k, char *name)
@@ -418,7 +418,7 @@ ours(Kept *k, char *name)
 	ssize_t n = -1;
 	int fd, e;
 
-	/* A device or a fifo may do something when it is opened. */
+	/* Opening a device or a fifo may have side effects. */
 	if(fstatat(k->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -1;
 	if(!S_ISREG(st.st_mode)){
@@ -440,8 +440,8 @@ ours(Kept *k, char *name)
 }
 
 /*
- * Make the file that will take the place, for writing.  Returns -1 with errno,
- * EEXIST if something else has its name.
+ * Create the next file under its temporary name.  Returns a descriptor, or -1
+ * with errno, EEXIST if something else has that name.
  */
 static int
 keptnew(Kept *k, mode_t mode)
@@ -449,7 +449,7 @@ keptnew(Kept *k, mode_t mode)
 	int r, fd = ours(k, k->new);
 
 	if(fd >= 0){
-		/* Whoever has it locked is at work on it. */
+		/* It is being written by another process that has locked it. */
 		r = flock(fd, LOCK_EX|LOCK_NB);
 		if(r == 0)
 			unlinkat(k->dir, k->new, 0);
@@ -461,8 +461,8 @@ keptnew(Kept *k, mode_t mode)
 }
 
 /*
- * Write it, and let it have the name, unless something else has that.  Returns
- * -1 with errno; then it is gone, as it holds space that may be wanted.
+ * Write the next file and rename it, unless something else has the name.
+ * Returns -1 with errno; then the file has been removed, to free its space.
  */
 static int
 keptput(Kept *k, int fd, void *buf, size_t len, int stable)
@@ -483,8 +483,8 @@ keptput(Kept *k, int fd, void *buf, size_t len, int stable)
 }
 
 /*
- * The option has named path: find the file by its directory.  Returns NULL, or
- * a sentence saying why it can't be.
+ * Open the directory of the file that the option names.  Returns NULL, or a
+ * sentence saying why it can't be used.
  */
 static char*
 keptopen(Kept *k, char *path)
@@ -501,7 +501,8 @@ keptopen(Kept *k, char *path)
 }
 
 /*
- * Can one be written beside?  A disk that is full now need not be so for ever.
+ * Check that the next file can be created.  A full disk is no error, as it may
+ * have room later.
  */
 static char*
 keptclear(Kept *k, char *path)
@@ -522,11 +523,12 @@ keptclear(Kept *k, char *path)
 }
 
 /*
- * The state file.  It is locked by whoever has it, as is what takes its name
- * next, since the image need not be: its readers may share it.
+ * The state file.  The target locks it, and each file that replaces it.  The
+ * image's lock does not protect it, as targets that only read may share an
+ * image.
  */
 static Kept state = { .option = 'S', .head = "AoEstate" };
-static int statelock = -1;	/* the file, locked; -1 while there is none */
+static int statelock = -1;	/* the file, open and locked, or -1 if there is none */
 
 int
 statefd(void)
@@ -535,8 +537,8 @@ statefd(void)
 }
 
 /*
- * Open and lock the state file.  Returns -1 with errno.  It may have been
- * replaced while we waited for the lock.
+ * Open and lock the state file.  Returns -1 with errno.  If it was replaced
+ * while we waited for the lock, open the new one.
  */
 static int
 stateget(void)
@@ -641,17 +643,17 @@ inforemove(void)
 }
 
 /*
- * The shadow.  It is found by its directory, opened at the start, so that no
- * path is followed later.
+ * The shadow.  It is opened relative to its directory, which is opened at the
+ * start, so that no path is followed later.
  */
 static struct {
 	int	dir;
 	char	*name;			/* in dir */
-	char	temp[NAME_MAX + 1];	/* its name until it has that; nobody else's */
+	char	temp[NAME_MAX + 1];	/* its name until shadowname; no other process uses it */
 	char	path[PATH_MAX];		/* absolute */
-	int	named;			/* it has its name */
-	int	fd;			/* it is open and locked as this, or -1 */
-	/* the last one, without a name, whose space is not all given back; or -1 */
+	int	named;			/* it has its final name */
+	int	fd;			/* open and locked, or -1 */
+	/* a removed shadow, whose space is being freed piece by piece; or -1 */
 	_Atomic int gone;
 } shadow = { .dir = -1, .fd = -1, .gone = -1 };
 
@@ -694,8 +696,8 @@ shadowclose(void)
 }
 
 /*
- * Open the shadow by its present name, and lock it.  It may have been
- * replaced meanwhile by whoever had the lock.
+ * Open the shadow by its present name and lock it.  Fails with EWOULDBLOCK if
+ * the holder of the lock has replaced it meanwhile.
  */
 static int
 shadowtake(char *name, int flags)
@@ -727,7 +729,7 @@ shadowopen(uvlong *size, int readonly)
 
 	if(r < 0 && errno != ENOENT)
 		return -1;
-	/* Whoever was killed may not have come to it. */
+	/* A process that was killed may have renamed the shadow without this sync. */
 	if(fsync(shadow.dir) < 0)
 		return -1;
 	if(r < 0)
@@ -753,7 +755,7 @@ shadowmake(uvlong size)
 		errno = EEXIST;
 		return -1;
 	}
-	/* One of our name whom nobody has locked is left of another life. */
+	/* Remove a temporary file that a dead process of our pid has left. */
 	if(shadowtake(shadow.temp, O_RDWR) == 0)
 		shadowremove(0);
 	if(shadowtake(shadow.temp, O_RDWR|O_CREAT|O_EXCL) < 0)
@@ -864,7 +866,7 @@ imagemarked(char *path, size_t size)
 	snprintf(path, size, "%s", text + 5);
 	if(strncmp(text, "live ", 5) == 0)
 		return Marklive;
-	/* In the sandbox only a mark of ours is looked at, and no path may be. */
+	/* Inside the sandbox no path can be followed, but only our own mark is read there. */
 	if(strcmp(text + 5, shadow.path) == 0)
 		there = fstatat(shadow.dir, shadow.name, &st, AT_SYMLINK_NOFOLLOW);
 	else
@@ -873,9 +875,9 @@ imagemarked(char *path, size_t size)
 }
 
 /*
- * A window: a whole file, mapped so that what the page cache holds can be
- * copied without a system call.  The kernel keeps it coherent with writes.
- * There is none where addresses are too short for an image.
+ * A window maps a whole file, so that what the page cache holds can be copied
+ * without a system call.  The kernel keeps it coherent with writes.  With
+ * addresses of 32 bits there are no windows.
  */
 static struct {
 	uchar	*base;
@@ -887,8 +889,8 @@ static _Thread_local sigjmp_buf nofault;
 static _Thread_local volatile sig_atomic_t copying;
 
 /*
- * The page can't be read, has no room on the disk, or lies behind the end of
- * a file that was cut short: the copy fails, and the process goes on.
+ * The page can't be read, has no space on the disk, or lies beyond the end of
+ * a truncated file.  The copy fails, and the process goes on.
  */
 static void
 onfault(int sig)
@@ -921,7 +923,7 @@ windowmap(int file, int fd, uvlong size, int writable)
 		0);
 	if(m == MAP_FAILED)
 		return -1;
-	/* No reading ahead behind our back: nothing shall be read through it. */
+	/* No read-ahead: only pages that are in memory are read through a window. */
 	madvise(m, (size_t)size, MADV_RANDOM);
 	catchfault(SIGBUS);
 	windows[file].base = m;
@@ -939,7 +941,7 @@ windowspans(int file, uvlong end)
 int
 diskincore(int file, uvlong off, size_t len, uchar *vec)
 {
-	/* char* on some systems, unsigned char* on others */
+	/* vec is a char* on some systems, an unsigned char* on others */
 	return mincore(windows[file].base + off, len, (void*)vec);
 }
 
@@ -949,7 +951,7 @@ diskprefetch(int file, uvlong off, size_t len)
 	uchar *p = windows[file].base + off;
 	size_t i;
 
-	/* Into the second-level cache: the first would hold up who asks. */
+	/* Into the second-level cache: filling the first would stall the caller. */
 	for(i = 0; i < len; i += 64)
 		__builtin_prefetch(p + i, 0, 2);
 }
@@ -968,8 +970,8 @@ touch(const volatile uchar *p, size_t len)
 }
 
 /*
- * Touch what to is NULL for, and copy otherwise.  The fences keep the
- * compiler from moving the work out of where onfault knows of it.
+ * Copy, or only touch if to is NULL. The fences keep the compiler from moving
+ * the access out of the part in which copying is set.
  */
 static int
 guarded(uchar *to, const uchar *from, size_t len)
@@ -1025,9 +1027,7 @@ disksleeps(void)
 	return getrusage(RUSAGE_THREAD, &ru) < 0 ? 0 : (uvlong)ru.ru_nvcsw;
 }
 
-/*
- * Threads that carry out operations.
- */
+/* The threads that carry out operations. */
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
@@ -1063,7 +1063,7 @@ worker(void *arg)
 		else
 			threads.endedlast->next = o;
 		threads.endedlast = o;
-		/* Release: who sees the count sees the operation. */
+		/* Release: a reader that sees the count sees the operation. */
 		atomic_fetch_add_explicit(&threads.nended, 1, memory_order_release);
 		pthread_mutex_unlock(&threads.lock);
 		threads.wake();
@@ -1081,7 +1081,7 @@ threadsstart(void (*carry)(Op*), void (*wake)(void))
 	threads.carry = carry;
 	threads.wake = wake;
 	sigfillset(&all);
-	/* A thread brings these upon itself: by a window, and in a test build by the sandbox. */
+	/* A thread raises these itself: by a window, and in a test build by the sandbox. */
 	sigdelset(&all, SIGBUS);
 	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
@@ -1114,7 +1114,7 @@ threadsended(void)
 {
 	Op *o;
 
-	/* Acquire: what the thread did before it counted its operation is seen. */
+	/* Acquire: we see what the thread did before it counted its operation. */
 	if(atomic_load_explicit(&threads.nended, memory_order_acquire) == 0)
 		return NULL;
 	pthread_mutex_lock(&threads.lock);
@@ -1143,7 +1143,7 @@ opadvance(Op *o, size_t n)
 	}
 }
 
-/* How long the disk takes. */
+/* How long operations take. */
 
 void
 opbegin(Op *o)
