@@ -1,22 +1,23 @@
 /*
- * Feature switches, sizes that follow from tuneup.h, and the checks that
- * they fit together.  No program types here.
+ * Feature switches, sizes derived from tuneup.h, and checks that they fit
+ * together.
  *
- * Switches, each 0 or 1, to be set on make's command line like the
- * numbers of tuneup.h:
+ * The switches are 0 or 1, if nothing else is said.  Like the numbers of
+ * tuneup.h they can be set on make's command line:
  *
  * PACKET_RINGS	frames pass through memory shared with the kernel (Linux
  *		PACKET_RX_RING and PACKET_TX_RING).  With 0, and wherever
  *		the kernel refuses the rings, they pass through recvmmsg
  *		and sendmmsg, at about half the speed.
  *
- * WINDOW	what the page cache holds of the image is copied from a mapping
- *		of it.  With 0, and where there can't be one, by system calls.
+ * WINDOW	pages of the image that are in the page cache are copied from a
+ *		mapping.  With 0, and where there is no mapping, they are read by
+ *		system calls.
  *
- * SANDBOX	once everything is open, what the process may do is cut down to
- *		what it needs, by all means that the system has.  With 2 it ends
- *		when it tries anything else, for tests.  With 0 there is no
- *		sandbox, which sanitizers and coverage need.
+ * SANDBOX	once everything is open, the process is limited to what it needs,
+ *		by all means that the system has.  With 2 it ends when it tries
+ *		anything else, for tests.  With 0 there is no sandbox, which
+ *		sanitizers and coverage need.
  */
 #include "tuneup.h"
 
@@ -42,29 +43,29 @@ enum {
 	Nicsmax		= 1 << 30,		/* no limit */
 #endif
 	Etherhdr	= 14,			/* bytes before what the MTU counts */
-	/* a frame's place in its slot: so its data begins at a sector boundary, for direct I/O */
+	/* offset of a frame in its slot: its data is aligned to sectors, for direct I/O */
 	Frameoff	= Sector - 36,
 	Framemax	= Etherhdr + MAX_MTU,
 	/* bytes; a frame with a sector of data must fit */
 	Minmtu		= 36 + Sector - Etherhdr,
-	Queuemax	= 64,			/* requests that buf.c begins together */
-	/* requests that join into one transfer, and are answered together */
+	Queuemax	= 64,			/* requests that buf.c begins together at most */
+	/* requests that join into one transfer and are answered together */
 	Runmax		= 32,
-	/* bytes of a disk's block that can be written in parts */
+	/* bytes of the largest disk block that buf.c writes in parts */
 	Blockmax	= 4096,
-	/* bytes of space for the blocks at the ends of a write, and their present content */
+	/* bytes for the blocks at both ends of a write, and for their present content */
 	Edges		= 4 * Blockmax,
-	/* bytes of a request's own space; all its data fits */
+	/* bytes of a request's own space, which holds all its data */
 	Spacesize	= (MAX_MTU + 4095) / 4096 * 4096 + Edges,
 	Slotmax		= (Frameoff + Framemax + Sector - 1) / Sector * Sector,
 };
 
-/* frames that the receive ring holds with this buffer count */
+/* frames in a receive ring for this buffer count */
 #define RX_FRAMES(bufcnt) ((uint)((bufcnt) > RX_MOST ? (bufcnt) \
 	: (bufcnt) > RX_MOST / RX_FACTOR ? RX_MOST : (bufcnt) * RX_FACTOR))
 
 _Static_assert(BUFCNT >= 2 && BUFCNT <= 65535, "BUFCNT travels in 16 bits, and Linux needs 2");
-_Static_assert(RX_FACTOR >= 1 && RX_MOST >= RX_FACTOR, "the receive ring must hold the buffer count");
+_Static_assert(RX_FACTOR >= 1 && RX_MOST >= RX_FACTOR, "a receive ring holds the buffer count");
 _Static_assert(TURN_FRAMES >= 1 && TURN_FRAMES <= 1024, "TURN_FRAMES must be sensible");
 _Static_assert(CROWD >= 1 && CROWD <= 32768, "CROWD must be sensible");
 _Static_assert(INITIATORS >= 1 && INITIATORS <= 65536, "INITIATORS must be sensible");
