@@ -683,7 +683,7 @@ freereq(Req *r)
 static int
 greedy(Nic *n, uvlong who)
 {
-	return stats.under >= nreqs / 4 * 3 && (*shareof(who) >= nreqs / 8 || stuck(n));
+	return stats.underway >= nreqs / 4 * 3 && (*shareof(who) >= nreqs / 8 || stuck(n));
 }
 
 /*
@@ -697,13 +697,13 @@ endreq(Req *r)
 	tagsleave(&r->twin);
 	if(r->slow && (h = hostfind(r->twin.who)) != NULL && h->reads > 0)
 		h->reads--;
-	stats.under--;
+	stats.underway--;
 	--*shareof(r->twin.who);
 	freereq(r);
 }
 
 static void
-barred(Nic *n, uchar *f)
+notebarred(Nic *n, uchar *f)
 {
 	stats.barred++;
 	introduce(n, f + Osrc, macof(f + Osrc), "the target is reserved for others");
@@ -717,7 +717,7 @@ atadone(Ata *a)
 
 	r->active = 0;
 	if(a->aoeerror == Ereserved)
-		barred(n, r->head);
+		notebarred(n, r->head);
 	if(a->aoeerror == Unanswered || ((n->late == NULL || r->reply != NULL) && reply(r))){
 		endreq(r);
 		return;
@@ -754,9 +754,9 @@ fresh(Nic *n, Host *h, Twin *t)
 	}
 	if(!(h != NULL && h->negotiated ? h->counter != 0 : conf.rxtags))
 		return 1;
-	if(n->heard == NULL)
-		n->heard = heardnew(RX_FRAMES(conf.bufcnt));
-	if(n->heard == NULL || !heard(n->heard, t))
+	if(n->recent == NULL)
+		n->recent = recentnew(RX_FRAMES(conf.bufcnt));
+	if(n->recent == NULL || !recentseen(n->recent, t))
 		return 1;
 	tagsleave(t);
 	stats.waiting++;
@@ -887,8 +887,8 @@ atareq(Nic *n, uchar *f, uint len, uvlong who, Host *h)
 	++*shareof(who);
 	r->active = 1;
 	stats.requests++;
-	if(++stats.under > stats.most)
-		stats.most = stats.under;
+	if(++stats.underway > stats.most)
+		stats.most = stats.underway;
 	r->nic = n;
 	r->reply = NULL;
 	memcpy(r->head, f, sizeof r->head);
@@ -1241,7 +1241,7 @@ reserve(Nic *n, uchar *f, uint len)
 	if(conf.locked || (f[Orcmd] == Rset && reserved.n > 0 && findmac(&reserved, f + Osrc) < 0)){
 		reservereply(n, f, Ereserved);
 		if(!conf.locked)
-			barred(n, f);
+			notebarred(n, f);
 		return;
 	}
 	reserved.n = 0;
@@ -1718,8 +1718,8 @@ takeframes(Nic *n)
 	}
 	/* By now every frame has been taken that waited together with the first. */
 	n->taken += (uint)i;
-	if(n->heard != NULL && (nicempty(n) || n->taken >= RX_FRAMES(conf.bufcnt))){
-		heardall(n->heard);
+	if(n->recent != NULL && (nicempty(n) || n->taken >= RX_FRAMES(conf.bufcnt))){
+		recentclear(n->recent);
 		n->taken = 0;
 	}
 	return i;
@@ -1739,7 +1739,7 @@ initreqs(void)
 	nreqs = n < Fewest ? Fewest : n > Most ? Most : (uint)n;
 	usedreqs = 0;
 	freereqs = NULL;
-	stats.under = 0;
+	stats.underway = 0;
 	memset(share, 0, sizeof share);
 	if(nreqs > have){
 		if((r = calloc(nreqs, sizeof *r)) == NULL)
@@ -2136,8 +2136,8 @@ infocounters(char *p)
 		{ "disk_transfers", &stats.transfers },
 		{ "joined_requests", &stats.joined },
 		{ "disk_errors", &stats.errors },
-		{ "blocks_read_ahead_used", &stats.ahead },
-		{ "blocks_read_ahead_unused", &stats.wasted },
+		{ "blocks_read_ahead_used", &stats.aheadused },
+		{ "blocks_read_ahead_unused", &stats.aheadunused },
 		{ "refused_mask", &stats.masked },
 		{ "refused_reserved", &stats.barred },
 		{ "dropped_room", &stats.dropped },
@@ -2381,7 +2381,7 @@ hangup(void)
 		warnx("%s; the old size stays in force", e);
 	say("%llu bytes", bufsize() * Sector);
 	if(disk.direct || conf.behind)
-		say("blocks read ahead and used %llu, not used %llu", stats.ahead, stats.wasted);
+		say("blocks read ahead and used %llu, not used %llu", stats.aheadused, stats.aheadunused);
 	say("frames %llu, at most %u requests at a time, requests dropped %llu, "
 		"answers that waited for a slot %llu",
 		stats.frames, stats.most, stats.dropped, stats.slotwaits);

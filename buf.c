@@ -159,7 +159,7 @@ struct Part {
 struct Own {
 	Io	io;		/* first, so that an Io of ours is an Own */
 	Own	*next;
-	uint	at;		/* a write: sectors of it that are done with */
+	uint	progress;		/* a write: sectors of it that are done with */
 	uint	n;		/* sectors behind these that are being written */
 	int	careful;	/* one sector at a time, as more have failed */
 };
@@ -215,7 +215,7 @@ static int freepause;		/* and so many milliseconds later the next shall be, or -
 static uvlong freedue;		/* when that is, or 0: all has been */
 static int jobbing;		/* a job of freeze.c is under way: Jobapart or Jobsync */
 static int closing;		/* nothing more is begun of our own accord */
-static uint under[Nfiles];	/* transfers and trims of each file that the engine has */
+static uint inflight[Nfiles];	/* transfers and trims of each file that the engine has */
 
 static uvlong pagesize;
 
@@ -804,7 +804,7 @@ static void
 launch(Run *r)
 {
 	changing += alters(r);
-	under[r->op.file]++;
+	inflight[r->op.file]++;
 	enginestart(&r->op);
 }
 
@@ -833,7 +833,7 @@ static void
 endrun(Run *r)
 {
 	changing -= alters(r);
-	under[r->op.file]--;
+	inflight[r->op.file]--;
 }
 
 static void
@@ -850,7 +850,7 @@ freerun(Run *r)
 	giverun(r);
 }
 
-static void stepped(Op*);
+static void readstepped(Op*);
 
 /*
  * Read on in steps: a verify, whose data nobody wants; a read that lives in
@@ -858,25 +858,25 @@ static void stepped(Op*);
  * bad one.
  */
 static void
-step(Io *io)
+readstep(Io *io)
 {
 	static _Alignas(4096) uchar sink[Verifymax * Sector];
 	Run *r = newrun(&io, 1);
-	uint n = io->nsec - io->at;
+	uint n = io->nsec - io->progress;
 	Home h;
 
-	if(io->at < io->careful)
+	if(io->progress < io->careful)
 		n = 1;
 	else if(n > Verifymax)
 		n = Verifymax;
-	n = freezemap(io->lba + io->at, n, &h);
-	r->iov[0] = (struct iovec){ io->op == Oread ? io->space + io->at * Sector : sink, n * Sector };
+	n = freezemap(io->lba + io->progress, n, &h);
+	r->iov[0] = (struct iovec){ io->op == Oread ? io->space + io->progress * Sector : sink, n * Sector };
 	r->nsec = n;
-	startrun(r, Oread, h, stepped);
+	startrun(r, Oread, h, readstepped);
 }
 
 static void
-stepped(Op *o)
+readstepped(Op *o)
 {
 	Run *r = (Run*)o;
 	Io *io = r->io[0];
@@ -885,15 +885,15 @@ stepped(Op *o)
 
 	freerun(r);
 	if(error != 0 && n == 1){
-		readfailed(io, io->lba + io->at, error);
+		readfailed(io, io->lba + io->progress, error);
 		return;
 	}
 	if(error != 0)
-		io->careful = io->at + n;
+		io->careful = io->progress + n;
 	else
-		io->at += n;
-	if(io->at < io->nsec)
-		step(io);
+		io->progress += n;
+	if(io->progress < io->nsec)
+		readstep(io);
 	else if(io->op == Oread)
 		deliver(io);
 	else
@@ -1067,8 +1067,8 @@ startio(Io **q, int n)
 		}else if(i > 0)
 			startrun(newrun(q, i), q[0]->op, h, transferred);
 		else{
-			q[0]->at = q[0]->careful = 0;
-			step(q[0]);
+			q[0]->progress = q[0]->careful = 0;
+			readstep(q[0]);
 			i = 1;
 		}
 	}
@@ -1082,9 +1082,9 @@ static void
 retry(Io *io, int alone, int error)
 {
 	if(io->op == Oread){
-		io->at = 0;
+		io->progress = 0;
 		io->careful = alone ? io->nsec : 0;
-		step(io);
+		readstep(io);
 	}else if(!alone)
 		startio(&io, 1);
 	else{
@@ -1277,7 +1277,7 @@ newown(int op, uvlong lba, uint n)
 	o->io.stable = 0;
 	o->io.data = o->io.space + lead(lba) * Sector;
 	concern(&o->io, lba, lba + n);
-	o->at = o->n = 0;
+	o->progress = o->n = 0;
 	o->careful = 0;
 	return o;
 }
@@ -1352,7 +1352,7 @@ stream(Io *io)
 }
 
 static void
-ahead(Stream *s)
+aheadstart(Stream *s)
 {
 	uint n, most = poolsize() / (4 * Streams);
 	Own *o;
@@ -1403,7 +1403,7 @@ follow(Io *io)
 		return;
 	s->next = io->lba + io->nsec;
 	if(++s->seen >= Sequential)
-		ahead(s);
+		aheadstart(s);
 }
 
 /*
@@ -1423,7 +1423,7 @@ static int behind;		/* -w */
 static uvlong flushdue;		/* when the next pass is */
 static uint firstpass;		/* that a freeze waits for */
 static int lost;		/* the error of the last pass, until one succeeds */
-static List toclean;		/* flushes that wait for the end of pass io->at */
+static List toclean;		/* flushes that wait for the end of pass io->pass */
 
 /*
  * Copy the next piece of a write that is dirty still: since it was found
@@ -1432,39 +1432,39 @@ static List toclean;		/* flushes that wait for the end of pass io->at */
  * Sets o->n, to 0 when there is none.
  */
 static void
-lift(Own *o)
+behindlift(Own *o)
 {
-	uint left = o->io.nsec - o->at, skip = poolclean(first + o->io.lba + o->at, left);
+	uint left = o->io.nsec - o->progress, skip = poolclean(first + o->io.lba + o->progress, left);
 	uvlong lba;
 
-	o->at += skip;
-	lba = o->io.lba + o->at;
+	o->progress += skip;
+	lba = o->io.lba + o->progress;
 	o->io.data = o->io.space + lead(lba) * Sector;
 	o->n = poollift(o->io.data, first + lba, o->careful && left > skip ? 1 : left - skip);
 }
 
-static void land(Own*, int);
-static void landed(Run*, int);
+static void behindland(Own*, int);
+static void behindlanded(Run*, int);
 
 /*
  * Go on with a write, or be done with it.
  */
 static void
-writeback(Io *io)
+behindwrite(Io *io)
 {
 	Own *o = (Own*)io;
 	uvlong lba;
 
-	lift(o);
+	behindlift(o);
 	if(o->n == 0){
 		delist(io);
 		freeown(o);
 		pass.flying--;
 		return;
 	}
-	lba = io->lba + o->at;
+	lba = io->lba + o->progress;
 	io->file = freezehome();
-	startmend(&io, 1, lba, o->n, landed);
+	startmend(&io, 1, lba, o->n, behindlanded);
 }
 
 /*
@@ -1472,9 +1472,9 @@ writeback(Io *io)
  * failed.  Unanswered: the shadow has no room for it, and will be tried again.
  */
 static void
-land(Own *o, int error)
+behindland(Own *o, int error)
 {
-	uvlong lba = o->io.lba + o->at;
+	uvlong lba = o->io.lba + o->progress;
 
 	if(error != 0 && (o->n == 1 || error == Unanswered))
 		pass.error = error;
@@ -1486,26 +1486,26 @@ land(Own *o, int error)
 	if(error != 0 && error != Unanswered && o->n > 1)
 		o->careful = 1;
 	else
-		o->at += o->n;
-	writeback(&o->io);
+		o->progress += o->n;
+	behindwrite(&o->io);
 }
 
 static void
-landed(Run *r, int error)
+behindlanded(Run *r, int error)
 {
 	Own *o = (Own*)r->io[0];
 
 	if(error == 0 && shadowed)
 		put(&torecord, &o->io);
 	else
-		land(o, o->io.file == Shadow ? freezefull(error) : error);
+		behindland(o, o->io.file == Shadow ? freezefull(error) : error);
 }
 
 /*
  * Start as many writes of the pass as may be under way.
  */
 static void
-pump(void)
+behindpump(void)
 {
 	uvlong s;
 	uint n;
@@ -1515,12 +1515,12 @@ pump(void)
 		o = newown(Owrite, s - first, n);
 		pass.flying++;
 		if(enlist(&o->io) == 0)
-			writeback(&o->io);
+			behindwrite(&o->io);
 	}
 }
 
 static void
-startpass(void)
+passbegin(void)
 {
 	pass.no++;
 	pass.flying = 0;
@@ -1535,7 +1535,7 @@ startpass(void)
  * brought all of it to the disk.
  */
 static void
-endpass(void)
+passend(void)
 {
 	List all = toclean;
 	Io *io;
@@ -1553,7 +1553,7 @@ endpass(void)
 		freezecancel();
 	toclean = (List){ 0 };
 	while((io = get(&all)) != NULL)
-		if(io->at > pass.no)
+		if(io->pass > pass.no)
 			put(&toclean, io);
 		else if(lost != 0)
 			finish(io, lost);
@@ -1580,14 +1580,14 @@ static void
 passes(void)
 {
 	if(pass.running){
-		pump();
-		endpass();
+		behindpump();
+		passend();
 	}
 	if(!pass.running && (toclean.first != NULL || (poolcrowded() && lost == 0) || (pooldirty() > 0 && mustpass())
 	|| ((pooldirty() > 0 || lost != 0) && now >= flushdue))){
-		startpass();
-		pump();
-		endpass();
+		passbegin();
+		behindpump();
+		passend();
 	}
 }
 
@@ -1617,7 +1617,7 @@ isbehind(Io *io)
  * room.
  */
 static int
-absorb(Io *io)
+behindtake(Io *io)
 {
 	int clean = pooldirty() == 0;
 
@@ -1639,21 +1639,21 @@ static struct {
 	uint	n;		/* that it has */
 } trims;
 
-static void trimmed(Op*);
+static void trimended(Op*);
 
 static void
-starttrims(void)
+trimstart(void)
 {
 	Io *io;
 
 	while(trims.n < Trims && (io = get(&trims.waiting)) != NULL){
 		trims.n++;
-		runtrim(newrun(&io, 1), trimmed);
+		runtrim(newrun(&io, 1), trimended);
 	}
 }
 
 static void
-trimmed(Op *o)
+trimended(Op *o)
 {
 	Run *r = (Run*)o;
 	Io *io = r->io[0];
@@ -1675,7 +1675,7 @@ trimmed(Op *o)
 			pooldistrust(first + io->lba, io->nsec);
 		finish(io, error);
 	}
-	starttrims();
+	trimstart();
 }
 
 static void
@@ -1683,7 +1683,7 @@ trim(Io *io)
 {
 	io->file = freezehome();
 	put(&trims.waiting, io);
-	starttrims();
+	trimstart();
 }
 
 /*
@@ -1705,7 +1705,7 @@ trimdone(Io *trim)
  * left for later, so is the answer.
  */
 static void
-partdone(Io *io)
+trimpartdone(Io *io)
 {
 	Io *trim = ((Part*)io)->trim;
 
@@ -1717,7 +1717,7 @@ partdone(Io *io)
 }
 
 static void
-split(Io *trim)
+trimsplit(Io *trim)
 {
 	Range *g;
 	Io *io;
@@ -1733,7 +1733,7 @@ split(Io *trim)
 		trims.nfree--;
 		trim->parts++;
 		*(Part*)io = (Part){
-			.io = { .op = Otrim, .lba = g->lba, .nsec = g->nsec, .done = partdone, .came = trim->came, .began = Notbegun },
+			.io = { .op = Otrim, .lba = g->lba, .nsec = g->nsec, .done = trimpartdone, .came = trim->came, .began = Notbegun },
 			.trim = trim,
 		};
 		concern(io, io->lba, io->lba + io->nsec);
@@ -1969,7 +1969,7 @@ writeall(Io **q, int n)
 	}
 	if(behind && !preparing()){
 		for(i = 0; i < n; i++)
-			if(!isbehind(q[i]) || !absorb(q[i]))
+			if(!isbehind(q[i]) || !behindtake(q[i]))
 				startall(q + i, 1);
 		return;
 	}
@@ -2024,7 +2024,7 @@ begin(Io **q, int n)
 	int m, error;
 
 	if(io->own){
-		writeback(io);
+		behindwrite(io);
 		return;
 	}
 	/* It may have waited since it came. */
@@ -2035,7 +2035,7 @@ begin(Io **q, int n)
 		finish(q[--n], ERANGE);
 	if(error != 0 || n == 0)
 		return;
-	io->at = io->careful = 0;
+	io->progress = io->careful = 0;
 	switch(io->op){
 	case Oread:
 		readall(q, n);
@@ -2054,7 +2054,7 @@ begin(Io **q, int n)
 	case Overify:
 		if(mustwait(io))
 			break;
-		step(io);
+		readstep(io);
 		break;
 	case Otrim:
 		if(stopped())
@@ -2069,7 +2069,7 @@ begin(Io **q, int n)
 			awaitsync(io);
 			break;
 		}
-		io->at = pass.no + 1;
+		io->pass = pass.no + 1;
 		put(&toclean, io);
 		break;
 	}
@@ -2195,14 +2195,14 @@ static void moved(Own*, int);
  * Where the newest data is has been recorded, or can't be now.
  */
 static void
-recorded(Io *io, int error)
+maprecorded(Io *io, int error)
 {
 	if(error == 0)
 		error = io->error;
 	if(io->own == Ownmove)
 		moved((Own*)io, error);
 	else if(io->own)
-		land((Own*)io, error);
+		behindland((Own*)io, error);
 	else if(error != 0)
 		finish(io, error);
 	else
@@ -2210,13 +2210,13 @@ recorded(Io *io, int error)
 }
 
 static void
-savework(Op *o)
+mapwork(Op *o)
 {
 	o->error = freezesave() < 0 ? errno : 0;
 }
 
 static void
-saved(Op *o)
+mapsaved(Op *o)
 {
 	List all = inrecord;
 	int error = o->error != 0 ? freezefull(o->error) : 0;
@@ -2228,7 +2228,7 @@ saved(Op *o)
 		warnx("the shadow's map can't be written: %s", strerror(error));
 	inrecord = (List){ 0 };
 	while((io = get(&all)) != NULL)
-		recorded(io, error);
+		maprecorded(io, error);
 }
 
 /*
@@ -2241,7 +2241,7 @@ noteio(Io *io)
 
 	freezedirty(io->file);
 	if(io->own == Ownfill)
-		return freezenote(io->lba + o->at, o->n, io->file);
+		return freezenote(io->lba + o->progress, o->n, io->file);
 	if(io->op == Otrim)
 		return freezenotetrim(io->lba, io->nsec, io->file);
 	return freezenote(io->lba, io->nsec, io->file);
@@ -2254,7 +2254,7 @@ noteio(Io *io)
  * writes do when there is no -d, here and now unless that may have to wait.
  */
 static void
-record(void)
+maprecord(void)
 {
 	List all = torecord;
 	int r, news = freezeunsaved();
@@ -2267,26 +2267,26 @@ record(void)
 	while((io = get(&all)) != NULL){
 		r = noteio(io);
 		if(r < 0)
-			recorded(io, Unanswered);
+			maprecorded(io, Unanswered);
 		else
 			put(&inrecord, io);
 		news |= r > 0;
 	}
-	saveop = (Op){ .op = Owork, .work = savework, .done = saved };
+	saveop = (Op){ .op = Owork, .work = mapwork, .done = mapsaved };
 	t = microseconds();
 	if(news && now >= slowtill && !slowsync() && freezeunsaved() <= Manychunks && freezestore() == 0){
 		took(t, microseconds());
 		news = 0;
 	}
 	if(!news)
-		saved(&saveop);
+		mapsaved(&saveop);
 	else if(disk.direct || now < slowtill || locked() || freezeunsaved() > Manychunks){
 		saving = 1;
 		enginestart(&saveop);
 	}else{
-		savework(&saveop);
+		mapwork(&saveop);
 		took(t, microseconds());
-		saved(&saveop);
+		mapsaved(&saveop);
 	}
 }
 
@@ -2446,14 +2446,14 @@ quiet(void)
 		return !pass.running && (pooldirty() == 0 || pass.no >= firstpass);
 	if(s == Fstopping)
 		return changing == 0 && !pass.running && pooldirty() == 0;
-	return under[Shadow] == 0 && mover.n == 0 && !saving && torecord.first == NULL;
+	return inflight[Shadow] == 0 && mover.n == 0 && !saving && torecord.first == NULL;
 }
 
 /*
  * Freezing has come a step further.
  */
 static void
-stepdone(void)
+statechanged(void)
 {
 	int s = freezestate();
 
@@ -2509,7 +2509,7 @@ jobdone(Op *o)
 		syncing = 0;
 	jobbing = 0;
 	breaks(freezejobdone(o));
-	stepdone();
+	statechanged();
 	if(s == Fremoving)
 		freedue = now;
 }
@@ -2545,7 +2545,7 @@ buffreeze(int on)
 		return "the disk has lost writes";
 	e = on ? freeze() : unfreeze();
 	if(e == NULL)
-		stepdone();
+		statechanged();
 	return e;
 }
 
@@ -2558,7 +2558,7 @@ bufshadow(char *path, uvlong mib, int readonly)
 		return "no memory for merging";
 	e = freezeinit(path, mib, readonly);
 	if(e == NULL)
-		stepdone();
+		statechanged();
 	return e;
 }
 
@@ -2632,7 +2632,7 @@ bufcommit(void)
 		beginready();
 		if(torecord.first != NULL)
 			barrier();	/* before the map changes again */
-		record();
+		maprecord();
 	}while(ready.first != NULL);
 	if(behind)
 		passes();
@@ -2730,7 +2730,7 @@ bufio(Io *io)
 	if(error != 0)
 		finish(io, error);
 	else if(io->op == Otrim)
-		split(io);
+		trimsplit(io);
 	else{
 		if(io->op == Oflush)
 			io->lba = io->nsec = 0;

@@ -62,7 +62,7 @@ enum {
 	Doubted		= 128,		/* of them, unused ones that prove nothing */
 
 	Pages		= 512,		/* of a Region */
-	Ahead		= 64,		/* pages looked at together */
+	Lookahead		= 64,		/* pages looked at together */
 };
 
 struct Block {
@@ -101,7 +101,7 @@ static struct {
 static struct {
 	Block	*list[Passblocks];	/* dirty blocks, in the order of the disk */
 	uint	n;
-	uint	at, bit;		/* the next of them, and the sector in it */
+	uint	next, bit;		/* the next of them, and the sector in it */
 	uint	looked;			/* blocks of the pool that it has come past */
 } pass;
 
@@ -187,10 +187,10 @@ judge(Block *b, int useful)
 	b->ahead = 0;
 	if(useful){
 		pool.useful++;
-		stats.ahead++;
+		stats.aheadused++;
 	}else{
 		pool.wasted++;
-		stats.wasted++;
+		stats.aheadunused++;
 	}
 	if(pool.useful + pool.wasted >= Judged){
 		pool.useful /= 2;
@@ -529,7 +529,7 @@ passmore(void)
 	uint end = pool.n - pass.looked < Passlooks ? pool.n : pass.looked + Passlooks;
 	Block *b;
 
-	pass.n = pass.at = pass.bit = 0;
+	pass.n = pass.next = pass.bit = 0;
 	for(; pass.looked < end && pass.n < Passblocks; pass.looked++){
 		b = &pool.block[pass.looked];
 		if(b->dirty != 0)
@@ -541,13 +541,13 @@ passmore(void)
 void
 poolpass(void)
 {
-	pass.n = pass.at = pass.bit = pass.looked = 0;
+	pass.n = pass.next = pass.bit = pass.looked = 0;
 }
 
 int
 poolpassed(void)
 {
-	return pass.at == pass.n && pass.looked == pool.n;
+	return pass.next == pass.n && pass.looked == pool.n;
 }
 
 uint
@@ -557,10 +557,10 @@ poolnext(uint max, uvlong *s)
 	uvlong at, end = 0;
 	uint n = 0;
 
-	if(pass.at == pass.n && pass.looked < pool.n)
+	if(pass.next == pass.n && pass.looked < pool.n)
 		passmore();
-	for(; pass.at < pass.n; pass.at++, pass.bit = 0){
-		b = pass.list[pass.at];
+	for(; pass.next < pass.n; pass.next++, pass.bit = 0){
+		b = pass.list[pass.next];
 		for(; pass.bit < Blocksec; pass.bit++){
 			at = b->no * Blocksec + pass.bit;
 			if(n > 0 && (at != end || n == max || !(b->dirty >> pass.bit & 1)))
@@ -733,7 +733,7 @@ look(int file, uvlong page)
 	Region *r = &w->regions[page / Pages];
 	uchar vec[Pages];
 	uvlong last = (w->len - 1) / pagesize;
-	uint n = Ahead;
+	uint n = Lookahead;
 
 	r->looks = r->tick == tick ? r->looks + 1 : 1;
 	if(r->looks == 2){

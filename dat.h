@@ -45,7 +45,7 @@ typedef struct Req	Req;
 typedef struct Note	Note;
 typedef struct Stats	Stats;
 typedef struct Twin	Twin;
-typedef struct Heard	Heard;
+typedef struct Recent	Recent;
 typedef struct Tags	Tags;
 typedef struct Host	Host;
 typedef struct Few	Few;
@@ -135,7 +135,7 @@ struct Nic {
 	int	mtu;		/* bytes, at most MAX_MTU */
 	int	up;		/* can send and receive now, frames of Minmtu at least */
 	uvlong	drops;		/* frames dropped for want of room */
-	Heard	*heard;		/* aoe.c's: what came in by it lately, once anyone wants to know */
+	Recent	*recent;		/* aoe.c's: what came in by it lately, once anyone wants to know */
 	uint	taken;		/* frames taken since it was last empty */
 	/* aoe.c's: ATA requests whose answers wait for a slot, the oldest first, */
 	Req	*late, *lastlate;
@@ -301,7 +301,8 @@ struct Io {
 	uint	blockers;	/* what it must wait for in the order */
 	uint	waiters;	/* what waits for it */
 	uint	parts;		/* a trim's ranges that have not been trimmed yet */
-	uint	at;		/* how far a request of several steps has come, in sectors */
+	uint	progress;	/* of a request of several steps: sectors done */
+	uint	pass;		/* of a flush with -w: the pass that it waits for */
 	int	alone;		/* it failed together with others, and is not to be joined to any */
 	/* others with the same number are in the same operation; 0: none are */
 	uint	batch;
@@ -400,8 +401,8 @@ struct Stats {
 	uvlong	trims;
 	uvlong	flushes;
 	uvlong	hits;		/* buf.c: reads answered from memory */
-	uvlong	ahead;		/* buf.c: blocks read ahead that were used, and that were not */
-	uvlong	wasted;
+	uvlong	aheadused;		/* buf.c: blocks read ahead that were used, and that were not */
+	uvlong	aheadunused;
 	/* buf.c: reads and writes of the disk, and requests that joined another's */
 	uvlong	transfers;
 	uvlong	joined;
@@ -410,7 +411,7 @@ struct Stats {
 	uvlong	repeated;	/* ata.c: writes answered and not done again */
 	uvlong	corrupted;	/* aoe.c: writes whose CRC did not match */
 	uvlong	congested;	/* aoe.c: reads dropped as their initiator's network is congested */
-	uint	under;		/* aoe.c: requests under way, and the most there were */
+	uint	underway;		/* aoe.c: requests under way, and the most there were */
 	uint	most;
 	uvlong	errors;		/* buf.c: requests and syncs that the disk failed */
 	/* aoe.c: frames refused, as their sender is not on the mask list, */

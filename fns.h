@@ -122,13 +122,13 @@ void	tagsleave(Twin *t);
 void	tagsclear(void);
 
 /* A memory of the last n requests, or NULL. */
-Heard	*heardnew(uint n);
+Recent	*recentnew(uint n);
 
 /* Is the request's twin remembered?  If not, remember this one. */
-int	heard(Heard *h, const Twin *t);
+int	recentseen(Recent *h, const Twin *t);
 
 /* Forget all that is remembered: no twin of it can still come. */
-void	heardall(Heard *h);
+void	recentclear(Recent *h);
 
 /* A memory of writes, with nothing in it, or NULL. */
 Tags	*tagsnew(void);

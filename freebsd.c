@@ -1457,7 +1457,7 @@ enginekick(void)
 
 /* aio has ended this operation. */
 static void
-landed(Job *j)
+aioended(Job *j)
 {
 	Op *o = j->op;
 	ssize_t n = aio_return(&j->cb);		/* inv. 6 */
@@ -1487,7 +1487,7 @@ collect(void)
 		n = kevent(engine.kq, NULL, 0, ev, 64, &now);
 		for(i = 0; i < n; i++)
 			if(ev[i].filter == EVFILT_AIO)
-				landed(ev[i].udata);
+				aioended(ev[i].udata);
 	}while(n == 64);
 }
 

@@ -74,7 +74,7 @@ struct Saying {
 };
 
 /* Recent requests, numbered from 1 on.  Number i is in said[i % n]. */
-struct Heard {
+struct Recent {
 	uint	n;		/* a power of two */
 	uvlong	last;		/* the last number given */
 	uvlong	gone;		/* this one, and those before, count no longer */
@@ -82,7 +82,7 @@ struct Heard {
 	uvlong	*chain;		/* the last number in each */
 };
 
-static Twin *under[Chains];
+static Twin *underway[Chains];
 
 static uvlong
 hash(const Twin *t)
@@ -104,7 +104,7 @@ same(const Twin *a, const Twin *b)
 static Twin**
 chainof(const Twin *t)
 {
-	return &under[hash(t) * Chains >> 32];
+	return &underway[hash(t) * Chains >> 32];
 }
 
 int
@@ -133,15 +133,15 @@ tagsleave(Twin *t)
 void
 tagsclear(void)
 {
-	memset(under, 0, sizeof under);
+	memset(underway, 0, sizeof underway);
 }
 
 /* Requests that came in lately. */
 
-Heard*
-heardnew(uint n)
+Recent*
+recentnew(uint n)
 {
-	Heard *h = calloc(1, sizeof *h);
+	Recent *h = calloc(1, sizeof *h);
 	uint size = 1;
 
 	while(size < n)
@@ -161,7 +161,7 @@ heardnew(uint n)
 }
 
 int
-heard(Heard *h, const Twin *t)
+recentseen(Recent *h, const Twin *t)
 {
 	uvlong *chain = &h->chain[hash(t) & (h->n - 1)], i;
 	Saying *s;
@@ -179,7 +179,7 @@ heard(Heard *h, const Twin *t)
 }
 
 void
-heardall(Heard *h)
+recentclear(Recent *h)
 {
 	h->gone = h->last;
 }

@@ -486,7 +486,7 @@ memturn(Nic *n)
 		memround(n);
 		if(++i > 100000)
 			wrong("requests are under way and don't end");
-	}while(bufbusy() || stats.under > 0);
+	}while(bufbusy() || stats.underway > 0);
 }
 
 /* What the daemon calls: the network. */

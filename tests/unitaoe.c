@@ -550,12 +550,12 @@ ringfull(void)
 		memput(&nic, f, numbered(i & 1 ? 0x24 : 0xec, 1, i, i % Bufsec));
 	for(i = 0; i < 10; i++)
 		memround(&nic);
-	test(memwaiting(&nic) == 0 && stats.under == 136 && stats.slotwaits == 136, "with the transmit ring full answers wait, and are counted");
+	test(memwaiting(&nic) == 0 && stats.underway == 136 && stats.slotwaits == 136, "with the transmit ring full answers wait, and are counted");
 	memput(&nic, f, numbered(0x24, 1, 199, 199 % Bufsec));
 	memround(&nic);
 	test(stats.twins == 1, "a request whose answer waits is under way");
 	slowly(10);
-	test(outs(1, NULL) == 200 && stats.under == 0, "and are sent later, each one");
+	test(outs(1, NULL) == 200 && stats.underway == 0, "and are sent later, each one");
 }
 
 /* Reads from memory wait with what they read, and so do answers of every kind. */
@@ -624,7 +624,7 @@ gone(void)
 	memlink(&nic, 0, 1500, 0);
 	niccheck(&nic);
 	memround(&nic);
-	test(stats.under == 0 && nic.nnotes == 0 && nic.late == NULL, "answers that wait for an interface are dropped when it goes");
+	test(stats.underway == 0 && nic.nnotes == 0 && nic.late == NULL, "answers that wait for an interface are dropped when it goes");
 	mem.stuck = 0;
 	memlink(&nic, 1, 1500, 0);
 	niccheck(&nic);
@@ -649,7 +649,7 @@ gone(void)
 	slowly(10);
 	for(i = 0; memget(&nic, &len) != NULL; )
 		i += len == Odata + Sector;
-	test(stats.under == 0 && i == 20, "answers that the interface can't carry any more are dropped, the others aren't");
+	test(stats.underway == 0 && i == 20, "answers that the interface can't carry any more are dropped, the others aren't");
 }
 
 /* A slow write, and as many reads of its sectors as one turn may bring. */

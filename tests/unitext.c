@@ -203,11 +203,11 @@ static void
 twins(void)
 {
 	static Twin t[1000];
-	static Heard *h;	/* there is no end to one */
+	static Recent *h;	/* there is no end to one */
 	Twin a;
 	uint i, c = 0;
 
-	h = heardnew(256);
+	h = recentnew(256);
 
 	for(i = 0; i < 1000; i++){
 		t[i] = twin(i % 3, i / 3, i / 100);
@@ -233,22 +233,22 @@ twins(void)
 	test(c == 4000, "twins: of equal requests one is under way");
 	for(i = c = 0; i < 5000; i++){
 		a = twin(9, i, i % 5);
-		c += (uint)!heard(h, &a);
+		c += (uint)!recentseen(h, &a);
 		a = twin(9, i < 255 ? 0 : i - 255, i < 255 ? 0 : (i - 255) % 5);
-		c += (uint)heard(h, &a);
+		c += (uint)recentseen(h, &a);
 	}
 	test(c == 10000, "the last 256 requests are remembered");
 	a = twin(9, 5000 - 300, 0);
-	test(!heard(h, &a), "and no more than the ring can hold");
-	heardall(h);
+	test(!recentseen(h, &a), "and no more than the ring can hold");
+	recentclear(h);
 	for(i = 4900, c = 0; i < 5000; i++){
 		a = twin(9, i, i % 5);
-		c += (uint)!heard(h, &a) + (uint)heard(h, &a);
+		c += (uint)!recentseen(h, &a) + (uint)recentseen(h, &a);
 	}
 	test(c == 200, "with the ring empty none is, until it comes again");
 	a = t[0] = twin(9, 4999, 4);
 	a.feature = 1;
-	test(!heard(h, &a) && heard(h, &a), "one that differs in its feature is another");
+	test(!recentseen(h, &a) && recentseen(h, &a), "one that differs in its feature is another");
 	test(tagsenter(&t[0]) && tagsenter(&a), "and is under way beside the first");
 	tagsleave(&a);
 	tagsleave(&t[0]);
@@ -787,17 +787,17 @@ shares(int bufcnt)
 			memround(&nic);
 	}
 	memround(&nic);
-	most[0] = (uint)stats.under;
+	most[0] = (uint)stats.underway;
 	for(i = 0; i < 16; i++){
 		memput(&nic, f, tagged(2, 0x24, i, i % Bufsec, 0));
 		memround(&nic);
 	}
-	most[1] = (uint)stats.under;
+	most[1] = (uint)stats.underway;
 	for(i = 0; i < 20; i++){
 		memput(&nic, f, tagged(1, 0x24, 500000 + i, i % Bufsec, 0));
 		memround(&nic);
 	}
-	most[2] = (uint)stats.under;
+	most[2] = (uint)stats.underway;
 	test(most[0] == all / 4 * 3 && most[2] == most[1], "-b %d: an initiator that asks for more than the buffer count allows doesn't get all requests", bufcnt);
 	test(stats.dropped == all / 4 + 50 + 20, "those that were dropped are counted");
 	test(most[1] == most[0] + 16, "the others are there for others");
@@ -824,7 +824,7 @@ crowd(void)
 			memput(&nic, f, tagged((int)(10 + i), 0x24, k, k % Bufsec, 0));
 			memround(&nic);
 		}
-	test(stats.under == CROWD * BUFCNT && stats.dropped == 0, "%d initiators may have their full buffer count under way", CROWD);
+	test(stats.underway == CROWD * BUFCNT && stats.dropped == 0, "%d initiators may have their full buffer count under way", CROWD);
 	for(i = 0; i < 50; i++)
 		memput(&nic, f, tagged((int)(100 + i), 0x24, 1, 1, 0));
 	memround(&nic);
@@ -849,7 +849,7 @@ unjam(uint *all, uint *others)
 	uint rounds, len, n, most = 0;
 	uchar *a;
 
-	for(rounds = *all = *others = 0; rounds < 1000 && (rounds < 5 || stats.under + (uint)memwaiting(&nic) > 0); rounds++){
+	for(rounds = *all = *others = 0; rounds < 1000 && (rounds < 5 || stats.underway + (uint)memwaiting(&nic) > 0); rounds++){
 		memround(&nic);
 		for(n = 0; (a = memget(&nic, &len)) != NULL; ){
 			n += a[5] == 1;
@@ -916,7 +916,7 @@ congestion(void)
 		memround(&nic);
 		mem.clock += 2000000;
 	}
-	test(stats.under == 8 && stats.congested == 52, "no more than 8 are under way, however slow the disk");
+	test(stats.underway == 8 && stats.congested == 52, "no more than 8 are under way, however slow the disk");
 	memrelease();
 	memturn(&nic);
 	test(answered() == 8 && give(tagged(1, 0x24, 70, 1, 0)) == 1, "they are answered, and so are later ones");
