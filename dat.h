@@ -2,27 +2,27 @@
  * Types and wire constants, for every file.  Include libc's headers and
  * config.h first.
  *
- * Words that mean one thing each, in all files:
+ * Each of these words has one meaning in all files:
  *
  *	target		the disk that aoede serves at one shelf and slot
- *	initiator	a host that uses it; a Host once there is something to know
+ *	initiator	a host that uses it; a Host once something is known of it
  *	request		a command, from its frame to its answer: a Req, its Ata and Io
  *	twins		two requests that are the same (Twin)
  *	sector		512 bytes, whatever the size of the disk's own sectors
  *	image		the file or device that is exported
  *	shadow		the file that takes the writes while the image is frozen
- *	home		the file, and place in it, of a run's newest content (Home)
+ *	home		the file, and the place in it, of a run's newest content (Home)
  *	run		sectors that follow each other in one file, or requests for them
  *	operation	one transfer, sync or trim of a file (Op)
  *	engine		carries out operations beside the loop
- *	turn		the loop, once round
+ *	turn		one pass of the loop
  *	slot		a frame's place in an interface's ring; also a part of the address
- *	stable		sure to survive a power failure
- *	sync		what makes writes stable
+ *	room		memory that is to be filled with an answer or its data
+ *	stable		sure to survive a power failure; a sync makes writes stable
  *	pool		blocks of the image in our own memory, with -d and -w
- *	dirty		answered but not yet on the disk (-w); while being written, flying
+ *	dirty		answered but not yet on the disk (-w); flying while being written
  *	window		the mapping from which cached pages are copied
- *	held		waiting for the image to stand still, or for the state to be saved
+ *	held		waiting until the image is frozen, or until the state is saved
  *	barred		refused because the target is reserved for others
  */
 typedef unsigned char	uchar;
@@ -51,7 +51,10 @@ typedef struct Host	Host;
 typedef struct Few	Few;
 typedef struct Looks	Looks;
 
-/* An AoE frame: offsets from the Ethernet header.  The head of aoe.c has its whole form. */
+/*
+ * An AoE frame: offsets from the Ethernet header.  The head of aoe.c describes
+ * the whole frame.
+ */
 enum {
 	Odst		= 0,	/* dst[6] */
 	Osrc		= 6,	/* src[6] */
@@ -95,7 +98,7 @@ struct Ea {
 	uchar	a[6];
 };
 
-/* What the command line said. */
+/* The command line. */
 struct Conf {
 	int	shelf;
 	int	slot;
@@ -107,8 +110,8 @@ struct Conf {
 	int	rxtags;		/* -t */
 	int	writetags;	/* -T */
 	uint	pool;		/* -c, MiB */
-	char	*shadow;	/* -f, or NULL */
-	uvlong	shadowmib;	/* most that it may hold; 0: anything */
+	char	*shadow;	/* -f; NULL: none */
+	uvlong	shadowmib;	/* its largest content; 0: no limit */
 	uvlong	offset;		/* -o, sectors */
 	uvlong	length;		/* -l, sectors; 0: to the end */
 	Ea	mask[Maxmacs];	/* -m */
@@ -125,7 +128,7 @@ struct Conf {
 };
 
 enum {
-	Nicname	= 128,		/* bytes of an interface's name, with a 0 at its end */
+	Nicname	= 128,		/* bytes of an interface's name, with its final 0 */
 };
 
 /* A network interface. */
@@ -133,44 +136,44 @@ struct Nic {
 	char	name[Nicname];
 	Ea	ea;
 	int	mtu;		/* bytes, at most MAX_MTU */
-	int	up;		/* can send and receive now, frames of Minmtu at least */
-	uvlong	drops;		/* frames dropped for want of room */
-	Recent	*recent;		/* aoe.c's: what came in by it lately, once anyone wants to know */
-	uint	taken;		/* frames taken since it was last empty */
-	/* aoe.c's: ATA requests whose answers wait for a slot, the oldest first, */
+	int	up;		/* it can send and receive frames of at least Minmtu */
+	uvlong	drops;		/* frames dropped because the receive ring was full */
+	Recent	*recent;		/* aoe.c's: recent requests, or NULL until needed */
+	uint	taken;		/* frames taken since the ring was last empty */
+	/* aoe.c's: ATA requests whose answers wait for a slot, the oldest first */
 	Req	*late, *lastlate;
-	Note	*notes;		/* other answers that do: a ring, */
-	uint	oldest;		/* the first of them in it, */
+	Note	*notes;		/* other answers that wait: a ring, */
+	uint	oldest;		/* the index of the oldest, */
 	uint	nnotes;
-	int	untold;		/* and how many MACs are yet to hear the advertisement */
-	uvlong	moved;		/* when one of them last got a slot, in microseconds */
-	int	bridged;	/* aoe.c's: have said that it is a port of a bridge */
+	int	untold;		/* MACs that the advertisement has yet to be sent to */
+	uvlong	moved;		/* when an answer last got a slot, in microseconds */
+	int	bridged;	/* aoe.c's: that it is a port of a bridge has been logged */
 	Port	*port;		/* linux.c or freebsd.c only */
 };
 
-/* What niccheck found. */
+/* What niccheck returns. */
 enum {
 	Nicsame,
-	Nicdown,		/* it can't be used any more */
-	Nicup,			/* it can be used, and is new, or has another MTU or MAC */
-	Nicagain,		/* look again in a moment: its buffers are still in use */
+	Nicdown,		/* it can no longer be used */
+	Nicup,			/* it can be used again, or its MTU or MAC has changed */
+	Nicagain,		/* call again soon: its buffers are still in use */
 };
 
 /* The file or device that is exported. */
 struct Disk {
 	uvlong	size;		/* bytes */
 	uint	physical;	/* bytes of a physical sector */
-	/* bytes that a write should be a multiple of: a power of two from Sector to Blockmax */
+	/* the unit of writes in bytes: a power of two from Sector to Blockmax */
 	uint	block;
-	int	rotation;	/* ATA word 217: 1 not rotating, 0 not known */
+	int	rotation;	/* ATA word 217: 1 not rotating, 0 unknown */
 	int	direct;		/* the page cache is bypassed */
 };
 extern Disk disk;
 
-/* Sectors that 48 bits can number, less one, as their count must fit too. */
+/* The largest number of sectors: 48 bits must hold their count, too. */
 #define Maxlba ((1ULL << 48) - 1)
 
-/* The files that hold the disk's data. */
+/* The files that hold the disk's data (Home.file). */
 enum {
 	Image,
 	Shadow,
@@ -183,40 +186,43 @@ struct Home {
 	uvlong	off;		/* bytes */
 };
 
-/* How far freezing has come; who makes the step is named where it isn't freezejobdone. */
+/*
+ * The states of freezing.  Each transition is freezejobdone's unless another
+ * function is named.
+ */
 enum {
 	Fnone,
-	/* freeze: a shadow is to be made, when what was answered has been written */
+	/* by freeze: a shadow will be made when all answered writes are on the disk */
 	Fpreparing,
-	Fmaking,		/* freezejob: it is being made */
-	Fstopping,		/* writes must stop; without a shadow, freeze */
-	/* freezecancel: the shadow is being removed, as the image can't stand still */
+	Fmaking,		/* by freezejob: it is being made */
+	Fstopping,		/* writes must stop; without a shadow by freeze */
+	/* by freezecancel: the shadow is being removed, as the freeze failed */
 	Fcancelling,
-	Fcommitting,		/* freezejob: the image is being synced */
+	Fcommitting,		/* by freezejob: the image is being synced */
 	Ffrozen,		/* writes go to the shadow */
 	Fheld,			/* there is no shadow: writes are left unanswered */
-	Fthawing,		/* unfreeze: the shadow is told that it will be merged */
-	/* writes go to the image, and the shadow's sectors are moved there */
+	Fthawing,		/* by unfreeze: the coming merge is being recorded in the shadow */
+	/* writes go to the image, and the shadow's sectors are moved to it */
 	Fmerging,
-	/* freezejob: the shadow is empty, and is being told that it is of no use */
+	/* by freezejob: all is moved, which is being recorded in the shadow */
 	Fending,
 	Fremoving,		/* it is being removed */
 	Funmarking,		/* the image's mark is being taken off */
 };
 
-/* What the image's mark says. */
+/* The image's mark. */
 enum {
 	Marknone,
-	Marklive,		/* the shadow has data */
-	Markgone,		/* it has if it exists */
+	Marklive,		/* the shadow has newer data than the image */
+	Markgone,		/* it has if the shadow exists */
 };
 
 enum {
-	Identmax	= 256,	/* bytes of an image's identity, with a 0 at its end */
-	Jobapart	= 1,	/* a job for freezing that may go on beside a sync, */
-	Jobsync,		/* or is one, so that no other may be under way */
+	Identmax	= 256,	/* bytes of an image's identity, with its final 0 */
+	Jobapart	= 1,	/* freezejob's result: the job may run beside a sync, */
+	Jobsync,		/* or is a sync itself, and there may be only one */
 
-	/* an Io's error: it can't be done now, and shall be left for the initiator to send again */
+	/* an Io's error: impossible now; the initiator gets no answer and sends it again */
 	Unanswered	= -1,
 };
 
@@ -226,8 +232,8 @@ struct Range {
 };
 
 /*
- * An operation of the engine.  Whoever starts it keeps it until done is
- * called; the vector is used up.
+ * An operation of the engine.  The caller keeps it until done is called.  The
+ * vector is modified.
  */
 struct Op {
 	int	op;		/* Oread, Owrite, Otrim, Oflush, Owork */
@@ -236,14 +242,14 @@ struct Op {
 	int	niov;
 	uvlong	off;		/* bytes */
 	uvlong	len;		/* of a trim */
-	/* of an Owork: called outside the loop, where it may wait; sets error */
+	/* of an Owork: called outside the loop, so it may wait; sets error */
 	void	(*work)(Op*);
 	void	(*done)(Op*);
 
 	size_t	moved;		/* bytes */
 	int	error;		/* 0, or an errno */
 
-	uvlong	begun;		/* posix.c only: when; microseconds */
+	uvlong	begun;		/* posix.c only: when it began, in microseconds */
 
 	/* linux.c or freebsd.c only */
 	Op	*next;
@@ -251,18 +257,18 @@ struct Op {
 };
 
 /*
- * Work for buf.c.  Whoever fills it in keeps it until done is called,
- * which may happen before the call that handed it down returns.
+ * A request to buf.c.  The caller keeps it until done is called, which may
+ * happen before bufio returns.
  */
 enum {
 	Oread,
 	Owrite,
-	Overify,		/* read without a place to read to */
+	Overify,		/* a read that returns no data */
 	Otrim,
 	Oflush,
 	Owork,			/* for the engine only */
 };
-/* buf.c only: a place on the list of what is under way in a stretch of the disk. */
+/* buf.c only: an entry in the list of requests under way in a stretch of the disk. */
 struct Knot {
 	Io	*io;
 	Knot	*next;
@@ -271,51 +277,51 @@ struct Knot {
 
 struct Io {
 	int	op;
-	int	stable;		/* a write: done only when it is on stable storage */
+	int	stable;		/* of a write or trim: done only when it is on stable storage */
 	uvlong	lba;
 	uint	nsec;
-	uchar	*data;		/* a write's; lent until bufcommit returns */
-	Range	*range;		/* a trim's, in order; lent until done */
+	uchar	*data;		/* a write's data; lent until bufcommit returns */
+	Range	*range;		/* a trim's ranges, in order; lent until done */
 	int	nrange;
-	/* where a read puts its data, which may be space; called just before, at most once */
+	/* returns where a read shall put its data, maybe space; called at most once, just before */
 	uchar	*(*room)(Io*);
 	void	(*done)(Io*);
 
-	/* Spacesize bytes at a page boundary, the Io's for as long as there is one */
+	/* Spacesize bytes at a page boundary that belong to the Io for good */
 	uchar	*space;
 
-	/* 0, an errno (ERANGE: the disk has become too small for it), or Unanswered */
+	/* 0, an errno (ERANGE: it lies beyond the end of the disk by now), or Unanswered */
 	int	error;
-	uvlong	badlba;		/* the first bad sector, when a read or verify failed */
+	uvlong	badlba;		/* of a failed read or verify: the first bad sector */
 
 	/* buf.c only */
-	int	state;		/* buf.c's: how far it has come */
-	Io	*link;		/* on the list of its state */
-	Knot	knot[2];	/* in the order */
-	int	ordered;	/* it has a place there */
-	int	own;		/* nobody's request but buf.c's: Ownfill or Ownmove */
-	int	file;		/* a write's or trim's: where it goes */
-	uvlong	came;		/* its place among the requests of users */
-	uvlong	began;		/* its place among what is begun, or Notbegun */
-	uvlong	from, to;	/* it concerns sectors from from to before to */
-	uint	blockers;	/* what it must wait for in the order */
-	uint	waiters;	/* what waits for it */
-	uint	parts;		/* a trim's ranges that have not been trimmed yet */
+	int	state;		/* see the table in buf.c */
+	Io	*link;		/* the next in the list of its state */
+	Knot	knot[2];	/* its entries in the order (inv. 1 of buf.c) */
+	int	ordered;	/* it is in the order */
+	int	own;		/* Ownfill or Ownmove: buf.c's own request; 0: a user's */
+	int	file;		/* of a write or trim: the file it goes to */
+	uvlong	came;		/* its number among users' requests */
+	uvlong	began;		/* its number among requests begun, or Notbegun */
+	uvlong	from, to;	/* the sectors it concerns; to is after the last */
+	uint	blockers;	/* how many requests it must wait for */
+	uint	waiters;	/* how many wait for it */
+	uint	parts;		/* of a trim: ranges not trimmed yet */
 	uint	progress;	/* of a request of several steps: sectors done */
 	uint	pass;		/* of a flush with -w: the pass that it waits for */
-	int	alone;		/* it failed together with others, and is not to be joined to any */
-	/* others with the same number are in the same operation; 0: none are */
+	int	alone;		/* it failed when joined to others, and must not be joined again */
+	/* the same number as others in the same operation; 0: it is in none */
 	uint	batch;
-	uint	careful;	/* a verify: up to this sector, one at a time */
+	uint	careful;	/* read single sectors up to this one */
 };
 
-/* Whether it is worth looking, or waiting, for what comes next (worthlooking). */
+/* Whether polling or waiting for the next event pays (worthlooking). */
 struct Looks {
-	uint	vain;		/* looks that were in vain, less those that weren't */
-	uint	skip;		/* times not to look before the next */
+	uint	vain;		/* looks in vain, less those that found something */
+	uint	skip;		/* times to skip before the next look */
 };
 
-/* What tells one request from another: two with the same Twin are the same request. */
+/* A request's identity: two requests with equal Twins are the same request. */
 struct Twin {
 	uvlong	who;		/* the initiator */
 	uvlong	what;		/* command, LBA and count */
@@ -327,44 +333,44 @@ struct Twin {
 
 /* An ATA command on its way through ata.c. */
 struct Ata {
-	Io	io;		/* first, so that an Io of ata.c's is an Ata */
+	Io	io;		/* first, so that ata.c's Io is an Ata */
 
-	/* the registers: as they came, then as they shall be answered */
+	/* the registers: of the request, then of the answer */
 	uchar	aflags;
 	uchar	feature;	/* answered: the Error register */
 	uchar	count;		/* answered: sectors not transferred */
 	uchar	cmd;		/* answered: the Status register */
 	uchar	lba[6];		/* least significant byte first */
 
-	uchar	*payload;	/* what came behind the registers; lent until done */
+	uchar	*payload;	/* what followed the registers; lent until done */
 	uint	npayload;	/* bytes */
-	uint	maxsec;		/* sectors that a frame of this NIC can carry */
-	int	barred;		/* the disk is reserved, and not by this initiator */
-	Tags	*tags;		/* the initiator's memory of writes, or NULL */
+	uint	maxsec;		/* sectors that fit into a frame of this NIC */
+	int	barred;		/* the target is reserved for others */
+	Tags	*tags;		/* what is remembered of the initiator's writes, or NULL */
 	uvlong	place;		/* in it (tagsplace); */
 	uvlong	what;		/* command, LBA and count, as in Twin */
-	uchar	*(*room)(Ata*);	/* where the answer's data goes; called at most once */
+	uchar	*(*room)(Ata*);	/* returns where the answer's data goes; called at most once */
 	void	(*done)(Ata*);
 
 	int	ext;		/* ata.c only: the LBA has 48 bits */
-	/* Eok, or the command is refused with this AoE error, or Unanswered */
+	/* Eok, Unanswered, or the AoE error that refuses the command */
 	int	aoeerror;
 	uint	nreply;		/* bytes of data in the answer */
 };
 
-/* An initiator of whom something is known: features it has negotiated, writes it has done. */
+/* An initiator that has negotiated features or whose writes are remembered. */
 struct Host {
-	uvlong	who;		/* its MAC, as macof makes a number of it */
-	int	negotiated;	/* it has features of its own, so that -t and -T don't concern it */
-	int	counter;	/* its tags are one: Counterle, Counterbe, or 0 */
+	uvlong	who;		/* its MAC as a number, made by macof */
+	int	negotiated;	/* it has negotiated features, so -t and -T don't apply to it */
+	int	counter;	/* its tags count up: Counterle, Counterbe, or 0 */
 	int	coalesce;	/* coalesced_read */
 	int	crc;		/* crc8x4 */
 	uvlong	slow;		/* its network is congested until then, in microseconds */
-	uvlong	burst;		/* aoe.c's: when its last burst of reads began, */
-	uint	begun;		/* how many of that there have been, */
-	/* and of those that came while it was congested, how many are under way */
+	uvlong	burst;		/* aoe.c's: when its last burst of reads began, in microseconds, */
+	uint	begun;		/* how many reads the burst has, */
+	/* and how many reads sent under congestion are under way */
 	uint	reads;
-	Tags	*tags;		/* its writes that are done, or NULL */
+	Tags	*tags;		/* its writes that were done, or NULL */
 
 	/* tags.c only */
 	Host	*chain;
@@ -376,24 +382,27 @@ enum {
 	Counterbe	= 2,
 };
 
-/* A kind of message of which few are printed. */
+/* A kind of message whose rate is limited. */
 struct Few {
-	uint	period;		/* seconds: at most LOG_RATE in so many */
+	uint	period;		/* seconds in which at most LOG_RATE are printed */
 	uvlong	since;		/* microseconds */
-	uint	said;		/* since then, printed or not */
+	uint	said;		/* messages since then, printed or not */
 };
 
 enum {
-	/* each 4 times the one before: 16, 64, 256 ... microseconds, and what took longer */
+	/* each 4 times the previous: 16, 64, 256 ... microseconds, and longer */
 	Latencies	= 9,
 };
 
-/* What HUP prints, and the info file has; each file counts its own. */
+/*
+ * The counters that HUP prints and the info file has.  Each is counted by the
+ * file named.
+ */
 struct Stats {
-	uvlong	frames;		/* aoe.c: frames that were ours, */
-	uvlong	dropped;	/* ATA requests that found no room and must come again, */
-	uvlong	slotwaits;	/* and answers that waited for a slot of a transmit ring */
-	uvlong	requests;	/* aoe.c: ATA commands that were begun */
+	uvlong	frames;		/* aoe.c: frames accepted, */
+	uvlong	dropped;	/* requests and answers dropped for lack of room, */
+	uvlong	slotwaits;	/* and answers that waited for a transmit slot */
+	uvlong	requests;	/* aoe.c: ATA commands begun */
 	uvlong	reads;		/* buf.c: requests and sectors */
 	uvlong	readsec;
 	uvlong	writes;
@@ -401,26 +410,26 @@ struct Stats {
 	uvlong	trims;
 	uvlong	flushes;
 	uvlong	hits;		/* buf.c: reads answered from memory */
-	uvlong	aheadused;		/* buf.c: blocks read ahead that were used, and that were not */
-	uvlong	aheadunused;
-	/* buf.c: reads and writes of the disk, and requests that joined another's */
+	uvlong	aheadused;		/* cache.c: blocks read ahead that were used, */
+	uvlong	aheadunused;	/* and that were not */
+	/* buf.c: reads and writes of the disk, and requests joined to another's */
 	uvlong	transfers;
 	uvlong	joined;
-	uvlong	twins;		/* aoe.c: requests dropped as their twin was under way, */
+	uvlong	twins;		/* aoe.c: requests dropped because their twin was under way, */
 	uvlong	waiting;	/* or had waited in the ring with them */
-	uvlong	repeated;	/* ata.c: writes answered and not done again */
+	uvlong	repeated;	/* ata.c: writes answered without doing them again */
 	uvlong	corrupted;	/* aoe.c: writes whose CRC did not match */
-	uvlong	congested;	/* aoe.c: reads dropped as their initiator's network is congested */
-	uint	underway;		/* aoe.c: requests under way, and the most there were */
+	uvlong	congested;	/* aoe.c: reads dropped as their initiator reported congestion */
+	uint	underway;		/* aoe.c: requests under way, and their maximum */
 	uint	most;
 	uvlong	errors;		/* buf.c: requests and syncs that the disk failed */
-	/* aoe.c: frames refused, as their sender is not on the mask list, */
+	/* aoe.c: frames refused by the mask list, */
 	uvlong	masked;
-	uvlong	barred;		/* or the disk is reserved */
-	uvlong	freezes;	/* freeze.c: that took effect, */
-	uvlong	unfreezes;	/* of them, those that were ended, */
-	uvlong	refusals;	/* and those that were not done */
-	/* posix.c: operations of the disk that took at most so long, and the microseconds of all */
+	uvlong	barred;		/* or by the reservation */
+	uvlong	freezes;	/* freeze.c: freezes that took effect, */
+	uvlong	unfreezes;	/* freezes that have ended, */
+	uvlong	refusals;	/* and freezes or unfreezes that were refused or failed */
+	/* posix.c: disk operations by duration, and the sum of all durations in microseconds */
 	uvlong	latency[Latencies];
 	uvlong	latencysum;
 };
