@@ -1,55 +1,48 @@
 /*
- * Every function that one file offers another, by the file that has it.
- * Sectors are of 512 bytes; sizes and offsets are in bytes where the name
- * or the comment says so.
+ * Every function that one file offers to others, by the file that defines it.
+ * Sectors have 512 bytes; sizes and offsets are in bytes where the name or the
+ * comment says so.
  */
 
 /* aoe.c */
 
 /*
  * Read the command line into c.  Returns NULL, or a sentence that names the
- * bad argument and what was expected of it.
+ * bad argument and what was expected.
  */
 char	*getconf(Conf *c, int argc, char **argv);
 
 /*
- * Judge and serve one frame of len bytes that came in by n.  The answer, if
- * there is one, is put into n's transmit ring now or at the next bufcommit.
- * The frame must stay where it is until then.
+ * Check and serve one frame of len bytes that was received by n.  The answer,
+ * if any, is put into n's transmit ring now or by the next bufcommit.  The
+ * frame must stay in place until then.
  */
 void	frame(Nic *n, uchar *f, uint len);
 
-/*
- * Serve what c describes from here on; what frame needs and main sets up.
- * Returns -1 when there is no memory.
- */
+/* Set up, from c, all that frame needs.  Returns -1 when there is no memory. */
 int	aoeinit(Conf *c);
 
 /*
- * Take the config string, the mask list and the reservation from the file
- * that -S names, if there is one, and keep them there from now on.  Returns NULL, or a
- * sentence saying why not; then nothing has been taken.
+ * Read the config string, the mask list and the reservation from the file that
+ * -S names, if it exists, and save changes to it from now on.  Returns NULL,
+ * or a sentence saying why that failed; then nothing has changed.
  */
 char	*aoerestore(void);
 
-/*
- * Take frames that came in by n, a batch at the most.  Returns how many it
- * took.
- */
+/* Serve frames that n has received, at most TURN_FRAMES.  Returns how many. */
 int	takeframes(Nic *n);
 
 /*
- * Put the answers that wait for a slot of n's transmit ring there, as far as
- * there are slots, or drop them if n can't be used any more.
+ * Move waiting answers to n's transmit ring, as far as there are slots.  Drop
+ * them if n can no longer be used.
  */
 void	sendwaiting(Nic *n);
 
 /*
- * Something has come.  Is it worth looking for what comes next, for SPIN_US at
- * the most, or shall the loop sleep at once?  Whoever has looked says by looked
- * whether something was found.  While more than half of the looks find
- * something, as good as all are worth it; of a stream with longer gaps one in 64
- * is, so that it is noticed when they become shorter.
+ * After an event: is it worth polling for the next for SPIN_US, or shall the
+ * loop sleep at once?  The caller reports the result of a poll to looked.
+ * While more than half of the polls find something, nearly all are worth it.
+ * When events come more slowly one in 64 is, so that shorter gaps are noticed.
  */
 int	worthlooking(Looks *l);
 void	looked(Looks *l, int found);
@@ -57,26 +50,26 @@ void	looked(Looks *l, int found);
 /* ata.c */
 
 /*
- * Name the disk in IDENTIFY DEVICE and set what SET FEATURES may change.
- * serial has at most 20 characters; readonly and sync as in Conf.
+ * Set the serial number for IDENTIFY DEVICE, at most 20 characters, and the
+ * state that SET FEATURES may change.  readonly and sync are Conf's.
  */
 void	atainit(char *serial, int readonly, int sync);
 
 /*
- * Carry out an ATA command: a->done is called, now or later, with the
- * answer's registers, or with an AoE error.
+ * Carry out an ATA command.  a->done is called, now or later, with the answer's
+ * registers or an AoE error.
  */
 void	ata(Ata *a);
 
 /*
- * The device has gone: have the command fail.  Nothing else must come of it.
+ * Fail the command, as the device has gone.  buf.c must not complete it later.
  */
 void	ataabandon(Ata *a);
 
 /*
- * Does a command bring data to the initiator from sectors of the disk
- * (Oread), or from the initiator (Owrite)?  r is the LBA that it names, and
- * the sectors of data.  Returns -1 when it does neither.
+ * Returns Oread if the command reads sectors of the disk for the initiator,
+ * Owrite if it brings data from the initiator, else -1.  r is set to its LBA
+ * and its sectors of data.
  */
 int	atamoves(uint cmd, uint count, uchar *lba, Range *r);
 
@@ -87,31 +80,31 @@ int	atamoves(uint cmd, uint count, uchar *lba, Range *r);
  */
 void	hostinit(void);
 
-/* What is known of an initiator, or NULL. */
+/* Returns what is known of an initiator, or NULL. */
 Host	*hostfind(uvlong who);
 
-/* Take all its features from it, and its memory of tags. */
+/* Forget the initiator's features and its tags. */
 void	hostreset(Host *h);
 
 /*
- * Where an initiator's writes are remembered, from here on at the latest.
- * NULL when there is no memory.
+ * Returns the memory of an initiator's writes, creating it if needed.  NULL
+ * when there is no memory.
  */
 Tags	*hosttags(uvlong who);
 
 /*
  * Switch on the feature of this name for an initiator, and forget its tags.
- * Returns 0 when there is none, or it is crc8x4 and not crcfits: a frame has
- * no room for a sector and its CRC.
+ * Returns 0 when there is no such feature, or it is crc8x4 and crcfits is 0,
+ * as no frame can hold a sector and its CRC.
  */
 int	hostfeature(uvlong who, const char *name, int crcfits);
 
-/* An initiator's network is congested until then, in microseconds. */
+/* Note that an initiator's network is congested until then. */
 void	hostslow(uvlong who, uvlong until);
 
 /*
- * Count a request as under way.  Returns 0, and doesn't, when its twin is.  The
- * caller keeps t until tagsleave.
+ * Note that a request is under way.  Returns 0, without noting it, when its
+ * twin is.  The caller keeps t until tagsleave.
  */
 int	tagsenter(Twin *t);
 
@@ -121,27 +114,27 @@ void	tagsleave(Twin *t);
 /* Forget all requests under way. */
 void	tagsclear(void);
 
-/* A memory of the last n requests, or NULL. */
+/* Create a memory of the last n requests, or return NULL. */
 Recent	*recentnew(uint n);
 
-/* Is the request's twin remembered?  If not, remember this one. */
+/* Is the request's twin remembered?  If not, remember the request. */
 int	recentseen(Recent *h, const Twin *t);
 
-/* Forget all that is remembered: no twin of it can still come. */
+/* Forget all requests, as none of their twins can still come. */
 void	recentclear(Recent *h);
 
-/* A memory of writes, with nothing in it, or NULL. */
+/* Create an empty memory of writes, or return NULL. */
 Tags	*tagsnew(void);
 
 void	tagsforget(Tags *t);
 
 /*
- * The place of a tag in the initiator's count of 64 bits.  A tag that is far
- * from the last one makes t forget.
+ * Returns the place of a tag in the initiator's 64-bit count.  A tag that is
+ * far from the last one makes t forget.
  */
 uvlong	tagsplace(Tags *t, uint tag);
 
-/* Was a write with this place, command, LBA and count done before? */
+/* Has a write with this place, command, LBA and count been done? */
 int	tagsseen(Tags *t, uvlong place, uvlong what);
 
 /* Remember that it is done. */
@@ -150,39 +143,39 @@ void	tagsdone(Tags *t, uvlong place, uvlong what);
 /* buf.c */
 
 /*
- * Export length sectors of the disk after its first offset sectors, all to
- * the end when length is 0.  Returns -1 when the disk hasn't that many; then
- * all is as it was.  May be called again when the disk's size has changed.
+ * Export length sectors of the disk from sector offset on, all to the end if
+ * length is 0.  Returns -1, and changes nothing, when the disk has fewer.  May
+ * be called again when the disk's size has changed.
  */
 int	bufinit(uvlong offset, uvlong length);
 
 /*
- * Have memory for n requests under way at a time.  To be called before any,
- * and while none is.  Returns -1 when there is none.
+ * Allocate memory for n requests under way at a time.  To be called while none
+ * is.  Returns -1 when there is no memory.
  */
 int	bufrequests(uint n);
 
-/* Sectors exported. */
+/* Returns the number of sectors exported. */
 uvlong	bufsize(void);
 
 /*
- * The disk's physical sectors, in sectors: their size, and how far into one
- * the export begins.
+ * Returns the size of the disk's physical sectors, and how far into one the
+ * export begins, both in sectors.
  */
 void	bufalign(uint *off, uint *size);
 
-/* As in Disk: 1 when the disk does not rotate, 0 when nobody knows. */
+/* Returns Disk.rotation. */
 int	bufrotation(void);
 
 /*
- * Take a request, whose range has been checked.  It is begun by the next
- * bufcommit.
+ * Take a request.  The caller has checked its range.  The next bufcommit
+ * begins it.
  */
 void	bufio(Io *io);
 
 /*
- * Begin what was collected, in any order that can't be told from the one it
- * came in, and call done for what is finished by that.  To be called after
+ * Begin the collected requests, in an order whose effect equals that of their
+ * arrival, and call done for those that finish at once.  To be called after
  * bufio and after enginereap.
  */
 void	bufcommit(void);
@@ -191,14 +184,14 @@ void	bufcommit(void);
 int	bufbusy(void);
 
 /*
- * Milliseconds after which bufcommit must be called even if nothing
- * happens, or -1.
+ * Returns the milliseconds after which bufcommit must be called even if
+ * nothing happens, or -1.
  */
 int	bufwait(void);
 
 /*
- * Have a shadow for freezing.  Arguments and result as for freezeinit.  To be
- * called once, after bufinit and before any request.
+ * Set up freezing.  Arguments and result are freezeinit's.  To be called once,
+ * after bufinit and before any request.
  */
 char	*bufshadow(char *path, uvlong mib, int readonly);
 
@@ -207,144 +200,137 @@ char	*bufshadow(char *path, uvlong mib, int readonly);
  */
 char	*buffreeze(int on);
 
-/* No more requests will come: begin nothing of our own accord. */
+/* No more requests will come: stop reading ahead and merging. */
 void	bufclose(void);
 
 /*
- * Have a pool of blocks of so many MiB, for direct I/O or writebehind (-w).
- * To be called once, before any request.  Returns -1 when there is no
- * memory.
+ * Create a pool of mib MiB, for direct I/O or writebehind (-w).  To be called
+ * once, before any request.  Returns -1 when there is no memory.
  */
 int	bufpool(uint mib, int writebehind);
 
 /* cache.c: the pool.  Sectors are those of the image. */
 
-/* Have a pool of so many MiB.  Returns -1 when there is no memory. */
+/* Create a pool of mib MiB.  Returns -1 when there is no memory. */
 int	poolinit(uint mib);
 
-/* Sectors that it has room for; 0 without one. */
+/* Returns the pool's size in sectors; 0 without a pool. */
 uint	poolsize(void);
 
-/* One more request has come: the pool tells time by them. */
+/* Count a request: the pool measures time in requests. */
 void	poolclock(void);
 
 /* Are all these sectors valid? */
 int	poolhas(uvlong s, uint n);
 
-/* Copy what is valid of these sectors over what the disk has. */
+/* Copy those of these sectors that are valid to to. */
 void	poolget(uchar *to, uvlong s, uint n);
 
-/* Have the processor fetch what a read may find here. */
+/* Prefetch these sectors into the processor's cache. */
 void	poolfetch(uvlong s, uint n);
 
 /*
- * Keep what was read from the disk, where there is nothing newer.  ahead:
- * nobody has asked for it yet.
+ * Keep sectors read from the disk where the pool has nothing newer.  ahead:
+ * nobody has asked for them yet.
  */
 void	poolfill(uchar *from, uvlong s, uint n, int ahead);
 
-/*
- * Note what has been written to the disk.  keep: blocks that aren't there
- * may be made.
- */
+/* Note sectors written to the disk.  keep: new blocks may be made for them. */
 void	poolwritten(uchar *from, uvlong s, uint n, int keep);
 
 /*
- * A write has failed: nobody knows what the disk has of these sectors.  What
- * is dirty has been answered, and stays valid.
+ * A write has failed, so the disk's content of these sectors is unknown.
+ * Dirty sectors stay valid.
  */
 void	pooldistrust(uvlong s, uint n);
 
 /* Forget sectors, dirty or not. */
 void	pooldrop(uvlong s, uvlong n);
 
-/* Take dirty sectors.  Returns 0 when there is no room. */
+/* Take dirty sectors.  Returns 0 when the pool is full. */
 int	poolput(uchar *from, uvlong s, uint n);
 
 /*
- * Sectors of the pages of 4096 bytes that have dirty ones: what a file takes up
- * for them.
+ * Returns the number of sectors in 4096-byte pages with dirty sectors.  They
+ * take up so much space in a file.
  */
 uint	pooldirty(void);
 
-/* Do dirty sectors take up half of the pool, which has them in larger blocks? */
+/* Do blocks with dirty sectors take up half of the pool? */
 int	poolcrowded(void);
 
-/*
- * Begin a pass over what is dirty now, by and large in the order of the
- * disk.
- */
+/* Begin a pass over the dirty sectors, roughly in the order of the disk. */
 void	poolpass(void);
 
 /*
- * The next dirty sectors of the pass that follow each other, max at most;
- * the first is put into *s.  Returns how many; 0 when none was found as far
- * as one call looks, which need not be the end.
+ * Find the next dirty sectors of the pass that follow each other, at most max.
+ * Sets *s to the first and returns how many. 0 means that this call found
+ * none; the pass may go on.
  */
 uint	poolnext(uint max, uvlong *s);
 
-/* Has the pass come to its end? */
+/* Has the pass ended? */
 int	poolpassed(void);
 
-/* How many of the n sectors from s on, before the first dirty one, aren't? */
+/* Returns how many of the n sectors from s on precede the first dirty one. */
 uint	poolclean(uvlong s, uint n);
 
 /*
- * Copy the dirty ones among n sectors, up to the first that isn't, to be
- * written.  Returns how many; they are flying until poollanded.
+ * Copy the dirty sectors from s on, up to n or the first that isn't dirty, to
+ * be written.  Returns how many; they are flying until poollanded.
  */
 uint	poollift(uchar *to, uvlong s, uint n);
 
 /*
- * That write has ended.  Its sectors are dirty again unless ok, and stay
- * valid if keep.
+ * That write has ended.  Unless ok is set its sectors are dirty again.  They
+ * stay valid if keep is set.
  */
 void	poollanded(uvlong s, uint n, int ok, int keep);
 
-/* Has enough of what was read ahead lately been used? */
+/* Have enough of the blocks read ahead lately been used? */
 int	poolpays(void);
 
 /* cache.c: what is known of the page cache */
 
 /*
- * Map a file of that size, in bytes.  When it is 0 the mapping is used no more;
- * to undo it may take long, and is for whoever takes the file away.
+ * Map size bytes of a file.  With 0 the mapping is no longer used, but stays:
+ * unmapping may take long, and is left to shadowremove.
  */
 void	windowopen(int file, uvlong size);
 
-/* Bytes that are mapped; 0 if there can be no mapping. */
+/* Returns the bytes mapped; 0 if there is no mapping. */
 uvlong	windowsize(int file);
 
 /* May the image's mapping be used now? */
 int	windowused(void);
 
-/* Are these bytes mapped, and all in the page cache, as far as is known? */
+/* Are these bytes mapped and, as far as is known, all in the page cache? */
 int	windowhas(int file, uvlong off, size_t len);
 
-/* Is the page that this byte lies in? */
+/* The same, of the page that contains this byte. */
 int	windowpage(int file, uvlong off);
 
-/* Copying from a mapping had to wait, or failed: leave it alone for a while. */
+/* Copying from a mapping has waited or failed: don't use it for a while. */
 void	windowclose(void);
 
 /* Forget what is known of pages. */
 void	windowforget(void);
 
-/* It is so late, by microseconds(). */
+/* Tell the time, from microseconds. */
 void	windowtime(uvlong us);
 
 /* freeze.c */
 
 /*
- * It is about length sectors of the image from offset on.  Not while there
- * is a shadow.
+ * length sectors of the image from offset on are exported.  Not to be called
+ * while there is a shadow.
  */
 void	freezeexport(uvlong offset, uvlong length);
 
 /*
- * Freezing shall use the shadow of that path, up to so many MiB, any number
- * when mib is 0; NULL: there is none.  Takes up a freeze or merge that was
- * under way.  Returns NULL, or a sentence saying why the image can't be
+ * Freezing shall use the shadow of this path, or none if shadow is NULL.  The
+ * shadow holds at most mib MiB; 0: no limit.  Continues a freeze or merge that
+ * was under way.  Returns NULL, or a sentence saying why the image can't be
  * served.  To be called once, before any request.
  */
 char	*freezeinit(char *shadow, uvlong mib, int readonly);
@@ -358,15 +344,16 @@ int	freezestate(void);
 char	*freeze(void);
 char	*unfreeze(void);
 
-/* The image can't be brought to a stand: give up the freeze that is at work. */
+/* The image can't be frozen: give up the freeze that has begun. */
 void	freezecancel(void);
 
 /*
- * Is there a job for the engine, in the present state?  Fills in all of o
- * but done, and returns Jobapart or Jobsync; the latter not while syncing, a
- * sync is under way.  quiet: in Fpreparing, what was answered has been
- * written; in Fstopping, no write is under way; in Fmerging, nothing that
- * concerns the shadow is.  One job is carried out at a time.
+ * Is there a job for the engine in the present state?  Returns 0, or Jobapart
+ * or Jobsync and fills in all of o but done.  Jobsync is not returned while
+ * syncing, that is, while a sync is under way.  quiet says: in Fpreparing, that
+ * all answered writes are on the disk; in Fstopping, that no write is under
+ * way; in Fmerging, that nothing concerning the shadow is.  There is one job
+ * at a time.
  */
 int	freezejob(Op *o, int quiet, int syncing);
 
@@ -377,136 +364,138 @@ int	freezejob(Op *o, int quiet, int syncing);
 int	freezejobdone(Op *o);
 
 /*
- * Where are the newest data of the sector lba?  Returns how many of the n
- * sectors from there on follow it in the same file.
+ * Find the newest data of sector lba.  Returns how many of the n sectors from
+ * lba on follow each other there.
  */
 uint	freezemap(uvlong lba, uint n, Home *h);
 
 /* Which file shall be written to now? */
 int	freezehome(void);
 
-/* Where is the sector lba's place in that file, in bytes? */
+/* Returns the offset of sector lba in this file, in bytes. */
 uvlong	freezeplace(uvlong lba, int file);
 
-/* The shadow's size in bytes. */
+/* Returns the shadow's size in bytes. */
 uvlong	freezesize(void);
 
 /*
- * May n sectors be written now, when so many others are still to come to
- * the same file?
+ * May n sectors be written now, if pending others are yet to be written to the
+ * same file?
  */
 int	freezefits(uvlong lba, uint n, uvlong pending);
 
 /*
- * The newest data of these sectors is in this file now.  Returns 1 when
- * freezesave must succeed before the write is answered, 0 when it need not,
- * and -1 when there is no memory.  Not while a freezesave is under way in
- * the engine.
+ * Note that the newest data of these sectors is now in this file.  Returns 1
+ * when freezesave must succeed before the write is answered, 0 when it need
+ * not, and -1 when there is no memory.  Not to be called while the engine
+ * carries out a freezesave.
  */
 int	freezenote(uvlong lba, uint n, int file);
 
-/* The same, of sectors that were trimmed. */
+/* The same for sectors that were trimmed. */
 int	freezenotetrim(uvlong lba, uint n, int file);
 
-/* These sectors are no holes, as a write of them to the shadow may have been done in part. */
+/*
+ * Note that these sectors may no longer be holes, as a failed write to the
+ * shadow may have been done in part.
+ */
 void	freezefilled(uvlong lba, uvlong n);
 
-/* Pieces of the map, of what was noted, that have still to be saved. */
+/* Returns how many pieces of the map have yet to be saved. */
 int	freezeunsaved(void);
 
 /*
- * Save what was noted, for whoever comes after our death, as far as the map's
- * pages are at hand.  Returns how many pieces are left.
+ * Save noted changes, so that they survive our process, as far as the map's
+ * pages are in memory.  Returns how many pieces are left.
  */
 int	freezestore(void);
 
 /*
- * Save what is left, by writing it, which may have to wait for the disk.
- * Returns -1 with errno.
+ * Write the pieces that are left.  May wait for the disk.  Returns -1 with
+ * errno.
  */
 int	freezesave(void);
 
-/* Something was written to this file. */
+/* Note that this file was written to. */
 void	freezedirty(int file);
 
 /*
- * Milliseconds after which a sync must begin though nobody asks for one, or
- * -1: what is in the shadow must be found there when the power fails.
+ * Returns the milliseconds after which a sync must begin even if nobody asks
+ * for one, or -1.  Data in the shadow must be found again after a power
+ * failure.
  */
 int	freezewait(void);
 
 /*
- * A sync is about to begin: take note of what it must cover.  Returns -1
- * when there is no memory.
+ * A sync is about to begin: note what it must cover.  Returns -1 when there is
+ * no memory.
  */
 int	freezesnap(void);
 
-/* An Owork's work: carry that sync out. */
+/* An Owork's work: carry out that sync. */
 void	freezesync(Op *o);
 
 /*
- * It has ended, with this error or 0.  Returns 0, an errno, or Unanswered
- * when only the shadow had no room.
+ * That sync has ended, with this error or 0.  Returns 0, an errno, or
+ * Unanswered when only the shadow had no space.
  */
 int	freezesynced(int error);
 
 /*
- * An errno of a write to the shadow: returns Unanswered, and logs it, when
- * there was no room, and otherwise error.
+ * Judge the errno of a write to the shadow.  When there was no space, logs
+ * that and returns Unanswered; otherwise returns error.
  */
 int	freezefull(int error);
 
 /*
- * The next sectors to be moved to the image, at most max, which follow each
- * other in the shadow.  Returns how many, 0 when there are none; the first
- * is put into *lba.  *hole: they were trimmed, and are a hole; of these it may
- * be more than max.
+ * Find the next sectors to move to the image.  They follow each other in the
+ * shadow.  Sets *lba to the first and returns how many, at most max; 0 when
+ * there are none.  *hole says that they were trimmed and are a hole; then
+ * there may be more than max.
  */
 uint	freezenext(uint max, uvlong *lba, int *hole);
 
-/* Print how far a merge has come, when it is time. */
+/* Log the progress of a merge when it is time. */
 void	freezetick(void);
 
-/* Print the state, if it is not Fnone. */
+/* Log the state if it is not Fnone. */
 void	freezereport(void);
 
-/* Of a merge, how much is done; per cent. */
+/* Returns how much of a merge is done, in per cent. */
 uint	freezemerged(void);
 
-/* A freeze or unfreeze, which is said, is not done, for this reason: log that. */
+/* Log that a freeze or unfreeze (what) is not done, and why. */
 void	freezerefused(const char *what, const char *reason);
 
-/* The last that was, or an empty string. */
+/* Returns the last such message, or an empty string. */
 char	*freezerefusal(void);
 
 /* crc.c */
 
-/*
- * Put the CRC8x4 of n bytes at p, four bytes, into crc.
- */
+/* Put the CRC8x4 of the n bytes at p into the four bytes at crc. */
 void	crc8x4(uchar *crc, const uchar *p, size_t n);
 
-/* CRC-32 (IEEE 802.3) of n bytes. */
+/* Returns the CRC-32 (IEEE 802.3) of n bytes. */
 uint	crc32(const void *data, uint n);
 
 /* posix.c */
 
 /*
- * Undo what whoever started us has left that could do harm: standard files
- * that are closed, others that are open, signals ignored and blocked.  What
- * would end the process for a write, but for its error, is ignored.
+ * Undo inherited state that could do harm: open standard files that are
+ * closed, close all others, stop ignoring and blocking signals.  Ignore
+ * signals that a failing write raises.
  */
 void	freshstart(void);
 
 /*
- * From here on no message waits: what standard output or error have no room
- * for is lost.  Where they are the journal's, it gets priorities.
+ * From now on no message waits: it is lost when standard output or error is
+ * full.  The journal gets levels with the messages.
  */
 void	logopen(void);
 
 /*
- * A line for the standard output; fmt has no newline.  The others are for
- * the standard error output, as in err(3), whose names they have.
+ * Write a line to the standard output; fmt has no newline.  The other
+ * functions write to the standard error output, like those of err(3).
  */
 void	say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void	warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -518,19 +507,20 @@ _Noreturn void	errx(int status, const char *fmt, ...) __attribute__((format(prin
 uvlong	microseconds(void);
 
 /*
- * A sentence that says why something can't be.  It is good until the next.
+ * Returns a sentence that says why something failed.  It is valid until the
+ * next call.
  */
 char	*sentence(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * May another message of this kind be printed?  Those that may not are
- * counted, and what is said of them later.
+ * counted, and later the count is logged as "more" of what.
  */
 int	maysay(Few *f, const char *what);
 
 /*
- * Tell the service manager that started us, if it wants to be told
- * (sd_notify(3)).  Only READY may wait.  notifyopen comes before disarm.
+ * Send a message to the service manager that started us, if it wants messages
+ * (sd_notify(3)).  Only READY may wait.  notifyopen must precede disarm.
  */
 void	notifyopen(void);
 void	notify(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -538,174 +528,170 @@ void	notify(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* posix.c: directories, and files in them */
 
 /*
- * Open the directory of a file that may not be there, for use in the
- * sandbox, too.  Returns its descriptor, or -1 with errno, its path, in
- * PATH_MAX bytes, and the file's name in it.
+ * Open the directory of a file, which need not exist, for use in the sandbox,
+ * too.  Returns its descriptor, or -1 with errno.  dir gets its path, in
+ * PATH_MAX bytes, and *name the file's name in it.
  */
 int	opendirectory(char *path, char *dir, char **name);
 
-/* The directories that opendirectory has opened.  Returns how many there are. */
+/*
+ * Set *list to the directories that opendirectory has opened.  Returns how
+ * many there are.
+ */
 uint	directories(int **list);
 
 /*
- * Open a file in a directory, and no symbolic link, for which errno is ELOOP.
- * A file that it makes is its owner's alone.
+ * Open a file in a directory.  Fails with ELOOP if it is a symbolic link.  A
+ * file created by this has mode 0600.
  */
 int	openplain(int dir, char *name, int flags);
 
 /*
- * Lock a file (flock(2)).  Some programs hold a lock for a moment, as udev does
- * while it looks at a device: one that is in the way gets a second to go.
- * Returns -1 with errno.
+ * Lock a file (flock(2)).  Waits up to a second, as some programs hold a lock
+ * for a moment, like udev when it probes a device.  Returns -1 with errno.
  */
 int	lockfile(int fd, int how);
 
 /*
- * Read or write (op is Oread or Owrite) all len bytes at off: pread(2) and
- * pwrite(2), again after a short transfer or EINTR.  Returns 0, or -1 with
+ * Read or write (op is Oread or Owrite) all len bytes at off.  Calls pread(2)
+ * or pwrite(2) again after a short transfer or EINTR.  Returns 0, or -1 with
  * errno, EIO if the file ends before.
  */
 int	exactly(int fd, int op, void *buf, size_t len, uvlong off);
 
 /*
- * Has the file's file system holes?  Returns 0, or -1 with errno, EOPNOTSUPP
- * when it has none.  The file is left 1 MiB long, all hole; that is enough to
- * tell.
+ * Does the file's file system support holes?  Returns 0 if so, or -1 with
+ * errno, EOPNOTSUPP if not.  This test leaves the file 1 MiB long, all hole.
  */
 int	hasholes(int fd);
 
-/* As diskdata, of a descriptor. */
+/* diskdata for a descriptor. */
 uvlong	filedata(int fd, uvlong off, uvlong *end);
 
 /*
- * Open and lock the file that keeps the target's state, and read at most
- * size bytes of it to buf.  *len says how many, -1 if there is no such
- * file.  Returns NULL, or a sentence saying why it can't be used.  To be
- * called once, before disarm.
+ * Open and lock the state file, and read at most size bytes of it into buf.
+ * Sets *len to their number, -1 if there is no such file.  Returns NULL, or a
+ * sentence saying why it can't be used.  To be called once, before disarm.
  */
 char	*stateopen(char *path, uchar *buf, size_t size, ssize_t *len);
 
 /*
- * Put these bytes in the file's place, all of them or none whatever
- * happens, and on stable storage.  Waits for the disk.  Returns -1 with
- * errno; then what was there before may still be.
+ * Replace the state file by these bytes, atomically and on stable storage.
+ * Waits for the disk.  Returns -1 with errno; then the old file may still be
+ * there.
  */
 int	statesave(uchar *buf, size_t len);
 
-/* Its descriptor, or -1 while there is none. */
+/* Returns the state file's descriptor, or -1 while there is none. */
 int	statefd(void);
 
 /*
- * Keep the info file there.  Returns NULL, or a sentence saying why not.
- * To be called once, before disarm.
+ * Keep the info file at this path.  Returns NULL, or a sentence saying why
+ * that is impossible.  To be called once, before disarm.
  */
 char	*infoopen(char *path);
 
 /*
- * Have the info file say this.  Returns -1 when it can't be; that is no reason
- * to do more than try again.  May wait for the disk.
+ * Replace the info file by this text.  May wait for the disk.  Returns -1 on
+ * failure; the caller need only try again.
  */
 int	infowrite(const char *text, size_t len);
 
-/* Take it away. */
+/* Remove the info file. */
 void	inforemove(void);
 
 /* posix.c: the shadow, and the image's mark.  All of them may wait for the disk. */
 
 /*
- * Open the directory of the shadow, which later calls use, and remember its
- * name.  Returns NULL, or a sentence saying why it can't be used.
+ * Open the shadow's directory for later calls and remember the shadow's name.
+ * Returns NULL, or a sentence saying why it can't be used.
  */
 char	*shadowdir(char *path);
 
-/* The shadow's absolute path. */
+/* Returns the shadow's absolute path. */
 char	*shadowpath(void);
 
 /*
- * Open and lock the shadow; if readonly, for reading only, and others that do
- * so may share it.  Returns 1, 0 when there is none, either of them
- * for good, or -1 with errno; EWOULDBLOCK means that another program has
- * locked it.
+ * Open and lock the shadow; if readonly is set, for reading, shared with other
+ * readers.  Returns 1, or 0 when there is none; either is stable.  Returns -1
+ * with errno, EWOULDBLOCK if another program has locked it.
  */
 int	shadowopen(uvlong *size, int readonly);
 
 /*
- * Make a shadow of so many bytes, all holes, locked, and without its name.
- * Returns -1 with errno; EOPNOTSUPP means that its file system has no
- * holes.
+ * Create a shadow of this size in bytes, all holes, locked, under a temporary
+ * name.  Returns -1 with errno, EOPNOTSUPP if its file system has no holes.
  */
 int	shadowmake(uvlong size);
 
-/* Bytes that the shadow takes on its file system. */
+/* Returns the bytes that the shadow takes up on its file system. */
 uvlong	shadowtakes(void);
 
 /*
- * Give the shadow its name, for good.  Returns -1 with errno; EEXIST means
- * that something has it.
+ * Give the shadow its name, stably.  Returns -1 with errno, EEXIST if
+ * something else has the name.
  */
 int	shadowname(void);
 
 /*
- * Take the shadow away, with or without its name, for good, and its mapping;
- * its space later, by shadowfree, or with it.  Returns -1 with errno.
+ * Unmap the shadow and remove it, stably, whichever name it has.  Its space is
+ * freed at once, or by shadowfree if later is set.  Returns -1 with errno.
  */
 int	shadowremove(int later);
 
 /*
- * Give back a piece of the space of one that was taken away: what a file
- * system does for much of it at once (discards above all) holds up whoever
- * syncs another file there, for seconds.  Returns after how many milliseconds
- * the next piece is due, or -1 when all has been given back.  There may be
- * another shadow meanwhile.
+ * Free a piece of the space of a removed shadow.  Freeing much space at once,
+ * with discards above all, delays syncs of other files there by seconds.
+ * Returns the milliseconds after which the next piece is due, or -1 when all
+ * is free.  There may be another shadow meanwhile.
  */
 int	shadowfree(void);
 
 /*
- * Have the image bear a mark, for good: Marknone, or Marklive or Markgone
- * and the shadow's path.  Where there is no way to mark a file it bears
- * none.  Returns 1 with errno when there is a way and it can't be marked, and
- * -1 when the image can't be synced.
+ * Mark the image, stably: Marknone, or Marklive or Markgone with the shadow's
+ * path.  Where files can't be marked this does nothing.  Returns 1 with errno
+ * when marking fails, and -1 when the image can't be synced.
  */
 int	imagemark(int mark);
 
 /*
- * The mark that the image bears; the path in it is put into path.  Markgone
- * is returned only if there is no such file.
+ * Returns the image's mark and puts the path in it into path.  Markgone is
+ * returned only if there is no file of that path.
  */
 int	imagemarked(char *path, size_t size);
 
 /*
- * Lock the image, which is open as fd; if readonly, others may share it.
- * Returns NULL, or a sentence saying why it can't be.
+ * Lock the image, which is open as fd; if readonly is set, shared with other
+ * readers.  Returns NULL, or a sentence saying why that failed.
  */
 char	*imagelock(int fd, char *path, int readonly);
 
 /* posix.c: windows */
 
 /*
- * Map size bytes of a file, which is open as fd, instead of what was mapped of
- * it; nothing when size is 0.  Returns -1 when nothing is mapped.
+ * Map size bytes of a file, which is open as fd, and undo its old mapping.
+ * With size 0 nothing is mapped.  Returns -1 when nothing is mapped.
  */
 int	windowmap(int file, int fd, uvlong size, int writable);
 
-/* Does the mapping reach to this byte? */
+/* Does the mapping reach this offset? */
 int	windowspans(int file, uvlong end);
 
-/* Let a copy that raises this signal fail, as it does with SIGBUS. */
+/* Make copies that raise this signal fail, like those that raise SIGBUS. */
 void	catchfault(int sig);
 
 /*
- * For each page of the mapping from off on, a multiple of the page size,
- * set the low bit of a byte of vec when it is in memory (mincore(2)).
+ * For each page of the mapping from off on, set the low bit of a byte of vec
+ * if it is in memory (mincore(2)).  off is a multiple of the page size.
  */
 int	diskincore(int file, uvlong off, size_t len, uchar *vec);
 
-/* Have the processor fetch what diskcopy will copy, without waiting for it. */
+/* Prefetch what diskcopy will copy into the processor's cache. */
 void	diskprefetch(int file, uvlong off, size_t len);
 
 /*
- * See whether len bytes at off of the mapping can be read at all.  Returns
- * -1 when not.  Waits for the disk when they are not in memory.
+ * Touch len bytes at off of the mapping.  Returns -1 when they can't be read.
+ * Waits for the disk when they are not in memory.
  */
 int	disktouch(int file, uvlong off, size_t len);
 
@@ -717,213 +703,218 @@ int	diskcopy(uchar *to, int file, uvlong off, size_t len);
 
 /*
  * Copy len bytes to off of the shadow's mapping, and so into the page cache,
- * as a write does.  Returns -1 when that can't be, or wouldn't be as safe,
- * maybe with a part of it done; then diskwrite must serve.  Waits for the
+ * like a write.  Returns -1 when that is impossible or less safe than a write;
+ * a part may have been done, and the caller must use diskwrite.  Waits for the
  * disk when the page isn't in memory.
  */
 int	diskstore(int file, uvlong off, const void *from, size_t len);
 
-/* How often diskcopy has waited for the disk. */
+/* Returns how often diskcopy has waited for the disk. */
 uvlong	diskstalls(void);
 
 /*
- * How often the loop has slept, in poll or waiting for the disk; not when it
- * could have gone on, had there been a processor.
+ * Returns how often the loop has slept, in poll or waiting for the disk.
+ * Waiting for a processor does not count.
  */
 uvlong	disksleeps(void);
 
 /* posix.c: operations */
 
 /*
- * Start threads that carry out operations, ENGINE_THREADS of them: carry does
- * one, and may wait; wake, called after it, tells the loop.  All signals stay
- * with the calling thread, but for those that a thread brings upon itself.
- * Returns -1 with errno when there can be none.
+ * Start ENGINE_THREADS threads.  For each operation a thread calls carry,
+ * which may wait, and then wake, which wakes the loop.  The calling thread
+ * keeps all signals but those that a thread raises itself.  Returns -1 with
+ * errno when no thread can be started.
  */
 int	threadsstart(void (*carry)(Op*), void (*wake)(void));
 
-/* Have a thread carry out an operation. */
+/* Give an operation to a thread. */
 void	threadsadd(Op *o);
 
-/* Has a thread ended one that threadsended hasn't returned? */
+/* Is there an operation for threadsended to return? */
 int	anyended(void);
 
-/* An operation that a thread has ended, or NULL. */
+/* Returns an operation that a thread has ended, or NULL. */
 Op	*threadsended(void);
 
 /* Is it a read or a write? */
 int	istransfer(Op *o);
 
-/* So many bytes of the operation have been moved: take them off its vector. */
+/* n bytes of the operation have been moved: remove them from its vector. */
 void	opadvance(Op *o, size_t n);
 
-/* An operation of the engine begins; it has ended, and done is to be called. */
+/* Note when an operation begins.  When it has ended, count its duration and call done. */
 void	opbegin(Op *o);
 void	opdone(Op *o);
 
 /* linux.c, freebsd.c: the network */
 
 /*
- * Open the interface n->name and set up its rings for bufcnt requests from
- * each of a few initiators; only frames for shelf.slot or broadcast will be
- * received.  Returns NULL, or a sentence saying why it can't be used; an
- * interface that is down is no error (packet(7), packet_mmap.rst).
+ * Open the interface n->name, for receive rings of RX_FRAMES(bufcnt) frames.
+ * Only frames for shelf and slot, or for all of them, will be received.
+ * Returns NULL, or a sentence saying why it can't be used.  An interface that
+ * is down is no error (packet(7), packet_mmap.rst).
  */
 char	*nicopen(Nic *n, int shelf, int slot, int bufcnt);
 
 /*
- * Look at the interface's state again and follow it: n->up, n->ea and
- * n->mtu are brought up to date.  Returns Nicsame, Nicdown, Nicup or
- * Nicagain.
+ * Update n->up, n->ea and n->mtu from the interface's present state.  Returns
+ * Nicsame, Nicdown, Nicup or Nicagain.
  */
 int	niccheck(Nic *n);
 
-/* The descriptor to poll, and the events to poll it for. */
+/* Returns the descriptor to poll and the events to poll it for. */
 int	nicpoll(Nic *n, short *events);
 
-/* Take back an error that poll reported for the descriptor. */
+/* Clear an error that poll reported for the descriptor. */
 void	nicerror(Nic *n);
 
 /*
- * The next frame that came in, its length in *len, or NULL when there is
+ * Returns the next frame received, its length in *len, or NULL when there is
  * none.  It is lent until nicrelease.
  */
 uchar	*nicrecv(Nic *n, uint *len);
 
-/* Have all frames been taken that the system last gave?  More may have come since. */
+/*
+ * Have all frames been taken that the system last delivered?  More may have
+ * come since.
+ */
 int	nicempty(Nic *n);
 
 /* Give back all frames that nicrecv lent. */
 void	nicrelease(Nic *n);
 
 /*
- * Room for a frame of up to the MTU, whose byte Odata lies at a sector
- * boundary in memory, or NULL when the transmit ring is full.  It must be
- * given to nicsend within the turn, as nothing behind it is sent before it.
+ * Returns room for a frame of up to the MTU, whose byte Odata is aligned to
+ * sectors, or NULL when the transmit ring is full.  It must be given to
+ * nicsend within the turn, as no later frame is sent before it.
  */
 uchar	*nicroom(Nic *n);
 
-/* Queue the frame f of len bytes, which nicroom gave. */
+/* Queue the frame f of len bytes, in room from nicroom. */
 void	nicsend(Nic *n, uchar *f, uint len);
 
 /*
- * Send what is queued.  Returns 1 when another turn is due in a moment
- * although poll won't call for it: not all could be sent, say.
+ * Send the queued frames.  Returns 1 when another turn is due soon although
+ * poll won't report it: for example, when not all could be sent.
  */
 int	nickick(Nic *n);
 
-/* Frames that the interface dropped for want of room since the last call. */
+/*
+ * Returns how many frames were dropped since the last call because the receive
+ * ring was full.
+ */
 uvlong	nicdrops(Nic *n);
 
 /*
- * A descriptor that becomes readable when an interface may have changed,
- * or -1: then niccheck must be called from time to time (rtnetlink(7)).
+ * Returns a descriptor that becomes readable when an interface may have
+ * changed, or -1; then niccheck must be called from time to time
+ * (rtnetlink(7)).
  */
 int	linkopen(void);
 
 /* Make the link descriptor unreadable again. */
 void	linkread(int fd);
 
-/* The bridge whose port the interface is, or NULL.  A port receives nothing itself. */
+/*
+ * Returns the name of the bridge whose port the interface is, or NULL.  A port
+ * receives nothing itself.
+ */
 char	*nicbridge(Nic *n);
 
-/* How frames pass: packet (rings shared with the kernel), mmsg or bpf. */
+/* Returns how frames pass: packet (rings shared with the kernel), mmsg or bpf. */
 char	*nicrings(Nic *n);
 
 /* linux.c, freebsd.c: the disk */
 
 /*
- * Open and lock the image and learn its size.  Returns NULL, or a sentence
- * saying why it can't be exported.
+ * Open and lock the image and fill in d.  Returns NULL, or a sentence saying
+ * why it can't be exported.
  */
 char	*diskopen(Disk *d, char *path, int readonly, int direct);
 
-/* Learn the image's size again.  Returns -1 with errno. */
+/* Read the image's present size.  Returns -1 with errno. */
 int	disksize(Disk *d);
 
 /*
- * Read or write the bytes that iov describes at off of a file, Image or
- * Shadow, waiting for it.  Returns how many were moved: fewer than asked
- * only after an error, which is in errno, EIO at the end of the file.  iov
- * is used up.
+ * Read or write the bytes of iov at off of a file, Image or Shadow, and wait
+ * for it.  Returns how many were moved.  These are fewer than asked only after
+ * an error, which is in errno, EIO at the end of the file.  iov is modified.
  */
 size_t	diskread(int file, struct iovec *iov, int niov, uvlong off);
 size_t	diskwrite(int file, struct iovec *iov, int niov, uvlong off);
 
-/*
- * Put on stable storage what was written to a file, waiting for it.  Returns
- * -1 with errno.
- */
+/* Sync a file to stable storage and wait for it.  Returns -1 with errno. */
 int	disksync(int file);
 
 /*
- * Where the first data of a file from off on begins; *end says where the next
- * hole does.  The file's end when there are none.  What is not known to be a
- * hole is data.
+ * Returns where the first data of a file from off on begins, and sets *end to
+ * where the next hole begins.  Each is the file's end if there is none.  What
+ * is not known to be a hole counts as data.
  */
 uvlong	diskdata(int file, uvlong off, uvlong *end);
 
 /*
- * Map a file for diskcopy, size bytes of it, instead of what was mapped
- * before, and the shadow for diskstore, too, also with -d; none when size is
- * 0.  Returns 0 when diskcopy can't be used; then disktry must serve.
+ * Map size bytes of a file for diskcopy, and the shadow for diskstore, too,
+ * even with -d; undo its old mapping.  With size 0 nothing is mapped.  Returns
+ * 0 when diskcopy can't be used; then the caller must use disktry.
  */
 int	diskmap(int file, uvlong size);
 
-/* Has the image's device gone?  Whatever is under way may never end. */
+/* Has the image's device gone?  Then operations under way may never end. */
 int	diskgone(void);
 
 /*
- * Ask the image's device whether it has gone, after an error that may have
- * been the first sign of it.
+ * Find out whether the image's device has gone.  To be called after an error,
+ * which may be the first sign of it.
  */
 void	diskask(void);
 
 /*
- * Read len bytes at off as far as they are in memory, and return how many
- * those are (preadv2(2), RWF_NOWAIT).
+ * Read len bytes at off as far as they are in memory (preadv2(2), RWF_NOWAIT).
+ * Returns how many that are.
  */
 size_t	disktry(uchar *to, size_t len, int file, uvlong off);
 
 /* linux.c, freebsd.c: the image's identity and mark, and the shadow.  All may wait for the disk. */
 
 /*
- * Write into id a line, padded with zeros, that names the image as long as
- * it is the same, whatever its path and whenever it is looked at.
+ * Write into id a line, padded with zeros, that identifies the image
+ * independently of its path.
  */
 void	diskident(char *id, size_t size);
 
-/* Write into id what differs after each start of the system. */
+/* Write into id a value that is different after each boot. */
 void	bootid(uchar id[16]);
 
-/* When the image was last changed, in nanoseconds; 0: nobody says. */
+/* Returns when the image was last changed, in nanoseconds; 0 if unknown. */
 uvlong	imagechanged(void);
 
-/* What the shadow is opened with besides, flags of open(2). */
+/* Returns further flags for open(2) of the shadow. */
 int	shadowflags(void);
 
 /*
- * Have transfers of the file Shadow go to what is open and locked as fd, and
- * has this name in dir.  Returns -1 with errno.
+ * Use the file that is open and locked as fd, and has this name in dir, as the
+ * file Shadow.  Returns -1 with errno.
  */
 int	shadowattach(int fd, int dir, char *name, int readonly);
 
-/* There is none any more; fd is still open. */
+/* Stop using it.  fd stays open. */
 void	shadowdetach(void);
 
 /*
- * Rename a file within a directory, to a name that nothing has.  Returns -1
- * with errno, EEXIST if something has it.
+ * Rename a file within a directory without replacing another.  Returns -1 with
+ * errno, EEXIST if the new name exists.
  */
 int	renamenew(int dir, char *from, char *to);
 
-/* imagemark, with the text of the mark; NULL takes it off. */
+/* imagemark with the mark's text; NULL removes the mark. */
 int	markput(char *text);
 
-/* The text of the mark that the image bears: its length, or -1. */
+/* Read the text of the image's mark.  Returns its length, or -1. */
 ssize_t	markget(char *text, size_t size);
 
-/* What the mark is called by those who would look at it, or take it off. */
+/* Returns the attribute's name, for users who want to read or remove the mark. */
 char	*imagemarkname(void);
 
 /* linux.c, freebsd.c: what is inherited */
@@ -931,80 +922,74 @@ char	*imagemarkname(void);
 /* Close all descriptors above 2. */
 void	closefiles(void);
 
-/* A write to this pipe or terminal shall fail rather than wait. */
+/* Make writes to this pipe or terminal fail rather than wait. */
 void	lognowait(int fd);
 
-/* A socket to the service manager, or -1. */
+/* Returns a socket to the service manager, or -1. */
 int	managersocket(void);
 
 /* linux.c, freebsd.c: the engine */
 
 /*
- * Open the engine, while all rights for it are there.  Returns -1 with errno
- * when there can be none.  *fd is readable when an operation has ended since
- * the last enginewake, but see enginesleep.
+ * Open the engine; to be called before disarm.  Returns -1 with errno.  *fd
+ * becomes readable when an operation has ended since the last enginewake, but
+ * see enginesleep.
  */
 int	engineopen(int *fd);
 
-/* Start its threads.  Returns -1 with errno when there can be none. */
+/* Start the engine's threads.  Returns -1 with errno when none can be started. */
 int	enginethreads(void);
 
-/* io_uring, aio or threads. */
+/* Returns io_uring, aio or threads. */
 char	*enginename(void);
 
 /*
- * Have the engine's descriptor tell of what ends, until the next enginekick.
- * To be called before waiting for it.  Returns 1 when something has ended
- * already: then enginereap is due, and no waiting.
+ * Make the engine's descriptor report ended operations until the next
+ * enginekick.  To be called before waiting for it.  Returns 1 when an
+ * operation has ended already: then call enginereap and don't wait.
  */
 int	enginesleep(void);
 
-/* Make the engine's descriptor unreadable; enginereap must follow. */
+/* Make the engine's descriptor unreadable.  enginereap must follow. */
 void	enginewake(void);
 
 /*
- * Have an operation carried out: done is called by a later enginereap.  No
- * order is kept among operations under way together.
+ * Start an operation.  A later enginereap calls done.  Operations under way at
+ * the same time are carried out in any order.
  *
- * Oread and Owrite move all that iov describes, from or to off of the file,
- * or fail with error set (EIO at the end of the file) and moved saying how
- * much was moved before.  Oflush puts on stable storage what was written to
- * the file before it was started.  Otrim makes len bytes at off of the file
- * read back as zeros, giving their space back where the system can
- * (fallocate(2)).  Owork calls work, which may wait for what it likes.
+ * Oread and Owrite move all of iov, from or to off of the file, or set error
+ * (EIO at the end of the file); moved says how many bytes were moved.  Oflush
+ * syncs what was written to the file before the Oflush was started.  Otrim
+ * makes len bytes at off of the file read as zeros, and frees their space
+ * where the system can (fallocate(2)).  Owork calls work, which may wait.
  */
 void	enginestart(Op *o);
 
 /*
- * Have the operations started since the last call begin.  Returns 1 when
- * the system would not take all of them, and it must be called again in a
- * moment.
+ * Pass started operations to the system.  Returns 1 when the system did not
+ * take all of them; then call it again soon.
  */
 int	enginekick(void);
 
-/*
- * Call done for an operation that has ended.  Returns 0 when there was
- * none.
- */
+/* Call done for one operation that has ended.  Returns 0 when there is none. */
 int	enginereap(void);
 
 /* linux.c, freebsd.c: the sandbox */
 
 /*
- * Give up what this thread, and those it starts later, may do as root, except
- * with what is open and in directories that are.  Leave the current directory
- * for the root.  What the system can't do is logged.  To be called when all has
- * been opened that needs the rights, and before enginethreads.
+ * Give up root's rights for this thread and those it starts later, except for
+ * what is open and in open directories.  Change to the root directory.  Logs
+ * what the system can't do.  To be called when all that needs these rights is
+ * open, and before enginethreads.
  */
 void	disarm(void);
 
 /*
- * Give up, for all threads, the system calls that the functions of this
- * file and of the C library don't need from here on: nothing can be opened
- * any more but by these functions.  To be called before the first frame is
- * taken.
+ * Forbid, for all threads, the system calls that the functions of this file
+ * and of the C library no longer need.  From then on only these functions can
+ * open files.  To be called before the first frame is taken.
  */
 void	sandbox(void);
 
-/* What of it is in force, in a few words. */
+/* Returns the active parts of the sandbox, in a few words. */
 char	*sandboxname(void);

@@ -198,7 +198,7 @@ carrier(const char *name)
 
 /*
  * Find the interface's MAC in the list of all interfaces' addresses, whose
- * entries vary in length. getifaddrs(3) does not work inside Capsicum.
+ * entries vary in length.  getifaddrs(3) does not work inside Capsicum.
  */
 static int
 address(const char *name, Ea *ea)
@@ -339,7 +339,7 @@ niccheck(Nic *n)
 }
 
 /*
- * Ask for a buffer for all frames that may come at once. bpf gives what
+ * Ask for a buffer for all frames that may come at once.  bpf gives what
  * net.bpf.maxbufsize allows.
  */
 static int
@@ -1342,7 +1342,7 @@ enqueue(Op *o)
 }
 
 /*
- * Returns how many parts of an operation's vector a disk takes at once. settle
+ * Returns how many parts of an operation's vector a disk takes at once.  settle
  * has the rest tried again.
  */
 static int

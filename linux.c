@@ -2015,8 +2015,8 @@ enginereap(void)
  *	seccomp(2) lets no system calls through but those that are used
  *
  * Open descriptors stay usable.  The first two layers apply to a thread and
- * those it starts later, so disarm precedes the threads. sandbox applies to
- * all threads and is called when everything is open. uringrestrict limits
+ * those it starts later, so disarm precedes the threads.  sandbox applies to
+ * all threads and is called when everything is open.  uringrestrict limits
  * io_uring, which can open files without a system call.
  *
  * 8. After sandbox no function of this file makes a system call that is
@@ -2306,7 +2306,7 @@ without(int nr, int arg, uint bits)
 }
 
 /*
- * Add the calls whose arguments are checked. seccomp can't read an absolute
+ * Add the calls whose arguments are checked.  seccomp can't read an absolute
  * path; Landlock restricts those.
  */
 static void

@@ -970,7 +970,7 @@ touch(const volatile uchar *p, size_t len)
 }
 
 /*
- * Copy, or only touch if to is NULL. The fences keep the compiler from moving
+ * Copy, or only touch if to is NULL.  The fences keep the compiler from moving
  * the access out of the part in which copying is set.
  */
 static int

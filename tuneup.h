@@ -17,7 +17,7 @@
  * Slots of a receive ring, as a multiple of the buffer count, so that several
  * initiators can use all their buffers at once: 1 or more.  A frame that finds
  * no slot is lost until its initiator sends it again.  Each unit costs BUFCNT
- * slots of MTU + 700 bytes for every NIC. A ring has at most RX_MOST slots, or
+ * slots of MTU + 700 bytes for every NIC.  A ring has at most RX_MOST slots, or
  * the buffer count if that is more.
  */
 #ifndef RX_FACTOR
