@@ -1,50 +1,70 @@
 /*
  * The disk as its users see it: sectors of 512 bytes from 0 to bufsize.
  *
- * Requests are collected, and bufcommit begins them together.  What can be
- * done without waiting for the disk is done there and then: reads of what
- * is in the page cache are copied from the mapped image, and writes go into
- * the page cache, neighbours joined into one system call.  What must wait
- * is given to the engine as a Run, one operation for requests that are
- * neighbours, with the data in the requests' own space; when it ends, its
- * requests are done.
+ * Requests are collected, and bufcommit begins them together.  What need not
+ * wait for the disk is done at once: reads of cached pages are copied from the
+ * mapped image, and writes go into the page cache, with neighbours joined into
+ * one system call.  The rest is given to the engine.  A Run is one operation
+ * for neighbouring requests, with the data in the requests' own space.  When
+ * it ends, its requests are done.
  *
- * With -d or -w there is a pool of blocks besides (cache.c).  The engine
- * never reads into it or writes from it: what has been read or written is
- * copied into it, what is asked for and in it is copied out, and dirty
- * sectors are copied out to be written behind.  So a block is never busy,
- * and always the newest that there is.
+ * With -d or -w there is also a pool of blocks (cache.c).  The engine never
+ * reads into it or writes from it.  Data that was read or written is copied
+ * into it; data that is asked for, or dirty and to be written behind, is
+ * copied out.  So a block is never busy and always up to date.
  *
- * 1. Overlapping requests, of which one changes the disk, take effect in
- *    the order they came; others don't wait for each other.  What is under
- *    way has a place in the order, which counts for each how many others it
- *    must wait for; it is begun when the last of these has taken effect.
- *    Users' requests wait for those that came before.  Requests of our own
- *    change nothing that a user can see: they wait for what has begun, and
- *    what has not begun waits for them.  So waiting comes to an end, and
- *    nothing of our own ever waits for a request that is held.
- * 2. Every request's range lies within the disk as it was when it came;
- *    whoever calls has checked it.
- * 3. A request is done exactly once, with its error, and is then no longer
- *    ours.
- * 4. A sync that fails leaves us not knowing what the disk holds of writes
- *    that were answered, and the system forgets about them.  From then on
- *    every write and flush fails, until somebody has looked and starts the
- *    target anew.
- * 5. A flush, and a write that shall be stable, is done when a sync has
- *    succeeded that was started after it came, or after it was written.
- *    One sync is under way at a time; those that come meanwhile share the
- *    next.  With -w a flush first waits for the end of a pass that began
- *    after it came.
- * 6. The loop does not wait for the disk, with two exceptions, each of
- *    which makes itself rare: a page that the system has dropped since we
- *    last looked (see resident), and a write for which the page cache has
- *    no room (see took and locked).
- * 7. With -w, a write behind that fails leaves its sectors dirty.  Writes
- *    and flushes fail until a later pass has written everything.
- * 8. What is valid in the pool is the newest content.  A write or trim that
- *    goes to the disk changes the pool when it has taken effect, and until
- *    then whoever wants its sectors waits (inv. 1).
+ * 1. Overlapping requests of which one changes the disk take effect in the
+ *    order they came.  Others don't wait for each other.  Requests under way
+ *    are entered in the order, which counts for each how many others it must
+ *    wait for.  A request is begun when the last of these has taken effect.
+ *    Users' requests wait for those that came before.  Our own requests change
+ *    nothing that a user can see: they wait for requests that have begun, and
+ *    requests that have not begun wait for them.  So there is no deadlock, and
+ *    our own requests never wait for one that is held.
+ * 2. Every request's range lies within the disk as it was when the request
+ *    came.  The caller has checked it.
+ * 3. done is called exactly once for each request, with its error set.  After
+ *    that the request is the caller's again.
+ * 4. After a failed sync nobody knows which answered writes the disk has, and
+ *    the system reports the failure only once.  From then on every write and
+ *    flush fails until the target is restarted.
+ * 5. A flush is done when a sync has succeeded that was started after it came;
+ *    a stable write, when one has that was started after it was written.  One
+ *    sync is under way at a time.  Requests that come meanwhile share the
+ *    next.  With -w a flush first waits for the end of a pass that began after
+ *    it came.
+ * 6. The loop does not wait for the disk, with two exceptions that are kept
+ *    rare: a page that the system has dropped since we last looked (see
+ *    mapped), and a write for which the page cache has no space (see took and
+ *    locked).
+ * 7. When a write behind fails (-w) its sectors stay dirty.  Writes and
+ *    flushes fail until a later pass has written everything.
+ * 8. Valid sectors of the pool have the newest content.  A write or trim that
+ *    goes to the disk changes the pool when it has taken effect.  Until then
+ *    requests for its sectors wait (inv. 1).
+ *
+ * The way of a request, by the functions that it passes:
+ *
+ *	bufio		collected, in queue
+ *	blocked		waiting for requests that it overlaps (Io.state)
+ *	await		ready: it need not wait any longer
+ *	hold		held until the image is frozen; unhold
+ *	begin		a read: hot answers it from memory, startall reads it
+ *			a write: behindtake puts it into the pool (-w), writeall into
+ *			the page cache, startall gives it to the engine
+ *			a flush: into tosync, with -w into toclean until a pass ends
+ *	transferred	the engine has ended it; retry does again what failed
+ *	readstep	the next part of a read or verify; readstepped ends it
+ *	mend		a write that fills no whole blocks; mended ends it
+ *	written		a write or trim has reached the system
+ *	maprecord	its place is noted in the shadow's map; maprecorded ends it
+ *	settled		written and recorded: done, or put into tosync if stable
+ *	startsync	a sync covers it; synced ends it
+ *	finish		done is called
+ *
+ * A piece of the pool that is written behind: behindlift copies it (flying),
+ * behindwrite writes it, behindlanded has it recorded if there is a shadow,
+ * and behindland makes it clean, or dirty again.
  *
  * Nothing here knows of ATA, sockets or initiators.
  */
@@ -68,128 +88,128 @@ typedef struct Piece	Piece;
 
 enum {
 	Batch_us	= 1000,		/* for which a sync waits for more requests, at most */
-	Stall_us	= 10000,	/* between looks at how often the loop had to wait for a page */
-	Slow_us		= 1000000,	/* for which writes are left to the engine at first */
+	Stall_us	= 10000,	/* between checks whether the loop has waited for a page */
+	Slow_us		= 1000000,	/* during which writes go to the engine, at first */
 	Verifymax	= 128,		/* sectors of a verify read at a time */
-	Owns		= 64,		/* requests of our own under way */
+	Owns		= 64,		/* our own requests under way */
 	Ownsize		= 256 * 1024,	/* bytes of data of each */
-	Streams		= 8,		/* sequential readers told apart */
+	Streams		= 8,		/* sequential readers followed */
 	Near		= 1024,		/* sectors between requests of one stream */
-	Sequential	= 4,		/* requests after which it is believed */
-	Head		= 512,		/* bytes of a page to be fetched as soon as a read comes */
-	Aheadmin	= 128,		/* sectors to read ahead at first */
+	Sequential	= 4,		/* requests after which a stream is read ahead */
+	Head		= 512,		/* bytes of each page to prefetch as soon as a read comes */
+	Aheadmin	= 128,		/* sectors to read ahead, at first */
 	Aheadmax	= 4096,		/* and at most */
-	Manychunks	= 64,		/* pieces of the map that take too long to be saved at once */
-	Saveretry_us	= 200000,	/* after the map could not be saved */
-	Moves		= 12,		/* from the shadow to the image under way at a time */
-	Moveretry_us	= 200000,	/* after one that failed, */
-	Moverest_us	= 10000000,	/* and after many */
-	Movesay_us	= 60000000,	/* between messages about these */
-	Idle_us		= 20000,	/* without a request, and nobody wants the disk */
-	Share_us	= 2000,		/* for moves, while somebody does, */
-	Rest		= 2,		/* and so many times what they took is then for users alone */
-	Parts		= 4096,		/* ranges that are to be trimmed at a time, from all requests */
-	Trims		= 16,		/* of them, that the engine has */
+	Manychunks	= 64,		/* pieces of the map: too many to save in the loop */
+	Saveretry_us	= 200000,	/* after a failure to save the map */
+	Moves		= 12,		/* moves from the shadow to the image under way at a time */
+	Moveretry_us	= 200000,	/* pause after a move that failed, */
+	Moverest_us	= 10000000,	/* and after many such */
+	Movesay_us	= 60000000,	/* between messages about them */
+	Idle_us		= 20000,	/* after this time without a request the disk is idle */
+	Share_us	= 2000,		/* time for moves while users want the disk, */
+	Rest		= 2,		/* followed by this many times as much for users alone */
+	Parts		= 4096,		/* ranges of all trims under way */
+	Trims		= 16,		/* of these, ranges given to the engine */
 
-	Stretch		= Ownsize / Sector,	/* sectors of a stretch of the disk */
-	Stretches	= 256,		/* lists of what is under way in them, a power of two */
+	Stretch		= Ownsize / Sector,	/* sectors in a stretch of the disk */
+	Stretches	= 256,		/* lists of requests under way; a power of two */
 
 	/* Io.own */
-	Ownfill		= 1,		/* it moves data between the pool and the disk */
-	Ownmove,			/* or from the shadow to the image, where the content stays as it is */
+	Ownfill		= 1,		/* moves data between the pool and the disk */
+	Ownmove,			/* moves data from the shadow to the image */
 };
 
 #define Notbegun	(~0ULL)
 
-/* Io.state: where a request is, and the functions that bring it there. */
+/* Io.state, and the functions that set it. */
 enum {
-	Collected,		/* bufio: in the queue */
-	Waiting,		/* blocked, startall: for others that it overlaps */
-	Ready,			/* delist: for them no longer; unhold */
-	Held,			/* hold: until the image stands still */
-	Running,		/* startall: with the engine, or being done on the spot */
+	Collected,		/* bufio: in queue */
+	Waiting,		/* blocked, startall, await: for requests that it overlaps */
+	Ready,			/* await: in ready */
+	Held,			/* hold: in held, until the image is frozen */
+	Running,		/* startbatch, mustwait, enlist: begun */
 };
 
-/* Linked by Io.link; the first that came is the first that goes. */
+/* A queue of requests, linked by Io.link: first in, first out. */
 struct List {
 	Io	*first;
 	Io	*last;
 };
 
-/* One operation of the engine, for requests that follow each other on the disk. */
+/* One operation of the engine for requests that follow each other on the disk. */
 struct Run {
-	Op	op;		/* first, so that an Op of ours is a Run */
+	Op	op;		/* first, so that our Op is a Run */
 	Run	*next;
 	struct iovec iov[Runmax];
 	Io	*io[Runmax];
 	int	n;
 	int	niov;
-	uvlong	lba;		/* of a step, or of a write that was gathered: what it is about */
-	uint	nsec;		/* 0: none of these */
-	uint	edge;		/* blocks of the disk at its ends that have been looked after */
-	void	(*done)(Run*, int);	/* a write that was gathered has ended, with an errno or 0 */
+	uvlong	lba;		/* of a readstep, or a write by mend: the first sector, */
+	uint	nsec;		/* and how many; 0 otherwise */
+	uint	edge;		/* of a write by mend: ends that need no more reading */
+	void	(*done)(Run*, int);	/* a write by mend has ended, with an errno or 0 */
 };
 
-/* The blocks of the disk that a write lies in; in sectors. */
+/* The blocks of the disk that a write lies in.  Lengths are in sectors. */
 struct Span {
 	uvlong	off;		/* where they begin in the file, in bytes */
-	uint	all;		/* how long they are together, */
-	uint	head;		/* and how much of that is before the write, */
-	uint	tail;		/* and behind it */
+	uint	all;		/* their total length */
+	uint	head;		/* of that, before the write, */
+	uint	tail;		/* and after it */
 	uint	block;		/* one of them */
-	int	edge[2];	/* the first, or the last if it is another, must be read before */
+	int	edge[2];	/* the first block, or a different last one, must be read first */
 };
 
-/* Where a read finds its sectors: the next n of them lie in one piece. */
+/* Where a read finds its sectors: the next n of them are here. */
 struct Piece {
 	Home	h;
 	uint	n;
 };
 
 /*
- * A range of a trim, which is a request of its own: what lies between two of
- * them need not wait.
+ * A range of a trim.  Each is a request of its own, so that requests for
+ * sectors between them need not wait.
  */
 struct Part {
-	Io	io;		/* first, so that an Io of a range is a Part */
+	Io	io;		/* first, so that a range's Io is a Part */
 	Io	*trim;
 };
 
-/* A request of our own. */
+/* Our own request. */
 struct Own {
-	Io	io;		/* first, so that an Io of ours is an Own */
+	Io	io;		/* first, so that our Io is an Own */
 	Own	*next;
-	uint	progress;		/* a write: sectors of it that are done with */
-	uint	n;		/* sectors behind these that are being written */
-	int	careful;	/* one sector at a time, as more have failed */
+	uint	progress;		/* of a write: sectors done */
+	uint	n;		/* sectors after these that are being written */
+	int	careful;	/* write single sectors, as a longer write has failed */
 };
 
 static uvlong first, nsec;	/* the export, in sectors of the image */
 static int broken;		/* the errno of the sync that failed, or 0 (inv. 4) */
 
-static Io *queue[Queuemax];	/* collected, in the order they came */
+static Io *queue[Queuemax];	/* collected requests, in the order they came */
 static int nqueue;
-static List ready;		/* what need wait no longer for what it overlaps */
+static List ready;		/* requests that need not wait any longer */
 
-/* Requests under way, by the stretch of the disk that they lie in (inv. 1). */
+/* The order: requests under way, by the stretch of the disk that they lie in (inv. 1). */
 static struct {
-	Knot	*near[Stretches];	/* those within two stretches that follow each other */
+	Knot	*near[Stretches];	/* those within one stretch or two neighbouring ones */
 	Knot	*wide;			/* the others */
 	uint	n;			/* requests */
-	uint	nchanges;		/* of them, those that change the disk, and our own */
+	uint	nchanges;		/* of these, those that change the disk, and our own */
 } order;
 
-static List held;		/* requests that wait until the image stands still */
+static List held;		/* requests that wait until the image is frozen */
 static uint nheld;		/* of them, writes */
 
-static Run *runs;		/* a request is in one, and the one that just ended keeps its own */
-static uint usedruns;		/* those behind have never been used */
-static uint nrequests;		/* that may be under way */
+static Run *runs;		/* one for each request, and one that has just ended */
+static uint usedruns;		/* the others have never been used */
+static uint nrequests;		/* how many may be under way */
 static Run *freeruns;
 
-static List tosync;		/* wait for a sync that is not started (inv. 5) */
-static List insync;		/* wait for the one that is under way */
-static int syncing;		/* this, or a job of freeze.c that syncs */
+static List tosync;		/* wait for the next sync (inv. 5) */
+static List insync;		/* wait for the sync under way */
+static int syncing;		/* a sync is under way, ours or a Jobsync's */
 static Op syncop;
 static struct {
 	uint	waiting;	/* in tosync */
@@ -199,42 +219,42 @@ static struct {
 	Looks	looks;
 } batch;
 
-static int shadowed;		/* there is a shadow, or about to be one */
-static List torecord;		/* have been written, and the shadow's map must say so */
-static List inrecord;		/* the same, by the save that is under way */
+static int shadowed;		/* there is a shadow, so writes must be recorded */
+static List torecord;		/* written, and yet to be recorded in the shadow's map */
+static List inrecord;		/* being recorded by the save under way */
 static Op saveop;
 static int saving;
-static uvlong saveretry;	/* when one that failed is tried again, though nobody asks */
-static uvlong came;		/* requests of users so far */
-static uvlong begun;		/* what was begun so far, and our own requests */
-static uvlong asked;		/* reads and writes of users so far */
+static uvlong saveretry;	/* when a failed save is tried again of itself */
+static uvlong came;		/* users' requests so far */
+static uvlong begun;		/* requests begun so far, and our own */
+static uvlong asked;		/* users' reads and writes so far */
 static Op jobop;
 static Op freeop;
-static int freeing;		/* a piece of the space of a shadow that was removed is being given back */
-static int freepause;		/* and so many milliseconds later the next shall be, or -1 */
-static uvlong freedue;		/* when that is, or 0: all has been */
+static int freeing;		/* space of a removed shadow is being freed */
+static int freepause;		/* milliseconds until the next piece, or -1 */
+static uvlong freedue;		/* when the next piece is due, or 0: all is free */
 static int jobbing;		/* a job of freeze.c is under way: Jobapart or Jobsync */
-static int closing;		/* nothing more is begun of our own accord */
+static int closing;		/* begin no more requests of our own */
 static uint inflight[Nfiles];	/* transfers and trims of each file that the engine has */
 
 static uvlong pagesize;
 
-static int stalled;		/* the engine wants another kick */
+static int stalled;		/* enginekick must be called again */
 
-static uvlong now;		/* microseconds, as all times here */
-static uvlong stalls;		/* diskstalls then */
-static uvlong sleeps;		/* disksleeps, when we last looked */
-static uvlong slowtill;		/* writes are left to the engine until then */
-static uvlong slowfor;		/* how long that was */
+static uvlong now;		/* microseconds, like all times here */
+static uvlong stalls;		/* diskstalls at the last check */
+static uvlong sleeps;		/* disksleeps at the last check */
+static uvlong slowtill;		/* until then writes go to the engine */
+static uvlong slowfor;		/* the length of that time */
 static uint changing;		/* writes and trims that the engine has */
 static uvlong syncstart;	/* when the last sync began */
-static int syncslow = 1;	/* the last that ended was slow; or none has */
+static int syncslow = 1;	/* the last sync was slow, or there was none */
 
 /* Complaints. */
 
 /*
- * Say that the disk failed a request, but not more often than anyone can
- * read.  Whose device has gone hears that instead.
+ * Log an error of the disk, at a limited rate.  When the device has gone only
+ * that is logged.
  */
 static void
 complain(const char *what, uvlong lba, int error)
@@ -284,9 +304,7 @@ changes(Io *io)
 	return io->op == Owrite || io->op == Otrim;
 }
 
-/*
- * How many sectors of its block of the disk come before this one.
- */
+/* Returns how many sectors of its block of the disk precede this one. */
 static uint
 lead(uvlong lba)
 {
@@ -303,8 +321,8 @@ whole(uvlong lba, uint n)
 }
 
 /*
- * A request is about the sectors from from to before to.  If it changes them,
- * it is about all sectors of their blocks, as those are written together.
+ * Set the sectors that a request concerns.  If it changes them, it concerns
+ * all sectors of their blocks, as whole blocks are written.
  */
 static void
 concern(Io *io, uvlong from, uvlong to)
@@ -326,9 +344,9 @@ matters(Io *a)
 }
 
 /*
- * Must b wait for a, which comes before it?  Nobody need read what is being
- * read ahead.  What one operation of the engine carries out does not wait for
- * itself.
+ * Must b wait for a, which precedes it?  A read need not read sectors that are
+ * being read ahead.  Requests in one operation of the engine don't wait for
+ * each other.
  */
 static int
 conflict(Io *a, Io *b)
@@ -339,8 +357,8 @@ conflict(Io *a, Io *b)
 }
 
 /*
- * Does a take effect before b?  Of those that came in one turn any can be
- * begun first, if none of their sectors are the same.
+ * Does a take effect before b?  Requests that came in one turn can be begun in
+ * any order if they don't overlap.
  */
 static int
 before(Io *a, Io *b)
@@ -377,9 +395,9 @@ each1(Knot *k, Io *io, int all, int (*f)(Io*, Io*))
 }
 
 /*
- * Call f for all in the order that may overlap io, and add up what it
- * returns.  Of two that lie across the border of the same two stretches
- * each meets the other twice, whichever of them looks.
+ * Call f for all requests in the order that may overlap io, and return the sum
+ * of its results.  Two requests that both lie across the border of the same
+ * two stretches meet twice.
  */
 static int
 each(Io *io, int (*f)(Io*, Io*))
@@ -421,9 +439,7 @@ unknit(Knot *k)
 	k->io = NULL;
 }
 
-/*
- * Have io wait for a, or what has not begun wait for io, if they conflict.
- */
+/* If io and a conflict, make one wait for the other. */
 static int
 meet(Io *a, Io *io)
 {
@@ -437,10 +453,7 @@ meet(Io *a, Io *io)
 	return 0;
 }
 
-/*
- * Give a request that is being begun its place in the order.  Returns how
- * many it must wait for.
- */
+/* Enter a request in the order.  Returns how many others it must wait for. */
 static uint
 enlist(Io *io)
 {
@@ -467,8 +480,8 @@ enlist(Io *io)
 }
 
 /*
- * Begin a request, in its place in the order.  Returns 1 when it has only now
- * got one, and must wait.
+ * Begin a request.  Returns 1 when it was only now entered in the order and
+ * must wait.
  */
 static int
 mustwait(Io *io)
@@ -480,9 +493,7 @@ mustwait(Io *io)
 	return 0;
 }
 
-/*
- * What is put off is ready if it need not wait for another.
- */
+/* Make a request wait, or ready if there is nothing to wait for. */
 static void
 await(Io *io)
 {
@@ -506,7 +517,8 @@ release1(Io *a, Io *io)
 }
 
 /*
- * A request has taken effect, or failed: what waited for it alone is ready.
+ * A request has taken effect or failed.  Requests that waited only for it
+ * become ready.
  */
 static void
 delist(Io *io)
@@ -538,9 +550,7 @@ readfailed(Io *io, uvlong lba, int error)
 	finish(io, EIO);
 }
 
-/*
- * Give a read what has come to its own space.
- */
+/* Answer a read with the data in its own space. */
 static void
 deliver(Io *io)
 {
@@ -557,17 +567,17 @@ deliver(Io *io)
 }
 
 /*
- * Can this be copied from the mapping without waiting?  Should the system
- * drop one of the pages all the same, and have us wait for it, the mapping
- * is left alone for a while.
+ * Can this be copied from the mapping without waiting?  If the system drops
+ * one of the pages all the same, the copy waits for the disk, and then the
+ * mapping is not used for a while (see forget).
  */
 static int
 mapped(Home h, size_t len)
 {
-	/* One that came before the image shrank may lie behind its end. */
+	/* A request from before the image shrank may lie beyond its end. */
 	if(!windowhas(h.file, h.off, len))
 		return 0;
-	/* One that can't be read all the same is the engine's to find out about. */
+	/* If a page can't be read after all, leave the error to the engine. */
 	if(disktouch(h.file, h.off, len) == 0)
 		return 1;
 	windowclose();
@@ -584,9 +594,7 @@ resident(Piece *p, int n)
 	return i == n;
 }
 
-/*
- * See from time to time whether the loop had to wait for a page.
- */
+/* Check from time to time whether the loop has waited for a page. */
 static void
 forget(void)
 {
@@ -605,11 +613,10 @@ forget(void)
 }
 
 /*
- * Have the processor fetch what will be copied for a read, of each page at
- * most so much.  The heads of a batch's pages come first, for the
- * translation of their addresses, which takes longest; then each request as
- * a whole, while the one before it is being copied.  Nothing waits for this
- * and nothing depends on it.
+ * Prefetch what will be copied for a read into the processor's cache, at most
+ * most bytes of each page.  First the heads of all pages of a batch are
+ * prefetched, as translating their addresses takes longest; then each request
+ * as a whole, while the one before it is copied.
  */
 static void
 fetch(Io *io, uvlong most)
@@ -618,7 +625,7 @@ fetch(Io *io, uvlong most)
 	Home h;
 
 	if(io->op != Oread || (most > Head && io->nsec <= Head / Sector))
-		return;		/* nothing to be copied, or fetched already */
+		return;		/* nothing to copy, or all of it prefetched already */
 	if(poolsize() > 0 && most > Head)
 		poolfetch(first + io->lba, io->nsec);
 	n = freezemap(io->lba, io->nsec, &h);
@@ -636,9 +643,7 @@ fetch(Io *io, uvlong most)
 
 /* Syncs (inv. 5). */
 
-/*
- * A write has reached the system.
- */
+/* A write has reached the system and is recorded. */
 static void
 settled(Io *io)
 {
@@ -651,8 +656,8 @@ settled(Io *io)
 }
 
 /*
- * A write or trim has reached the system.  While there is a shadow that must
- * be recorded; until it is, whoever wants these sectors waits (inv. 1).
+ * A write or trim has reached the system.  If there is a shadow it must be
+ * recorded, and until then requests for these sectors wait (inv. 1).
  */
 static void
 written(Io *io)
@@ -726,8 +731,8 @@ synced(Op *o)
 }
 
 /*
- * Milliseconds after which the shadow wants a sync though nobody asks for
- * one, or -1.  While its map is being saved none can begin.
+ * Returns the milliseconds after which the shadow needs a sync even if nobody
+ * asks for one, or -1.  None can begin while its map is being saved.
  */
 static int
 syncwait(void)
@@ -736,14 +741,15 @@ syncwait(void)
 }
 
 /*
- * Returns 1 when there is no memory for it now.
+ * Begin a sync if one is wanted.  Returns 1 when there is no memory for it
+ * now.
  */
 static int
 startsync(void)
 {
 	Io *io;
 
-	/* It would succeed, as the system tells of what is lost only once. */
+	/* Another sync would succeed, as the system reports lost writes only once. */
 	while(broken && !syncing && (io = get(&tosync)) != NULL){
 		batch.waiting--;
 		finish(io, broken);
@@ -783,7 +789,8 @@ newrun(Io **q, int n)
 		r = &runs[usedruns++];
 	for(i = 0; i < n; i++){
 		r->io[i] = q[i];
-		r->iov[i] = (struct iovec){ q[i]->op == Owrite ? q[i]->data : q[i]->space, q[i]->nsec * Sector };
+		r->iov[i] = (struct iovec){ q[i]->op == Owrite ? q[i]->data : q[i]->space,
+			q[i]->nsec * Sector };
 	}
 	r->n = r->niov = n;
 	r->nsec = 0;
@@ -791,9 +798,7 @@ newrun(Io **q, int n)
 	return r;
 }
 
-/*
- * Does it change the file, or is it a part of what does?
- */
+/* Does the operation change the file, or is it part of a write by mend? */
 static uint
 alters(Run *r)
 {
@@ -811,7 +816,8 @@ launch(Run *r)
 static void
 startrun(Run *r, int op, Home h, void (*done)(Op*))
 {
-	r->op = (Op){ .op = op, .file = h.file, .iov = r->iov, .niov = r->niov, .off = h.off, .done = done };
+	r->op = (Op){ .op = op, .file = h.file, .iov = r->iov, .niov = r->niov, .off = h.off,
+		.done = done };
 	stats.transfers++;
 	launch(r);
 }
@@ -826,9 +832,7 @@ runtrim(Run *r, void (*done)(Op*))
 	launch(r);
 }
 
-/*
- * The operation has ended; the run may start another.
- */
+/* The operation has ended.  The run may start another. */
 static void
 endrun(Run *r)
 {
@@ -853,9 +857,9 @@ freerun(Run *r)
 static void readstepped(Op*);
 
 /*
- * Read on in steps: a verify, whose data nobody wants; a read that lives in
- * two files; and one that has failed, sector by sector, as far as the first
- * bad one.
+ * Read the next part of a request that takes several steps: a verify, a read
+ * from two files, or a read that has failed, which is repeated in single
+ * sectors to find the first bad one.
  */
 static void
 readstep(Io *io)
@@ -870,7 +874,8 @@ readstep(Io *io)
 	else if(n > Verifymax)
 		n = Verifymax;
 	n = freezemap(io->lba + io->progress, n, &h);
-	r->iov[0] = (struct iovec){ io->op == Oread ? io->space + io->progress * Sector : sink, n * Sector };
+	r->iov[0] = (struct iovec){ io->op == Oread ? io->space + io->progress * Sector : sink,
+		n * Sector };
 	r->nsec = n;
 	startrun(r, Oread, h, readstepped);
 }
@@ -901,8 +906,8 @@ readstepped(Op *o)
 }
 
 /*
- * The blocks that a run's write lies in.  The last block of a file need not be
- * whole: there the write is on its own.
+ * Work out the blocks that a run's write lies in.  At the end of a file whose
+ * last block is not whole, the write is done without its block.
  */
 static Span
 span(Run *r)
@@ -919,8 +924,8 @@ span(Run *r)
 }
 
 /*
- * Where a request has the present content of the first block (0) that it
- * writes in part, or of the last (1).
+ * Returns where a request keeps the present content of the first block (0) or
+ * the last block (1) that it writes in part.
  */
 static uchar*
 edge(Io *io, int last)
@@ -929,8 +934,8 @@ edge(Io *io, int last)
 }
 
 /*
- * Write the span: what is in the space of the run's first request, with what
- * else is in the blocks at its ends.
+ * Write the whole span: the data in the space of the run's first request,
+ * completed with the present content of the blocks at its ends.
  */
 static void
 writespan(Run *r, Span *s)
@@ -947,9 +952,9 @@ writespan(Run *r, Span *s)
 }
 
 /*
- * Go on with a write that need not fill its blocks of the disk: read the block
- * at one end or the other, or write.  Nobody changes them meanwhile (see
- * concern).
+ * Go on with a write that may fill its blocks only in part: read the block at
+ * one end or the other, or write.  No other request changes these blocks
+ * meanwhile (see concern).
  */
 static void
 mend(Run *r)
@@ -1006,9 +1011,7 @@ startmend(Io **q, int n, uvlong lba, uint count, void (*done)(Run*, int))
 	mend(r);
 }
 
-/*
- * Bring the data of writes that follow each other to the space of the first.
- */
+/* Copy the data of writes that follow each other to the space of the first. */
 static uint
 gather(Io **q, int n)
 {
@@ -1036,8 +1039,8 @@ static void transferred(Op*);
 static void gathered(Run*, int);
 
 /*
- * Have the engine carry out n requests that follow each other on the disk;
- * those that live together in one operation.
+ * Give n requests that follow each other on the disk to the engine.  Those in
+ * the same file go into one operation.
  */
 static void
 startio(Io **q, int n)
@@ -1075,8 +1078,8 @@ startio(Io **q, int n)
 }
 
 /*
- * The operation of which this was a part did not get to its end.  Alone it
- * may.
+ * The operation for this request has failed.  If it was joined to others, try
+ * it alone.
  */
 static void
 retry(Io *io, int alone, int error)
@@ -1101,8 +1104,8 @@ retry(Io *io, int alone, int error)
 }
 
 /*
- * What was gathered is written.  If it failed, each of the writes begins
- * anew, and as they may be parts of the same block, one waits for the other.
+ * Gathered writes have ended.  After a failure each begins anew alone.  They
+ * may be parts of the same block, so they wait for each other.
  */
 static void
 gathered(Run *r, int error)
@@ -1153,7 +1156,8 @@ transferred(Op *o)
 }
 
 /*
- * A write's data is lent only for the turn in which it came.
+ * Copy a write's data, which is lent only for the turn in which the write
+ * came, to its own space.
  */
 static void
 keep(Io *io)
@@ -1161,7 +1165,7 @@ keep(Io *io)
 	uchar *to;
 
 	if(io->op != Owrite)
-		return;		/* it may have no space */
+		return;		/* others may have no space */
 	to = io->space + lead(io->lba) * Sector;
 	if(io->data == to)
 		return;
@@ -1176,8 +1180,8 @@ precedes(Io *a, Io *io)
 }
 
 /*
- * Begin n requests that follow each other on the disk, and that nothing is in
- * the way of, as one batch: parts of a block of the disk are written together.
+ * Begin n requests that follow each other on the disk, and that need not wait,
+ * as one batch.  Parts of a block of the disk are written together.
  */
 static void
 startbatch(Io **q, int n)
@@ -1200,8 +1204,8 @@ startbatch(Io **q, int n)
 }
 
 /*
- * Have the engine carry out n requests that follow each other on the disk,
- * but for those that something of our own has got in the way of.
+ * Give n requests that follow each other on the disk to the engine, except
+ * those that must now wait for a request of our own.
  */
 static void
 startall(Io **q, int n)
@@ -1236,12 +1240,11 @@ collect(Io *io)
 	queue[nqueue++] = io;
 }
 
-/* Requests of our own: reading ahead, writing behind, and merging. */
+/* Our own requests: reading ahead, writing behind, and merging. */
 
 /*
- * They have a place in the order like any other, and space of their own, so
- * that nobody reads what is about to be overwritten.  A request that the
- * pool can serve need not wait for them (see blocks).
+ * They are entered in the order like others and have their own space.  A
+ * request that the pool can serve need not wait for them (see blocks).
  */
 static Own owns[Owns];
 static Own *freeowns;
@@ -1250,15 +1253,15 @@ static uint nfreeowns;
 /* Merging. */
 static struct {
 	uint	n;		/* moves under way */
-	uint	size;		/* sectors of one, at most */
-	uvlong	began;		/* when this share of the disk's time began, or 0 */
-	uint	done;		/* moves since then */
+	uint	size;		/* sectors of a move, at most */
+	uvlong	began;		/* when the present share of the disk's time began, or 0 */
+	uint	done;		/* moves ended since then */
 	uvlong	due;		/* when the next share begins */
-	uvlong	pause;		/* more time until then, as a move has failed */
-	uvlong	retry;		/* the same after the next that fails */
-	uvlong	quiet;		/* nothing is said of those until then */
-	uvlong	asked;		/* requests that came before we last looked */
-	uvlong	busytill;	/* until when users are taken to want the disk */
+	uvlong	pause;		/* additional time until then, after a move that failed */
+	uvlong	retry;		/* the pause after the next move that fails */
+	uvlong	quiet;		/* failed moves are not logged until then */
+	uvlong	asked;		/* the value of asked at the last check */
+	uvlong	busytill;	/* users are assumed to want the disk until then */
 } mover;
 
 static Own*
@@ -1322,16 +1325,17 @@ aheaddone(Op *op)
 }
 
 /*
- * Read ahead of an initiator that reads on and on.  A stream is where one
- * was last; requests of one batch come out of order, so near is enough.
- * How far we are ahead doubles as long as what was read is used.
+ * Reading ahead.  A stream is the place that a sequential reader has reached.
+ * The requests of one batch come out of order, so a request near a stream
+ * belongs to it.  The distance read ahead doubles as long as the data read is
+ * used.
  */
 struct Stream {
-	uvlong	next;		/* the sector behind the last one asked for */
-	uvlong	upto;		/* the sector behind the last one read ahead */
-	uint	seen;		/* requests that went on where the last had ended */
-	uint	window;		/* sectors to be ahead */
-	uint	used;		/* when, in requests */
+	uvlong	next;		/* the sector after the last one asked for */
+	uvlong	upto;		/* the sector after the last one read ahead */
+	uint	seen;		/* requests that continued the stream */
+	uint	window;		/* sectors to read ahead */
+	uint	used;		/* when it was last used, in requests */
 };
 
 static Stream streams[Streams];
@@ -1377,11 +1381,11 @@ aheadstart(Stream *s)
 			continue;
 		}
 		if(nfreeowns <= Owns / 2)
-			return;		/* the others are for writing behind */
+			return;		/* the rest is for writing behind */
 		o = newown(Oread, s->upto, n);
 		s->upto += n;
 		if(each(&o->io, conflict) > 0){
-			freeown(o);	/* not worth waiting for */
+			freeown(o);	/* reading ahead is not worth waiting */
 			return;
 		}
 		a = &o->io;
@@ -1390,9 +1394,7 @@ aheadstart(Stream *s)
 	}
 }
 
-/*
- * A read has come: see whether it goes on with a stream.
- */
+/* A read has come: see whether it continues a stream. */
 static void
 follow(Io *io)
 {
@@ -1407,34 +1409,35 @@ follow(Io *io)
 }
 
 /*
- * Writing behind (-w): dirty blocks are written in passes, each over all
- * that were dirty when it began, in the order of the disk.  A pass begins
- * when half of the pool is dirty, when something has been dirty for
- * FLUSH_MS, and when somebody waits for it.
+ * Writing behind (-w).  Dirty blocks are written in passes.  Each pass covers
+ * all blocks that were dirty when it began, in the order of the disk.  A pass
+ * begins when half of the pool is dirty, when a sector has been dirty for
+ * FLUSH_MS, and when a flush or a freeze waits for it.
  */
 static struct {
 	uint	flying;		/* writes under way */
-	uint	no;		/* counts passes */
+	uint	no;		/* the number of passes begun */
 	int	running;
-	int	error;		/* of this pass */
+	int	error;		/* the error of this pass, or 0 */
 } pass;
 
 static int behind;		/* -w */
-static uvlong flushdue;		/* when the next pass is */
-static uint firstpass;		/* that a freeze waits for */
-static int lost;		/* the error of the last pass, until one succeeds */
-static List toclean;		/* flushes that wait for the end of pass io->pass */
+static uvlong flushdue;		/* when the next pass is due */
+static uint firstpass;		/* the pass that a freeze waits for */
+static int lost;		/* the error of the last pass, or 0 */
+static List toclean;		/* flushes that wait for the end of their Io.pass */
 
 /*
- * Copy the next piece of a write that is dirty still: since it was found
- * others may have written or trimmed there.  It is copied only now, when
- * nobody is in the way any more, lest it be older than what they wrote.
- * Sets o->n, to 0 when there is none.
+ * Copy the next piece of a write that is still dirty, as other requests may
+ * have written or trimmed there since it was found.  It is copied only now,
+ * when the write need not wait any longer; an earlier copy could be outdated.
+ * Sets o->n, to 0 when nothing is left.
  */
 static void
 behindlift(Own *o)
 {
-	uint left = o->io.nsec - o->progress, skip = poolclean(first + o->io.lba + o->progress, left);
+	uint left = o->io.nsec - o->progress;
+	uint skip = poolclean(first + o->io.lba + o->progress, left);
 	uvlong lba;
 
 	o->progress += skip;
@@ -1446,9 +1449,7 @@ behindlift(Own *o)
 static void behindland(Own*, int);
 static void behindlanded(Run*, int);
 
-/*
- * Go on with a write, or be done with it.
- */
+/* Write the next piece of a write behind, or end it. */
 static void
 behindwrite(Io *io)
 {
@@ -1468,8 +1469,8 @@ behindwrite(Io *io)
 }
 
 /*
- * A write has reached the disk, and the shadow's map if need be; or it has
- * failed.  Unanswered: the shadow has no room for it, and will be tried again.
+ * A piece was written, and recorded if there is a shadow, or it has failed.
+ * With Unanswered the shadow has no space, and a later pass tries again.
  */
 static void
 behindland(Own *o, int error)
@@ -1480,9 +1481,9 @@ behindland(Own *o, int error)
 		pass.error = error;
 	if(error != 0 && o->n == 1 && error != Unanswered)
 		complain("write error", lba, error);
-	/* Without -d the page cache has it now. */
+	/* Without -d the page cache has the data now, so the pool need not. */
 	poollanded(first + lba, o->n, error == 0, disk.direct);
-	/* Which sector is bad shows when they are written one by one. */
+	/* Write single sectors to find the bad one. */
 	if(error != 0 && error != Unanswered && o->n > 1)
 		o->careful = 1;
 	else
@@ -1501,9 +1502,7 @@ behindlanded(Run *r, int error)
 		behindland(o, o->io.file == Shadow ? freezefull(error) : error);
 }
 
-/*
- * Start as many writes of the pass as may be under way.
- */
+/* Start as many writes of the pass as possible. */
 static void
 behindpump(void)
 {
@@ -1530,9 +1529,9 @@ passbegin(void)
 }
 
 /*
- * A pass is over when its last write has landed.  An error of data that was
- * answered long ago is no secret: writes and flushes fail until a pass has
- * brought all of it to the disk.
+ * End the pass when its last write has ended.  If a write failed, answered
+ * data is not on the disk: writes and flushes fail until a later pass has
+ * written all of it.
  */
 static void
 passend(void)
@@ -1545,7 +1544,8 @@ passend(void)
 	pass.running = 0;
 	flushdue = now + FLUSH_MS * 1000ULL;
 	if(pass.error != 0 && pass.error != Unanswered && lost == 0 && !diskgone())
-		warnx("answered writes can't be written: %s: no write or flush succeeds until they are", strerror(pass.error));
+		warnx("answered writes can't be written: %s: "
+			"no write or flush succeeds until they are", strerror(pass.error));
 	if(pass.error == 0 && lost != 0 && lost != Unanswered)
 		warnx("all answered writes have reached the disk");
 	lost = pass.error;
@@ -1562,8 +1562,8 @@ passend(void)
 }
 
 /*
- * Does a freeze wait for a pass?  The first is before writes are stopped, so
- * that the next is short.
+ * Does a freeze wait for a pass?  It waits for one before it stops writes, so
+ * that the one after that is short.
  */
 static int
 mustpass(void)
@@ -1573,9 +1573,7 @@ mustpass(void)
 	return s == Fstopping || (s == Fpreparing && pass.no < firstpass);
 }
 
-/*
- * Write behind: go on with a pass, or begin one when it is time.
- */
+/* Go on with a pass, or begin one when it is due. */
 static void
 passes(void)
 {
@@ -1583,7 +1581,8 @@ passes(void)
 		behindpump();
 		passend();
 	}
-	if(!pass.running && (toclean.first != NULL || (poolcrowded() && lost == 0) || (pooldirty() > 0 && mustpass())
+	if(!pass.running && (toclean.first != NULL || (poolcrowded() && lost == 0)
+	|| (pooldirty() > 0 && mustpass())
 	|| ((pooldirty() > 0 || lost != 0) && now >= flushdue))){
 		passbegin();
 		behindpump();
@@ -1603,8 +1602,8 @@ preparing(void)
 }
 
 /*
- * Is this a write behind?  Not while a freeze is being prepared: then the
- * pool must not become dirty as fast as it is written.
+ * Shall this write go into the pool to be written behind?  Not while a freeze
+ * is being prepared, or the pool would become dirty as fast as it is written.
  */
 static int
 isbehind(Io *io)
@@ -1612,10 +1611,7 @@ isbehind(Io *io)
 	return behind && !io->stable && !preparing();
 }
 
-/*
- * Take a write into the pool and answer it.  Returns 0 when there is no
- * room.
- */
+/* Put a write into the pool and answer it.  Returns 0 when the pool is full. */
 static int
 behindtake(Io *io)
 {
@@ -1635,8 +1631,8 @@ static struct {
 	Part	part[Parts];
 	List	free;
 	uint	nfree;
-	List	waiting;	/* for the engine to be done with others */
-	uint	n;		/* that it has */
+	List	waiting;	/* waiting for earlier ranges */
+	uint	n;		/* ranges given to the engine */
 } trims;
 
 static void trimended(Op*);
@@ -1661,7 +1657,7 @@ trimended(Op *o)
 
 	freerun(r);
 	trims.n--;
-	windowforget();		/* holes are not in memory */
+	windowforget();		/* the holes' pages are not in memory */
 	if(error == 0){
 		if(poolsize() > 0)
 			pooldrop(first + io->lba, io->nsec);
@@ -1686,9 +1682,7 @@ trim(Io *io)
 	trimstart();
 }
 
-/*
- * One of the things that a trim waits for is done.
- */
+/* A range of a trim has ended, or all have been begun. */
 static void
 trimdone(Io *trim)
 {
@@ -1701,8 +1695,8 @@ trimdone(Io *trim)
 }
 
 /*
- * A range has been trimmed, or can't be.  All that can be are; should one be
- * left for later, so is the answer.
+ * A range has been trimmed or has failed.  The others are trimmed all the
+ * same.  If one is Unanswered, so is the trim.
  */
 static void
 trimpartdone(Io *io)
@@ -1727,13 +1721,14 @@ trimsplit(Io *trim)
 		finish(trim, Unanswered);
 		return;
 	}
-	trim->parts = 1;	/* that all have been begun */
+	trim->parts = 1;	/* one more, until all have been begun */
 	for(g = trim->range; g < trim->range + trim->nrange; g++){
 		io = get(&trims.free);
 		trims.nfree--;
 		trim->parts++;
 		*(Part*)io = (Part){
-			.io = { .op = Otrim, .lba = g->lba, .nsec = g->nsec, .done = trimpartdone, .came = trim->came, .began = Notbegun },
+			.io = { .op = Otrim, .lba = g->lba, .nsec = g->nsec, .done = trimpartdone,
+				.came = trim->came, .began = Notbegun },
 			.trim = trim,
 		};
 		concern(io, io->lba, io->lba + io->nsec);
@@ -1744,9 +1739,7 @@ trimsplit(Io *trim)
 
 /* Beginning requests. */
 
-/*
- * Find out where a read's sectors are.  Returns how many pieces they lie in.
- */
+/* Find a read's sectors.  Returns how many pieces they lie in. */
 static int
 locate(Io *io, Piece *p)
 {
@@ -1759,8 +1752,8 @@ locate(Io *io, Piece *p)
 }
 
 /*
- * Copy a read from the mapping.  Its pages could be touched a moment ago,
- * and yet the file may have been cut short since.
+ * Copy a read from the mapping.  The file may have been truncated since its
+ * pages were touched.
  */
 static void
 copyout(Io *io, Piece *p, int n)
@@ -1781,8 +1774,8 @@ copyout(Io *io, Piece *p, int n)
 }
 
 /*
- * Fetch a read from the page cache by system calls.  Returns 0 when it is not
- * all there.
+ * Read from the page cache by system calls.  Returns 0 when not all of it is
+ * there.
  */
 static int
 tryread(Io *io, Piece *p, int n)
@@ -1801,9 +1794,7 @@ tryread(Io *io, Piece *p, int n)
 	return 1;
 }
 
-/*
- * Answer a read from memory.  Returns 0 when it is not all there.
- */
+/* Answer a read from memory.  Returns 0 when not all of it is there. */
 static int
 hot(Io *io)
 {
@@ -1827,9 +1818,7 @@ hot(Io *io)
 	return 1;
 }
 
-/*
- * Neighbours of which some may be in memory.
- */
+/* Begin reads that follow each other on the disk.  Some may be in memory. */
 static void
 readall(Io **q, int n)
 {
@@ -1853,8 +1842,8 @@ readall(Io **q, int n)
 }
 
 /*
- * Must a write of len bytes wait for the disk, as it changes part of a page
- * that is not in memory, which the system would have to read first?
+ * Does a write of len bytes change part of a page that is not in memory?  Then
+ * the system would read the page first, and the write would wait for the disk.
  */
 static int
 partial(Home h, uvlong len)
@@ -1863,13 +1852,14 @@ partial(Home h, uvlong len)
 
 	if(end >= windowsize(h.file))
 		return h.off % pagesize != 0 || end % pagesize != 0;
-	return (h.off % pagesize != 0 && !windowpage(h.file, h.off)) || (end % pagesize != 0 && !windowpage(h.file, end));
+	return (h.off % pagesize != 0 && !windowpage(h.file, h.off))
+		|| (end % pagesize != 0 && !windowpage(h.file, end));
 }
 
 /*
- * Writing into the page cache took from start to end.  When
- * it had to wait, the page cache is full of what the disk has not taken
- * yet, and will be for a while.
+ * Judge a write into the page cache by its start and end.  If it had to wait,
+ * the page cache is full of data that is not on the disk yet, and writes go to
+ * the engine for a while.
  */
 static void
 took(uvlong start, uvlong end)
@@ -1879,16 +1869,14 @@ took(uvlong start, uvlong end)
 	if(end - start >= SLOW_MS * 1000ULL){
 		sleeps = disksleeps();
 		if(sleeps == was)
-			return;		/* it was not the disk: others had the processor */
+			return;		/* not the disk's fault: we waited for a processor */
 		slowfor = slowfor == 0 ? Slow_us : slowfor < 16 * Slow_us ? 2 * slowfor : slowfor;
 		slowtill = end + slowfor;
 	}else if(now > slowtill + slowfor)
 		slowfor = 0;
 }
 
-/*
- * Is a sync under way that takes long?
- */
+/* Is a slow sync under way? */
 static int
 slowsync(void)
 {
@@ -1896,8 +1884,8 @@ slowsync(void)
 }
 
 /*
- * May a write wait in the system for one of the engine's operations?  They
- * lock the file, a sync only now and then.
+ * May a write wait in the system for an operation of the engine?  Writes and
+ * trims lock the file; a sync does so only sometimes.
  */
 static int
 locked(void)
@@ -1905,9 +1893,7 @@ locked(void)
 	return changing > 0 || slowsync();
 }
 
-/*
- * Must writes wait, as the image is about to stand still?
- */
+/* Must writes wait, as the image is about to be frozen? */
 static int
 stopped(void)
 {
@@ -1917,9 +1903,8 @@ stopped(void)
 }
 
 /*
- * Put off a request until the image stands still.  It keeps its place in the
- * order.  Should it take long, the rest of the requests is for those that
- * read.
+ * Hold a request until the image is frozen.  It stays in the order.  At most
+ * half of the requests may be held writes; the rest is left for reads.
  */
 static void
 hold(Io *io)
@@ -1938,8 +1923,9 @@ hold(Io *io)
 }
 
 /*
- * How many of n writes, beginning with the first, there is room for.  What
- * is dirty has been answered and comes first; those under way aren't counted.
+ * Returns how many of n writes, from the first on, there is space for.  Dirty
+ * sectors take precedence, as they have been answered.  Writes under way
+ * aren't counted.
  */
 static int
 admitted(Io **q, int n)
@@ -1975,7 +1961,8 @@ writeall(Io **q, int n)
 	}
 	h.file = freezehome();
 	h.off = freezeplace(q[0]->lba, h.file);
-	if(disk.direct || now < slowtill || locked() || partial(h, (q[n-1]->lba + q[n-1]->nsec - q[0]->lba) * Sector)){
+	if(disk.direct || now < slowtill || locked()
+	|| partial(h, (q[n-1]->lba + q[n-1]->nsec - q[0]->lba) * Sector)){
 		startall(q, n);
 		return;
 	}
@@ -2000,9 +1987,7 @@ writeall(Io **q, int n)
 	}
 }
 
-/*
- * The errno with which a request must fail now (inv. 4 and 7), or 0.
- */
+/* Returns the errno with which a request must fail now (inv. 4 and 7), or 0. */
 static int
 refusal(Io *io)
 {
@@ -2014,8 +1999,8 @@ refusal(Io *io)
 }
 
 /*
- * Begin n requests of one kind, of which reads and writes follow each other
- * on the disk.
+ * Begin n requests of one kind.  Reads and writes follow each other on the
+ * disk; of others n is 1.
  */
 static void
 begin(Io **q, int n)
@@ -2027,7 +2012,7 @@ begin(Io **q, int n)
 		behindwrite(io);
 		return;
 	}
-	/* It may have waited since it came. */
+	/* Things may have changed while it waited. */
 	error = refusal(io);
 	for(m = 0; error != 0 && m < n; m++)
 		finish(q[m], error);
@@ -2076,8 +2061,8 @@ begin(Io **q, int n)
 }
 
 /*
- * Can the request be done in the pool?  Then reading ahead and writing
- * behind don't concern it: what the pool has is newer.
+ * Can the request be done in the pool?  Then it need not wait for reading
+ * ahead and writing behind, as the pool has newer data.
  */
 static int
 poolonly(Io *io)
@@ -2094,8 +2079,8 @@ blocks(Io *a, Io *io)
 }
 
 /*
- * Must the request wait for one that is under way?  Then it gets its place
- * behind it.  What will be held anyway is counted there.
+ * Must the request wait for one that is under way?  If so it is entered in the
+ * order.  A request that will be held is entered by hold.
  */
 static int
 blocked(Io *io)
@@ -2108,7 +2093,8 @@ blocked(Io *io)
 }
 
 /*
- * How many of the n requests may change places (inv. 1).
+ * Returns how many of the n requests, from the first on, may be reordered
+ * (inv. 1).
  */
 static int
 untilfence(Io **q, int n)
@@ -2118,7 +2104,8 @@ untilfence(Io **q, int n)
 	for(i = 0; i < n; i++){
 		any |= changes(q[i]);
 		for(j = 0; any && j < i; j++)
-			if((changes(q[i]) || changes(q[j])) && q[i]->lba < q[j]->lba + q[j]->nsec && q[j]->lba < q[i]->lba + q[i]->nsec)
+			if((changes(q[i]) || changes(q[j]))
+			&& q[i]->lba < q[j]->lba + q[j]->nsec && q[j]->lba < q[i]->lba + q[i]->nsec)
 				return i;
 	}
 	return n;
@@ -2132,9 +2119,7 @@ later(Io *a, Io *b)
 	return a->lba > b->lba;
 }
 
-/*
- * Sort by insertion: the requests are few and mostly in order already.
- */
+/* Insertion sort: the requests are few and mostly in order already. */
 static void
 sort(Io **q, int n)
 {
@@ -2152,12 +2137,11 @@ sort(Io **q, int n)
 static int
 neighbours(Io *a, Io *b)
 {
-	return (a->op == Oread || a->op == Owrite) && a->op == b->op && !(a->alone || b->alone || a->own || b->own) && a->lba + a->nsec == b->lba;
+	return (a->op == Oread || a->op == Owrite) && a->op == b->op
+		&& !(a->alone || b->alone || a->own || b->own) && a->lba + a->nsec == b->lba;
 }
 
-/*
- * Begin n requests that may change places, and that nothing is in the way of.
- */
+/* Begin n requests that may be reordered and need not wait. */
 static void
 beginsorted(Io **q, int n)
 {
@@ -2173,9 +2157,7 @@ beginsorted(Io **q, int n)
 	}
 }
 
-/*
- * Begin n requests that may change places, but for those that must wait.
- */
+/* Begin n requests that may be reordered, except those that must wait. */
 static void
 beginall(Io **q, int n)
 {
@@ -2191,9 +2173,7 @@ beginall(Io **q, int n)
 
 static void moved(Own*, int);
 
-/*
- * Where the newest data is has been recorded, or can't be now.
- */
+/* A request's sectors have been recorded in the map, or that failed. */
 static void
 maprecorded(Io *io, int error)
 {
@@ -2231,9 +2211,7 @@ mapsaved(Op *o)
 		maprecorded(io, error);
 }
 
-/*
- * Note in the map what was written or trimmed.
- */
+/* Note in the map where written or trimmed sectors are. */
 static int
 noteio(Io *io)
 {
@@ -2248,10 +2226,10 @@ noteio(Io *io)
 }
 
 /*
- * Record what has been written since the last time, all of it together.
- * The map goes into the page cache, also with -d, as it is for the time that
- * the system runs: through a mapping where there is one, and otherwise as
- * writes do when there is no -d, here and now unless that may have to wait.
+ * Record all that was written since the last time.  The map goes into the page
+ * cache even with -d, as it need only survive our process.  It is stored
+ * through a mapping if there is one; otherwise it is written at once, or by
+ * the engine if that could wait.
  */
 static void
 maprecord(void)
@@ -2274,7 +2252,8 @@ maprecord(void)
 	}
 	saveop = (Op){ .op = Owork, .work = mapwork, .done = mapsaved };
 	t = microseconds();
-	if(news && now >= slowtill && !slowsync() && freezeunsaved() <= Manychunks && freezestore() == 0){
+	if(news && now >= slowtill && !slowsync() && freezeunsaved() <= Manychunks
+	&& freezestore() == 0){
 		took(t, microseconds());
 		news = 0;
 	}
@@ -2291,8 +2270,8 @@ maprecord(void)
 }
 
 /*
- * A move has ended.  One that failed is tried again when its turn has come
- * round, with fewer sectors, so that a bad one keeps no other from moving.
+ * A move has ended.  One that failed is tried again later with fewer sectors,
+ * so that a bad sector keeps no others from being moved.
  */
 static void
 moved(Own *o, int error)
@@ -2312,7 +2291,8 @@ moved(Own *o, int error)
 }
 
 /*
- * The disk has failed one.  It may do so for as long as it is full.
+ * The disk has failed a move.  A full disk may do so for long, so these
+ * messages are rare.
  */
 static void
 movefailed(Own *o, const char *what, int error)
@@ -2352,9 +2332,7 @@ moveread(Op *op)
 		movefailed((Own*)io, "merge: read error", error);
 }
 
-/*
- * Is somebody changing these sectors, or are they being moved?
- */
+/* Does this request change these sectors, or is it our own? */
 static int
 inway(Io *a, Io *io)
 {
@@ -2362,8 +2340,8 @@ inway(Io *a, Io *io)
 }
 
 /*
- * Begin to move the next sectors.  Returns 0 when there are none, or when
- * they are in use.
+ * Begin to move the next sectors.  Returns 0 when there are none or they are
+ * in use.
  */
 static int
 movenext(void)
@@ -2399,10 +2377,10 @@ movenext(void)
 }
 
 /*
- * Merge: as fast as the disk can while nobody else wants it, and otherwise
- * for a share of its time.  In each share the moves become more as long as
- * they end within it; so a slow disk is asked for one at a time.  When nothing
- * can be moved, as it is in use, as much time is left for it to become free.
+ * Merge.  While no user wants the disk this is as fast as the disk; otherwise
+ * it gets a share of the time.  In each share the number of moves under way
+ * grows as long as moves end, so a slow disk gets one at a time.  When all
+ * sectors to be moved are in use, it waits for the length of a share.
  */
 static void
 merge(void)
@@ -2427,16 +2405,15 @@ merge(void)
 	while(mover.n < most && nfreeowns > Owns / 4 && movenext())
 		;
 	if(mover.n == 0){
-		rest = t >= mover.busytill ? Idle_us : mover.done == 0 ? Share_us : Rest * (t - mover.began);
+		rest = t >= mover.busytill ? Idle_us : mover.done == 0 ? Share_us
+			: Rest * (t - mover.began);
 		mover.due = t + mover.pause + rest;
 		mover.began = mover.pause = 0;
 	}
 	freezetick();
 }
 
-/*
- * Is nothing under way that must be over before freeze.c's next job?
- */
+/* Has everything ended that must end before freeze.c's next job? */
 static int
 quiet(void)
 {
@@ -2449,9 +2426,7 @@ quiet(void)
 	return inflight[Shadow] == 0 && mover.n == 0 && !saving && torecord.first == NULL;
 }
 
-/*
- * Freezing has come a step further.
- */
+/* The state of freezing has changed. */
 static void
 statechanged(void)
 {
@@ -2480,14 +2455,14 @@ freedone(Op *o)
 {
 	(void)o;
 	freeing = 0;
-	/* Meanwhile another may have been removed. */
+	/* Meanwhile another shadow may have been removed. */
 	if(freepause >= 0)
 		freedue = now + (uint)freepause * 1000ULL;
 }
 
 /*
- * Give back space of a shadow that was removed, when it is time for it.
- * Nothing waits for this, and it keeps none of the engine's threads for long.
+ * Free space of a removed shadow when it is due.  Nothing waits for this, and
+ * it occupies a thread of the engine only briefly.
  */
 static void
 freespace(void)
@@ -2514,9 +2489,7 @@ jobdone(Op *o)
 		freedue = now;
 }
 
-/*
- * Freeze, merge, or be done with it, as far as that can be now.
- */
+/* Go on with a freeze or a merge as far as possible now. */
 static void
 freezing(void)
 {
@@ -2525,8 +2498,9 @@ freezing(void)
 	if(freezestate() == Fmerging)
 		merge();
 	if(broken)
-		freezecancel();		/* else writes that are held would be so for ever */
-	if(jobbing || (broken && freezestate() != Fcancelling) || (jobbing = freezejob(&jobop, quiet(), syncing)) == 0)
+		freezecancel();		/* or held writes would stay held for ever */
+	if(jobbing || (broken && freezestate() != Fcancelling)
+	|| (jobbing = freezejob(&jobop, quiet(), syncing)) == 0)
 		return;
 	jobop.done = jobdone;
 	if(jobbing == Jobsync){
@@ -2569,9 +2543,8 @@ bufclose(void)
 }
 
 /*
- * Begin what wants the files to itself.  A map that is being saved must be
- * on its way before a sync can make it hard.  Returns 1 when there is no
- * memory for it now.
+ * Begin jobs of freezing and syncs.  A sync must wait for a map that is being
+ * saved.  Returns 1 when there is no memory for it now.
  */
 static int
 barrier(void)
@@ -2580,9 +2553,7 @@ barrier(void)
 	return saving ? 0 : startsync();
 }
 
-/*
- * Begin what need not wait any longer, neighbours together.
- */
+/* Begin the ready requests, neighbours together. */
 static void
 beginready(void)
 {
@@ -2592,7 +2563,7 @@ beginready(void)
 	do{
 		for(n = 0; n < Queuemax && (io = get(&ready)) != NULL; )
 			if(io->blockers > 0)
-				io->state = Waiting;	/* something of our own has begun before it */
+				io->state = Waiting;	/* our own request has begun before it */
 			else
 				q[n++] = io;
 		beginsorted(q, n);
@@ -2600,7 +2571,8 @@ beginready(void)
 }
 
 /*
- * Begin what was held, but not so much at a time that others wait for it.
+ * Begin held requests, only a few at a time so that others need not wait for
+ * them.
  */
 static void
 unhold(void)
@@ -2647,9 +2619,7 @@ sooner(int a, int b)
 	return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
-/*
- * Milliseconds until then.
- */
+/* Returns the milliseconds until then. */
 static int
 until(uvlong then)
 {
@@ -2683,7 +2653,7 @@ bufwait(void)
 {
 	if(tosync.first != NULL && !syncing && expected())
 		return 0;
-	/* What is due may be what there was no memory for. */
+	/* What is due may have failed for lack of memory. */
 	return stalled ? 1 : sooner(nextstep(), syncwait());
 }
 
@@ -2742,7 +2712,8 @@ bufio(Io *io)
 int
 bufbusy(void)
 {
-	return nqueue > 0 || order.n > 0 || toclean.first != NULL || tosync.first != NULL || syncing || jobbing;
+	return nqueue > 0 || order.n > 0 || toclean.first != NULL || tosync.first != NULL || syncing
+		|| jobbing;
 }
 
 /* The disk's size and shape. */
@@ -2786,7 +2757,8 @@ bufinit(uvlong offset, uvlong length)
 	if(offset >= all || length > all - offset)
 		return -1;
 	if(poolsize() > 0 && offset == first && all - offset < nsec){
-		warnx("the disk has become smaller: what was not written behind its end is lost");
+		warnx("the disk has become smaller: "
+			"what was not written behind its end is lost");
 		pooldrop(all, nsec - (all - offset));
 	}
 	first = offset;

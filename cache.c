@@ -626,7 +626,8 @@ poollanded(uvlong s, uint n, int ok, int keep)
 			abort();	/* inv. 2 */
 		b->flying &= (ushort)~p.bits;
 		if(!ok)
-			setdirty(b, b->dirty | (p.bits & b->valid));	/* some may have been dropped meanwhile */
+			/* some may have been dropped meanwhile */
+			setdirty(b, b->dirty | (p.bits & b->valid));
 		else if(!keep)
 			b->valid &= (ushort)(~p.bits | (uint)b->dirty);
 	}
@@ -774,7 +775,8 @@ windowpage(int file, uvlong off)
 {
 	uvlong page = off / pagesize;
 
-	return off < windows[file].len && (known(file, page) || (look(file, page) && known(file, page)));
+	return off < windows[file].len
+		&& (known(file, page) || (look(file, page) && known(file, page)));
 }
 
 int
