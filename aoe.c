@@ -1,33 +1,32 @@
 /*
  * The AoE target: the command line, the loop, and the protocol between the
- * Ethernet header and the ATA argument.  The protocol is AoEr11's (S. Hopkins
- * and B. Coile, 2009); command 0x23 is the first AoEde's, and stands in
- * aoede.8 under PROTOCOL EXTENSIONS.
+ * Ethernet header and the ATA argument.  The protocol is AoEr11 (S.  Hopkins
+ * and B. Coile, 2009).  Command 0x23 comes from the original AoEde; aoede.8
+ * describes it under PROTOCOL EXTENSIONS.
  *
- * 1. A frame is judged once, in frame(), before anything looks at what it
- *    asks: nothing below asks again whether it is ours.
- * 2. No count or length of a request is believed: each is held against the
- *    length that was received.
- * 3. A frame's answer leaves by the interface it came in by.  Answers are
- *    built in the transmit ring; all their bytes are written.  One that
- *    finds no slot there waits until there is one, as long as its interface
+ * 1. frame() checks once, before anything else, whether a frame is for us.  No
+ *    other function checks again.
+ * 2. No count or length in a request is trusted: each is checked against the
+ *    length received.
+ * 3. A frame's answer leaves by the interface that received the frame.
+ *    Answers are built in the transmit ring; all their bytes are written.  An
+ *    answer that finds no slot there waits for one as long as its interface
  *    can be used: an ATA request's with its data in the request's own space,
- *    any other as a Note.  So nobody need see to it beforehand that there is
- *    room.
- * 4. Whatever an initiator or the network does, the process goes on.
- * 5. Of two requests that are the same, one is under way at a time.
- * 6. An initiator whose request has changed the state that -S keeps is
- *    answered when the file has the change; until then the request is held.
- *    If the file can't be written it is not answered at all, and asks again.
- * 7. The state is written on the engine, one write at a time.  Changes that
- *    come meanwhile go into the next.  Saveburst and STATE_MS limit their
- *    rate, so that nobody can wear out the disk with changes.
- * 8. So is the info file (-i), a second apart, and only when something has
- *    changed.  The loop waits for neither.
+ *    any other as a Note.  So no caller need check for room beforehand.
+ * 4. Nothing that an initiator or the network does ends the process.
+ * 5. Of requests that are the same, only one is under way at a time.
+ * 6. A request that changes the state kept by -S is answered when the file has
+ *    the change; until then it is held.  If the file can't be written it is
+ *    not answered, and its initiator repeats it.
+ * 7. The engine writes the state, one write at a time.  Changes that come
+ *    meanwhile go into the next write.  Saveburst and STATE_MS limit the rate,
+ *    so that changes can't wear out the disk.
+ * 8. The engine also writes the info file (-i), at most once a second, and
+ *    only after a change.  The loop waits for neither.
  *
- * A turn of the loop takes a batch of frames from each interface, has the
- * disk do what they ask, sends the answers and gives the frames back.
- * Nothing here knows of ATA codes, blocks or rings.
+ * A turn of the loop takes a batch of frames from each interface, begins what
+ * they ask, sends the answers and gives the frames back.  Nothing here knows
+ * of ATA codes, blocks or rings.
  *
  * Frames (AoEr11, section 2).  Fields are name[bytes]; numbers are big-endian.
  *
@@ -192,22 +191,22 @@ enum {
 
 	Crclen		= 4,	/* behind the data */
 
-	Shares		= 256,	/* into which initiators are sorted */
-	Fewest		= Queuemax,	/* requests under way, whatever the buffer count; */
+	Shares		= 256,	/* counters of requests by initiator */
+	Fewest		= Queuemax,	/* limits of nreqs, whatever the buffer count */
 	Most		= 65536,
-	/* that can wait on an interface; beyond half of them no frames are taken from it */
+	/* that can wait on an interface; above half of this no frames are taken from it */
 	Notes		= 2 * TURN_FRAMES,
-	Stuck_us	= 100000,	/* without a slot, and an interface has stopped sending */
+	Stuck_us	= 100000,	/* without a free slot: the interface has stopped sending */
 
 	/* reads for a congested network */
-	Burst		= 8,	/* begun, and under way, for one initiator at a time */
-	Burst_us	= 1000,	/* until more of them may begin */
-	Slow_us		= 1000000,	/* how long a report of congestion counts */
+	Burst		= 8,	/* reads of an initiator in a burst, and under way */
+	Burst_us	= 1000,	/* until the next burst */
+	Slow_us		= 1000000,	/* how long a report of congestion is valid */
 
 	Firmware	= 0x0100,
 
-	Together_us	= 10000000,	/* signals of one sequence come within so long */
-	Ended		= 16,	/* disk operations whose end is seen in a turn */
+	Together_us	= 10000000,	/* longest time between the signals of one sequence */
+	Ended		= 16,	/* ended disk operations handled in a turn */
 
 	/* the state file (-S); numbers big-endian */
 	Smagic		= 0,	/* "AoEstate"[8] */
@@ -222,12 +221,12 @@ enum {
 	Ssum		= 8,
 	Maxstate	= Slists + 2 * Maxmacs * 6 + Maxconf + Ssum,
 	Stateversion	= 1,
-	/* answers that can wait for the state to be saved */
+	/* requests held until the state is saved */
 	Heldmax		= Notes / 2 - 1,
-	Saveburst	= 16,	/* times that it may be saved at once; then each STATE_MS */
+	Saveburst	= 16,	/* saves that may follow each other at once */
 };
 
-/* A list of MACs, each once. */
+/* A list of different MACs. */
 struct Macs {
 	Ea	ea[Maxmacs];
 	int	n;
@@ -235,40 +234,40 @@ struct Macs {
 
 /* An ATA request between its frame and its answer. */
 struct Req {
-	Ata	ata;		/* first, so that an Ata of aoe.c's is a Req */
+	Ata	ata;		/* first, so that aoe.c's Ata is a Req */
 	Req	*next;
 	Nic	*nic;
 	uchar	head[Oarg];	/* the request's header */
 	Twin	twin;
-	int	crc;		/* the answer carries one */
-	int	slow;		/* it is one of its initiator's Host.reads */
-	int	active;		/* it is between its frame and the end of its command */
-	uchar	*reply;		/* the answer's place in the ring, once it has one */
+	int	crc;		/* the answer has a CRC */
+	int	slow;		/* it is counted in its initiator's Host.reads */
+	int	active;		/* its command has not ended */
+	uchar	*reply;		/* the answer's slot, once it has one */
 };
 
-/* An answer to anything else that waits for a slot. */
+/* Any other answer that waits for a slot. */
 struct Note {
 	uint	len;
 	uchar	f[Framemax];
 };
 
-/* MACs that frames have come from.  A new one replaces the one silent longest. */
+/* MACs that have sent frames.  A new one replaces the one that was silent longest. */
 struct People {
 	uint	n;
-	uint	last;		/* index of the one heard last */
+	uint	last;		/* index of the latest sender */
 	uvlong	who[INITIATORS];	/* as macof makes a number of a MAC */
-	uvlong	first[INITIATORS];	/* heard; seconds since 1970 */
+	uvlong	first[INITIATORS];	/* first frame; seconds since 1970 */
 	uvlong	latest[INITIATORS];
 	uvlong	frames[INITIATORS];
 };
 
-/* A request whose answer waits until what it has changed is saved. */
+/* A request that is held until its change is saved. */
 struct Held {
 	Nic	*nic;
 	uchar	head[Oconf];	/* the request's */
-	int	merror;		/* as maskfail's */
+	int	merror;		/* for maskfail */
 	int	index;
-	uvlong	change;		/* the last change that must be saved */
+	uvlong	change;		/* the change that must be saved */
 };
 
 Disk disk;
@@ -279,47 +278,47 @@ static Nic *nics;
 static int linkfd = -1;
 
 static uvlong started;		/* seconds since 1970 */
-static uvlong wall;		/* the same, when the last batch of frames was taken */
+static uvlong wall;		/* the time of the last batch of frames */
 static People initiators;	/* served */
-static People refusees;		/* by a mask list or reservation */
+static People refusees;		/* refused by the mask list or a reservation */
 
 static Macs masks;
 static Macs reserved;
 static uchar constr[Maxconf];
 static uint conlen;
 
-/* The part of it that -S keeps in a file. */
+/* The state that -S keeps in a file. */
 static struct {
-	uchar	buf[Maxstate];	/* as it is in the file, but for the checksum */
+	uchar	buf[Maxstate];	/* the file's present content, without the checksum */
 	uint	len;
-	uvlong	changes;	/* how many there have been, */
-	uvlong	saved;		/* and how many of them the file has */
+	uvlong	changes;	/* number of changes so far, */
+	uvlong	saved;		/* and how many of these the file has */
 	Op	op;		/* the write under way */
 	int	busy;
-	uchar	out[Maxstate];	/* and what it writes */
+	uchar	out[Maxstate];	/* what it writes */
 	uint	outlen;
 	uvlong	outchanges;
-	int	failed;		/* the last one has */
-	uvlong	due;		/* when the next would be, at one each STATE_MS; microseconds */
-	uvlong	retry;		/* none before this, after a failure */
+	int	failed;		/* the last write has failed */
+	uvlong	due;		/* when the next would be, at one each STATE_MS */
+	uvlong	retry;		/* after a failure, no write before this */
 	Held	held[Heldmax];
 	int	nheld;
 } state;
 
 static Req *reqs;
-static uint nreqs;		/* how many may be under way */
-static uint usedreqs;		/* how many have been used; the others have no space yet */
+static uint nreqs;		/* requests that may be under way */
+static uint usedreqs;		/* requests ever used; the others have no space yet */
 static Req *freereqs;
 /* Requests under way by initiator; a few initiators may share one count. */
 static uint share[Shares];
-static uchar scratch[Framemax];	/* where an answer is built that has no slot */
+static uchar scratch[Framemax];	/* an answer without a slot is built here */
 static int enginefd = -1;
 
 static volatile sig_atomic_t gotterm, gothup;
 static volatile sig_atomic_t usr1s;	/* USR1 since the last USR2 */
 static volatile uvlong lastusr1;	/* when the last came, in microseconds */
 static volatile sig_atomic_t gotusr2;	/* 0, or a USR2 came: the USR1 before it, plus 1 */
-static int sigpipe[2];		/* a byte for each signal, so that poll sees it */
+static int sigpipe[2];		/* a byte for each signal wakes poll */
 
 static struct {
 	int	closing;	/* no more frames are taken */
@@ -359,7 +358,7 @@ wallclock(void)
 	return (uvlong)t.tv_sec;
 }
 
-/* A MAC as a number, which is quicker to compare. */
+/* Returns a MAC as a number, which is faster to compare. */
 static uvlong
 macof(const uchar *a)
 {
@@ -369,7 +368,7 @@ macof(const uchar *a)
 	return v;
 }
 
-/* A MAC as people write it.  It is good until the next. */
+/* Returns a MAC as text.  It is valid until the next call. */
 static char*
 mactext(const uchar *a)
 {
@@ -411,22 +410,22 @@ delmac(Macs *m, uchar *a)
 }
 
 /*
- * How many records of size bytes fit into a frame of this interface, from
- * offset at on.
+ * Returns how many records of size bytes fit into a frame of this interface
+ * after offset off.
  */
 static int
-fits(Nic *n, int at, int size)
+fits(Nic *n, int off, int size)
 {
-	int i = (Etherhdr + n->mtu - at) / size;
+	int i = (Etherhdr + n->mtu - off) / size;
 
 	return i < Maxmacs ? i : Maxmacs;
 }
 
 /*
- * Sectors that a frame of the interface can carry: the number advertised, and
- * the number served.  Initiators take the whole header of 36 bytes off the
- * MTU, although the MTU does not count 14 of them.  So the advertised number
- * can be smaller than what fits.  A CRC takes 4 bytes more.
+ * Return the sectors in a frame of the interface: the number advertised, and
+ * the number served.  Initiators subtract the whole header of 36 bytes from
+ * the MTU, although 14 of these don't count in the MTU.  So the number
+ * advertised can be smaller than what fits.  A CRC takes 4 more bytes.
  */
 static uint
 advertised(Nic *n, int crc)
@@ -444,9 +443,7 @@ served(Nic *n, int crc)
 	return i < 0 ? 0 : (uint)i;
 }
 
-/*
- * A frame has come from this MAC.  Returns 1 when it is a new one.
- */
+/* Count a frame from this MAC.  Returns 1 when the MAC is new. */
 static int
 meet(People *p, uvlong who)
 {
@@ -476,7 +473,8 @@ meet(People *p, uvlong who)
 }
 
 /*
- * Log an initiator's first frame: it is served, or refused for this reason.
+ * Log an initiator's first frame, and if refused is set the reason for
+ * refusing it.
  */
 static void
 introduce(Nic *n, uchar *a, uvlong who, const char *refused)
@@ -516,9 +514,7 @@ answerswait(Nic *n)
 	return n->late != NULL || n->nnotes > 0 || n->untold > 0;
 }
 
-/*
- * An answer has to wait.
- */
+/* Note that an answer has to wait. */
 static void
 waits(Nic *n)
 {
@@ -554,8 +550,8 @@ addnote(Nic *n, uchar *f, uint len)
 }
 
 /*
- * Where to build an answer that isn't an ATA request's: in the ring if it has
- * a slot, else in scratch, from where addnote takes it.
+ * Returns room for an answer that isn't an ATA request's: a slot, or else
+ * scratch, which answer copies to a Note.
  */
 static uchar*
 room(Nic *n)
@@ -578,9 +574,7 @@ answer(Nic *n, uchar *f, uint len)
 		nicsend(n, f, len);
 }
 
-/*
- * An answer that is nothing but an error.
- */
+/* Answer with an AoE error and nothing else. */
 static void
 refuse(Nic *n, uchar *request, int error)
 {
@@ -593,8 +587,8 @@ refuse(Nic *n, uchar *request, int error)
 /* Command 0: ATA. */
 
 /*
- * Where a command's data goes: into a slot of the ring, or into the request's
- * own space if other answers wait for slots or the MTU has shrunk.
+ * Returns where a command's data goes: into a slot, or into the request's own
+ * space if other answers wait for slots or the MTU has shrunk.
  */
 static uchar*
 ataroom(Ata *a)
@@ -608,7 +602,7 @@ ataroom(Ata *a)
 
 /*
  * Answer a request.  Its data is in its slot or in its own space.  Returns 0
- * when there is no slot.  An answer that the interface can't send any more is
+ * when there is no slot.  An answer that the interface can no longer send is
  * dropped, as if the network had lost it.
  */
 static int
@@ -648,9 +642,7 @@ shareof(uvlong who)
 	return &share[(who * 0x9e3779b97f4a7c15ULL >> 32) * Shares >> 32];
 }
 
-/*
- * A request to be filled in, or NULL when all are under way.
- */
+/* Returns an unused request, or NULL when all are under way. */
 static Req*
 newreq(void)
 {
@@ -676,9 +668,10 @@ freereq(Req *r)
 }
 
 /*
- * Refuse this request?  Three quarters of the requests are taken, and its
- * initiator holds an eighth of them all, or its interface sends no answers.
- * What exceeds the advertised buffer count may be dropped (AoEr11).
+ * Drop this request?  Yes if three quarters of the requests are under way, and
+ * its initiator has an eighth of them all or its interface has stopped
+ * sending.  Requests beyond the advertised buffer count may be dropped
+ * (AoEr11).
  */
 static int
 greedy(Nic *n, uvlong who)
@@ -686,9 +679,7 @@ greedy(Nic *n, uvlong who)
 	return stats.underway >= nreqs / 4 * 3 && (*shareof(who) >= nreqs / 8 || stuck(n));
 }
 
-/*
- * A request has been answered, or won't be.
- */
+/* A request has been answered, or will not be. */
 static void
 endreq(Req *r)
 {
@@ -735,15 +726,15 @@ static void
 settwin(Twin *t, uchar *f, uvlong who)
 {
 	t->who = who;
-	/* Sector count, command and LBA, as they stand there. */
+	/* sector count, command and LBA of the frame */
 	memcpy(&t->what, f + Ocount, sizeof t->what);
 	memcpy(&t->tag, f + Otag, sizeof t->tag);
 	t->feature = f[Ofeature];
 }
 
 /*
- * Count a request as under way.  Returns 0 for a duplicate: its twin is under
- * way (inv. 5) or, with RX tracking, waited in the ring with it.
+ * Note that a request is under way.  Returns 0 for a duplicate: its twin is
+ * under way (inv. 5) or, with RX tracking, was in the receive ring with it.
  */
 static int
 fresh(Nic *n, Host *h, Twin *t)
@@ -764,7 +755,7 @@ fresh(Nic *n, Host *h, Twin *t)
 }
 
 /*
- * With WRITE tracking, let ata.c look a write up among those done.  The tag of
+ * With WRITE tracking, let ata.c look up a write among those done.  The tag of
  * any other request only shows how far the initiator has counted.
  */
 static void
@@ -775,7 +766,7 @@ settags(Ata *a, Host *h, Twin *t, uchar *tag, int op)
 	a->tags = NULL;
 	if(counter == 0)
 		return;
-	/* A write that will be refused must not push out another's memory of tags. */
+	/* A write that will be refused must not displace another host's tags. */
 	if(op == Owrite && !a->barred)
 		a->tags = hosttags(t->who);
 	else if(h != NULL)
@@ -788,9 +779,7 @@ settags(Ata *a, Host *h, Twin *t, uchar *tag, int op)
 		: get16(tag) << 16 | get16(tag + 2));
 }
 
-/*
- * Log a write that was corrupted on its way, at most LOG_RATE a second.
- */
+/* Log a write that was corrupted on its way. */
 static void
 complain(uchar *f, uvlong lba)
 {
@@ -804,8 +793,8 @@ complain(uchar *f, uvlong lba)
 }
 
 /*
- * Does this write carry a CRC that doesn't match?  Its initiator will send it
- * again.
+ * Does this write carry a wrong CRC?  It is dropped, and its initiator will
+ * send it again.
  */
 static int
 corrupted(uchar *f, uint len, Range *r)
@@ -822,9 +811,7 @@ corrupted(uchar *f, uint len, Range *r)
 	return 1;
 }
 
-/*
- * Has the initiator said that its network is congested?
- */
+/* Has the initiator reported that its network is congested? */
 static int
 congested(Host *h)
 {
@@ -836,8 +823,8 @@ congested(Host *h)
 }
 
 /*
- * May a read of a congested initiator begin now?  Reads in excess are dropped
- * rather than delayed.
+ * May a read for a congested initiator begin now?  Others are dropped rather
+ * than delayed.
  */
 static int
 bursts(Host *h)
@@ -851,9 +838,7 @@ bursts(Host *h)
 	return h->begun < Burst && h->reads < Burst;
 }
 
-/*
- * Begin a request.  who has sent it, and h is what is known of him.
- */
+/* Begin a request from who.  h is the sender's Host, or NULL. */
 static void
 atareq(Nic *n, uchar *f, uint len, uvlong who, Host *h)
 {
@@ -908,10 +893,7 @@ atareq(Nic *n, uchar *f, uint len, uvlong who, Host *h)
 	ata(&r->ata);
 }
 
-/*
- * Start the reads that follow the first one in a frame.  Each is an ordinary
- * request.
- */
+/* Begin the further reads in a frame.  Each is an ordinary request. */
 static void
 coalesced(Nic *n, uchar *f, uint len, uvlong who, Host *h)
 {
@@ -993,7 +975,7 @@ config(Nic *n, uchar *f, uint len, Host *h)
 		}
 		memcpy(constr, f + Oconf, slen);
 		conlen = slen;
-		/* Whoever sets the string begins anew. */
+		/* An initiator that sets the string starts without features. */
 		if(h != NULL)
 			hostreset(h);
 		changed(n, f, 0, 0);
@@ -1003,10 +985,10 @@ config(Nic *n, uchar *f, uint len, Host *h)
 }
 
 /*
- * Send the next advertisement: a config answer that nobody asked for.  It
- * tells initiators that the target is here and how large a request may be.
- * There may be one for each MAC of the mask list, so each is built only when
- * there is a slot for it.  Returns 0 when there is none.
+ * Send the next advertisement, an unsolicited config answer.  It tells
+ * initiators that the target is here and how large a request may be.  There
+ * may be one for each MAC of the mask list, so each is built only when there
+ * is a slot for it.  Returns 0 when there is no slot.
  */
 static int
 tellnext(Nic *n)
@@ -1069,9 +1051,7 @@ sendwaiting(Nic *n)
 	}
 }
 
-/*
- * Ask whether another MAC serves our address already.
- */
+/* Ask whether another MAC serves our shelf and slot. */
 static void
 askforothers(Nic *n)
 {
@@ -1091,9 +1071,9 @@ askforothers(Nic *n)
 }
 
 /*
- * Somebody else has answered for our shelf and slot.  If that is another disk,
- * initiators will mix the two and destroy both.  It may be intended, as a
- * second path to the same disk, so this only warns.
+ * Another target has answered for our shelf and slot.  If it serves another
+ * disk, initiators will mix the two and destroy both.  It may be a second path
+ * to the same disk, so this only warns.
  */
 static void
 another(Nic *n, uchar *f)
@@ -1142,8 +1122,8 @@ maskreply(Nic *n, uchar *request)
 }
 
 /*
- * Report that the directive with this index failed.  Those before it have been
- * carried out.
+ * Report that the directive with this index has failed.  Those before it have
+ * been carried out.
  */
 static void
 maskfail(Nic *n, uchar *request, int merror, int index)
@@ -1159,7 +1139,8 @@ maskfail(Nic *n, uchar *request, int merror, int index)
 }
 
 /*
- * Returns what was wrong with the directive *index, or 0.
+ * Carry out the directives.  Returns 0, or the mask error of the directive
+ * *index, which failed.
  */
 static int
 maskedit(Nic *n, uchar *f, int *index)
@@ -1251,14 +1232,14 @@ reserve(Nic *n, uchar *f, uint len)
 }
 
 /*
- * State (-S): the config string, the mask list and the reservation, kept in
- * a file from which the next start takes them (inv. 6 and 7).  A change is in
- * force at once.  Only its answer waits.
+ * The state (-S): config string, mask list and reservation, kept in a file for
+ * the next start (inv. 6 and 7).  A change takes effect at once; only its
+ * answer waits.
  */
 
 /*
- * Put the checksum of n bytes behind them (FNV-1a, 64 bits).  Any change of a
- * single byte changes it.
+ * Append the checksum of n bytes (FNV-1a, 64 bits).  Any change of a single
+ * byte changes it.
  */
 static void
 putsum(uchar *p, uint n)
@@ -1297,8 +1278,8 @@ pack(uchar *p)
 }
 
 /*
- * Take the state from n bytes at p, all of it or nothing.  A mask list given
- * by -m replaces the one in the file.
+ * Read the state from n bytes at p, completely or not at all.  A mask list
+ * given by -m replaces the one in the file.
  */
 static char*
 unpack(uchar *p, uint n)
@@ -1351,8 +1332,8 @@ tellchange(Held *h)
 }
 
 /*
- * Hold a request until the state is saved.  Only the latest of each initiator
- * is held, so that none can take all the room.
+ * Hold a request until the state is saved.  Only the latest request of each
+ * initiator is held, so that none can fill the list.
  */
 static void
 hold(Held *h)
@@ -1364,15 +1345,13 @@ hold(Held *h)
 		&& memcmp(state.held[i].head + Osrc, h->head + Osrc, sizeof(Ea)) == 0)
 			break;
 	if(i == Heldmax)
-		return;		/* it will ask again */
+		return;		/* its initiator will repeat it */
 	state.held[i] = *h;
 	if(i == state.nheld)
 		state.nheld++;
 }
 
-/*
- * This request may have changed the state: answer it when that is saved.
- */
+/* A request may have changed the state: answer it when the change is saved. */
 static void
 changed(Nic *n, uchar *f, int merror, int index)
 {
@@ -1380,7 +1359,7 @@ changed(Nic *n, uchar *f, int merror, int index)
 	uchar now[Maxstate];
 	uint len;
 
-	memcpy(h.head, f, f[Ocmd] == Cconfig ? Oconf : Ormac);	/* all that its answer repeats */
+	memcpy(h.head, f, f[Ocmd] == Cconfig ? Oconf : Ormac);	/* all that the answer repeats */
 	if(conf.state != NULL){
 		len = pack(now);
 		if(len != state.len || memcmp(now, state.buf, len) != 0){
@@ -1396,9 +1375,7 @@ changed(Nic *n, uchar *f, int merror, int index)
 		hold(&h);
 }
 
-/*
- * The file has this many of the changes: answer those who asked for them.
- */
+/* The file has this many changes: answer the requests that made them. */
 static void
 saved(uvlong changes)
 {
@@ -1413,9 +1390,7 @@ saved(uvlong changes)
 	state.nheld = n;
 }
 
-/*
- * When the state may be saved next, in microseconds.
- */
+/* Returns when the state may be saved next. */
 static uvlong
 savetime(void)
 {
@@ -1440,7 +1415,8 @@ savedone(Op *o)
 	if(o->error != 0){
 		if(!state.failed)
 			warnx("%s: can't save the state (%s): "
-				"changes are not answered until it can be", conf.state, strerror(o->error));
+				"changes are not answered until it can be", conf.state,
+				strerror(o->error));
 		state.failed = 1;
 		state.retry = microseconds() + Again_us;
 		state.nheld = 0;
@@ -1452,9 +1428,7 @@ savedone(Op *o)
 	saved(state.outchanges);
 }
 
-/*
- * Prepare what is to be written.
- */
+/* Copy the state for writing. */
 static void
 saveprepare(void)
 {
@@ -1465,8 +1439,8 @@ saveprepare(void)
 }
 
 /*
- * Begin to save what has changed, if it is time.  The engine starts with it
- * at the next bufcommit.
+ * Begin to save changes if a save is due.  The next bufcommit starts it on the
+ * engine.
  */
 static void
 savestate(void)
@@ -1482,9 +1456,7 @@ savestate(void)
 	enginestart(&state.op);
 }
 
-/*
- * Milliseconds until savestate will have something to do, or -1.
- */
+/* Returns the milliseconds until a save is due, or -1. */
 static int
 savewait(void)
 {
@@ -1497,9 +1469,7 @@ savewait(void)
 	return t <= now ? 0 : (int)((t - now) / 1000) + 1;
 }
 
-/*
- * Save what has changed and wait for it, at the end.
- */
+/* Save changes at exit, and wait for it. */
 static int
 savenow(void)
 {
@@ -1528,7 +1498,7 @@ aoerestore(void)
 		e = unpack(in, (uint)n);
 	if(e != NULL)
 		return e;
-	/* If it can't be written, say so now and not later. */
+	/* Find out now if the file can't be written. */
 	state.len = pack(state.buf);
 	saveprepare();
 	if(statesave(state.out, state.outlen) < 0)
@@ -1546,9 +1516,7 @@ isnumber(const char *s)
 	return n > 0 && s[n] == 0;
 }
 
-/*
- * An upper-case name says that it was accepted.
- */
+/* Turn a name into upper case, which says that it was accepted. */
 static void
 grant(char *s)
 {
@@ -1558,8 +1526,8 @@ grant(char *s)
 }
 
 /*
- * Take an initiator's names of features, in order: each ends in a NUL, and all
- * in an empty name.
+ * Carry out an initiator's names of features, in order.  Each ends with a NUL,
+ * and an empty name ends the list.
  */
 static void
 negotiate(uvlong who, char *s, int crcfits)
@@ -1574,7 +1542,10 @@ negotiate(uvlong who, char *s, int crcfits)
 				hostreset(h);
 			grant(s);
 		}else if(strcmp(s, "congestion") == 0 && isnumber(next)){
-			/* How many answers it has lost.  This switches nothing. */
+			/*
+			 * The number of answers that it has lost.  This is no
+			 * feature to switch on.
+			 */
 			if(next[strspn(next, "0")] != 0)
 				hostslow(who, microseconds() + Slow_us);
 			grant(s);
@@ -1613,8 +1584,8 @@ rival(uchar *f, uint len)
 }
 
 /*
- * Is this frame for us, and from someone we serve?  Its source must be one
- * host's, and not our own.
+ * Is this frame for us, and from an initiator that we serve?  Its source must
+ * be one host's MAC and not our own.
  */
 static int
 ours(Nic *n, uchar *f, uint len)
@@ -1691,7 +1662,8 @@ frame(Nic *n, uchar *f, uint len)
 }
 
 /*
- * Make sure that there is memory for answers that have to wait.
+ * Allocate memory for answers that have to wait.  Returns 0 when there is
+ * none.
  */
 static int
 havenotes(Nic *n)
@@ -1716,7 +1688,7 @@ takeframes(Nic *n)
 			wall = wallclock();
 		frame(n, f, len);
 	}
-	/* By now every frame has been taken that waited together with the first. */
+	/* Have all frames been taken that were in the ring with the first? */
 	n->taken += (uint)i;
 	if(n->recent != NULL && (nicempty(n) || n->taken >= RX_FRAMES(conf.bufcnt))){
 		recentclear(n->recent);
@@ -1726,8 +1698,8 @@ takeframes(Nic *n)
 }
 
 /*
- * Allocate requests for as many initiators as CROWD says.  The system finds
- * memory for a request only when it is first used.
+ * Allocate requests for CROWD initiators.  The system allocates a request's
+ * memory only when it is first used.
  */
 static int
 initreqs(void)
@@ -1777,9 +1749,7 @@ static const char usage[] =
 	"             [-l length] [-L] [-m mac[,mac...]] [-o offset] [-r] [-R] [-s]\n"
 	"             [-S statefile] [-t] [-T] [-V] [-w] shelf slot netif [netif ...] file\n";
 
-/*
- * All of s as a decimal number from min to max.
- */
+/* Read all of s as a decimal number from min to max. */
 static char*
 number(const char *what, char *s, uvlong min, uvlong max, uvlong *v)
 {
@@ -1806,7 +1776,7 @@ hexdigit(int c)
 }
 
 /*
- * Twelve hexadecimal digits, with a colon between each two or with none.
+ * Read twelve hexadecimal digits, with or without a colon after every two.
  * Returns what follows, or NULL.
  */
 static char*
@@ -1848,9 +1818,7 @@ getmasks(Conf *c, char *list)
 	}
 }
 
-/*
- * A path, and what stands behind its last comma if that is a number.
- */
+/* Read a path, and the number after its last comma if there is one. */
 static char*
 getshadow(Conf *c, char *arg)
 {
@@ -1870,9 +1838,7 @@ getshadow(Conf *c, char *arg)
 
 static const char options[] = "+:b:c:df:hi:l:Lm:o:rRsS:tTVw";
 
-/*
- * What an option without an argument sets, or NULL.
- */
+/* Returns what an option without an argument sets, or NULL. */
 static int*
 flag(Conf *c, int o)
 {
@@ -1906,7 +1872,7 @@ badoption(void)
 {
 	const char *p = strchr(options + 2, optopt);
 
-	/* Some getopts don't tell these two apart when a + comes first. */
+	/* Some getopts don't distinguish the two cases when the options begin with +. */
 	if(p != NULL && p[0] != ':' && p[1] == ':')
 		return sentence("-%c: expected an argument", optopt);
 	return sentence("-%c: no such option (aoede -h lists them)", optopt);
@@ -2004,9 +1970,9 @@ getconf(Conf *c, int argc, char **argv)
 	c->pool = POOL_MIB;
 	opterr = 0;
 	/*
-	 * Some getopts stop at the first operand and some go on behind it.
-	 * With a + all stop; the operand is set aside, in front of what is still
-	 * to be read, and getopt is asked again.
+	 * Some getopts stop at the first operand and some go on after it.
+	 * With a + all stop.  Then the operand is moved to the front of argv,
+	 * and getopt is called again.
 	 */
 	while(optind < argc){
 		o = getopt(argc, argv, options);
@@ -2032,14 +1998,14 @@ getconf(Conf *c, int argc, char **argv)
 /* The info file (-i): what HUP prints and more (inv. 8). */
 
 enum {
-	Infomax	= 32 * 1024,	/* bytes; lines beyond are left out */
+	Infomax	= 32 * 1024,	/* bytes; lines that don't fit are left out */
 	Info_us	= 1000000,
 };
 
 static struct {
 	char	now[Infomax];
-	char	was[Infomax];	/* what was written last */
-	char	out[Infomax + 64];	/* the same, and when */
+	char	was[Infomax];	/* what was last written */
+	char	out[Infomax + 64];	/* the same with the time */
 	Op	op;
 	int	busy;
 	int	stale;		/* something may have changed */
@@ -2047,8 +2013,8 @@ static struct {
 } info;
 
 /*
- * Add a line to what is in buf, if all of it fits.  It is one line, whatever
- * is in the names that it repeats.
+ * Append a line to buf if all of it fits.  It is one line, whatever the names
+ * in it contain.
  */
 __attribute__((format(printf, 2, 3)))
 static void
@@ -2093,10 +2059,7 @@ statename(void)
 	return "freezing";
 }
 
-/*
- * Tell the service manager when the state has changed, and first of all that
- * we serve.
- */
+/* Tell the service manager that we serve, and later each change of state. */
 static void
 tellmanager(void)
 {
@@ -2258,8 +2221,8 @@ infodone(Op *o)
 }
 
 /*
- * Begin to write the info file, if it is time.  The engine starts with it at
- * the next bufcommit.
+ * Begin to write the info file if that is due.  The next bufcommit starts it
+ * on the engine.
  */
 static void
 saveinfo(void)
@@ -2280,9 +2243,7 @@ saveinfo(void)
 	enginestart(&info.op);
 }
 
-/*
- * Milliseconds until saveinfo will have something to do, or -1.
- */
+/* Returns the milliseconds until the info file is due, or -1. */
 static int
 infowait(void)
 {
@@ -2306,7 +2267,8 @@ tell(Nic *n)
 }
 
 /*
- * A port of a bridge receives nothing itself.
+ * Warn about an interface that is a port of a bridge: it receives nothing
+ * itself.
  */
 static void
 lookforbridge(Nic *n)
@@ -2319,9 +2281,7 @@ lookforbridge(Nic *n)
 	n->bridged = bridge != NULL;
 }
 
-/*
- * See what has become of the interfaces.
- */
+/* Check the state of all interfaces. */
 static void
 checknics(void)
 {
@@ -2347,8 +2307,8 @@ checknics(void)
 }
 
 /*
- * Export what the command line asks for of the disk's present size.
- * Returns NULL, or a sentence saying why it can't be.
+ * Export what the command line asks for, with the disk's present size.
+ * Returns NULL, or a sentence saying why that is impossible.
  */
 static char*
 export(void)
@@ -2374,14 +2334,15 @@ hangup(void)
 	char *e;
 
 	if(freezestate() != Fnone)
-		freezereport();		/* the size must stay */
+		freezereport();		/* the size must not change */
 	else if(disksize(&disk) < 0)
 		warn("%s: can't learn its size", conf.file);
 	else if((e = export()) != NULL)
 		warnx("%s; the old size stays in force", e);
 	say("%llu bytes", bufsize() * Sector);
 	if(disk.direct || conf.behind)
-		say("blocks read ahead and used %llu, not used %llu", stats.aheadused, stats.aheadunused);
+		say("blocks read ahead and used %llu, not used %llu", stats.aheadused,
+			stats.aheadunused);
 	say("frames %llu, at most %u requests at a time, requests dropped %llu, "
 		"answers that waited for a slot %llu",
 		stats.frames, stats.most, stats.dropped, stats.slotwaits);
@@ -2405,8 +2366,8 @@ hangup(void)
 }
 
 /*
- * One turn: take frames, do what they and the disk ask, send the answers.
- * Returns 1 when an interface could not take all of them.
+ * One turn: handle ended operations, take frames, begin what they ask, send
+ * the answers.  Returns 1 when not all answers could be sent.
  */
 static int
 turn(void)
@@ -2417,11 +2378,11 @@ turn(void)
 
 	for(n = nics; n < nics + conf.nnic; n++)
 		sendwaiting(n);
-	/* A few at a time: the initiators can go on while the rest is done. */
+	/* A few at a time, so that their initiators can go on meanwhile. */
 	for(i = 0; i < Ended && enginereap(); i++)
 		loop.busy = 1;
 	loop.left = i == Ended;
-	/* Another interface comes first each time. */
+	/* Each turn begins with another interface. */
 	first = first + 1 < conf.nnic ? first + 1 : 0;
 	for(j = 0; j < conf.nnic && !loop.closing; j++)
 		if(takeframes(&nics[(first + j) % conf.nnic]) > 0)
@@ -2461,7 +2422,7 @@ onsignal(int sig)
 		usr1s = 0;
 		break;
 	}
-	/* A pipe that is full wakes the loop as well. */
+	/* If the pipe is full the loop wakes anyway. */
 	if(write(sigpipe[1], "", 1) < 0)
 		errno = e;
 }
@@ -2479,15 +2440,13 @@ catch(void)
 		if(fcntl(sigpipe[i], F_SETFL, O_NONBLOCK) < 0
 		|| fcntl(sigpipe[i], F_SETFD, FD_CLOEXEC) < 0)
 			err(1, "pipe");
-	/* One at a time: USR1 has been counted when USR2 comes. */
+	/* No handler interrupts another, so USR1 has been counted when USR2 comes. */
 	sigfillset(&sa.sa_mask);
 	for(i = 0; i < sizeof sigs / sizeof sigs[0]; i++)
 		sigaction(sigs[i], &sa, NULL);
 }
 
-/*
- * USR2 came after so many USR1.
- */
+/* Act on a USR2 that came after usr1 USR1. */
 static void
 freezesignal(long usr1)
 {
@@ -2535,9 +2494,7 @@ signals(void)
 		freezesignal(usr1);
 }
 
-/*
- * The shorter of two waits.  -1 means for ever.
- */
+/* Returns the shorter of two waits.  -1 means for ever. */
 static int
 sooner(int a, int b)
 {
@@ -2545,7 +2502,7 @@ sooner(int a, int b)
 }
 
 /*
- * Advertise again if it is time.  Returns the milliseconds until the next
+ * Advertise again if that is due.  Returns the milliseconds until the next
  * time, or -1.
  */
 static int
@@ -2569,9 +2526,9 @@ advertiseagain(void)
 }
 
 /*
- * A device that goes may fail some requests for a while before it is known to
- * be gone, and those may have been the last.  So it is asked after an error.
- * Returns the milliseconds until then, or -1.
+ * A device that goes may fail requests for a while before it reports that it
+ * has gone, and no more requests may come.  So after an error it is asked from
+ * time to time.  Returns the milliseconds until the next time, or -1.
  */
 static int
 askwait(void)
@@ -2586,7 +2543,7 @@ askwait(void)
 	now = microseconds();
 	if(stats.errors != errors){
 		errors = stats.errors;
-		/* further errors don't put off the next time */
+		/* further errors don't delay the next time */
 		if(times == 0)
 			next = now + Ask;
 		times = Enough;
@@ -2599,13 +2556,11 @@ askwait(void)
 	return diskgone() ? 0 : (int)((next - now + 999) / 1000);
 }
 
-/*
- * How long poll may wait, in milliseconds.
- */
+/* Returns how long poll may wait, in milliseconds. */
 static int
 patience(int unsent)
 {
-	static uvlong stirred;		/* when something last came or went, or all could be sent */
+	static uvlong stirred;		/* when a frame last came or went, or all could be sent */
 	int ms = sooner(sooner(bufwait(), savewait()), sooner(infowait(), advertiseagain()));
 	uvlong now = microseconds();
 	Nic *n;
@@ -2647,10 +2602,10 @@ looked(Looks *l, int found)
 }
 
 /*
- * Take a turn, and more as long as something comes, or is worth looking for.
- * The disk and the initiators answer at rates of their own, so that what is
- * known of the one says nothing of the other.  Returns as turn does, after
- * Awake_us at the most, since signals and links must be looked after too.
+ * Take turns as long as they find something, or polling for it is worthwhile.
+ * This is learnt separately for the disk and for the initiators, as they
+ * answer at rates of their own.  Returns turn's result, after at most
+ * Awake_us, as signals and links need attention, too.
  */
 static int
 turns(void)
@@ -2727,9 +2682,7 @@ serve(void)
 	free(pfd);
 }
 
-/*
- * Serial number: which target of which host.
- */
+/* Set the serial number: shelf, slot and host name. */
 static void
 setserial(void)
 {
@@ -2762,9 +2715,7 @@ ignore(Io *io)
 	(void)io;
 }
 
-/*
- * Is an answer waiting that can still be sent?
- */
+/* Is there a waiting answer that can still be sent? */
 static int
 unanswered(void)
 {
@@ -2794,9 +2745,7 @@ drain(void)
 	}
 }
 
-/*
- * What may be lost with a disk that can't be synced any more.
- */
+/* Returns what to log about a disk that can no longer be synced. */
 static char*
 toll(void)
 {
@@ -2804,10 +2753,9 @@ toll(void)
 }
 
 /*
- * The device has gone.  Whoever waits for it is told at once, as he may have
- * another; so is who comes in the next second, since of an initiator whose
- * writes were all answered nothing may have been under way.  Returns the exit
- * status.
+ * The device has gone.  Fail all requests at once, as their initiators may
+ * have another path, and those that come in the next second: an initiator may
+ * have had no request under way.  Returns the exit status.
  */
 static int
 abandon(void)
@@ -2836,8 +2784,8 @@ abandon(void)
 }
 
 /*
- * Answer what has come already, and put everything on stable storage.
- * Returns the exit status.
+ * Answer all requests that have come, and sync everything.  Returns the exit
+ * status.
  */
 static int
 finish(void)
