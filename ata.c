@@ -1,17 +1,15 @@
 /*
- * ATA commands: what they mean, whether they can be done, and how the
- * answer's registers look.  The commands are ACS-3's; those that ACS-3 has
- * dropped are ATA8-ACS's or, without retry (0x21, 0x31, 0x41), older still.
+ * ATA commands: their checks, their execution, and the registers of their
+ * answers.  The commands follow ACS-3.  Those that ACS-3 has dropped follow
+ * ATA8-ACS or, without retry (0x21, 0x31, 0x41), older standards.
  *
- * 1. A command is checked as a whole before any of it is done: whether the
- *    initiator may use the disk, whether a frame can carry the data and this
- *    one did, whether the disk may be written, and whether the range is on it.
- * 2. LBA width and direction follow from the command, never from the
- *    flags that came with it.
+ * 1. A command is checked completely before any of it is done: that the
+ *    initiator may use the disk, that a frame can carry the data and this one
+ *    does, that the disk may be written, and that the range is on it.
+ * 2. LBA width and direction follow from the command, never from its flags.
  * 3. a->done is called exactly once for each command.
  *
- * Nothing here knows of descriptors, or of what stands in a frame before
- * the ATA argument.
+ * Nothing here knows of descriptors, or of a frame's header.
  *
  * The commands.  EXT commands have an LBA of 48 bits, the others one of 28.
  * A sector count of 0 stands for 65536 or 256.
@@ -36,9 +34,9 @@
  *	0xe0 to 0xe3	STANDBY IMMEDIATE, IDLE IMMEDIATE, STANDBY, IDLE: no effect
  *	0xe6		SLEEP: no effect
  *
- * What can't be done is answered in one of two ways.  Initiators treat them
- * very differently: Linux repeats a request after an AoE error until it gives
- * the disk up, and passes an ATA error on at once.
+ * A command that fails is answered in one of two ways.  Initiators treat them
+ * differently: after an AoE error Linux repeats the request until it gives up
+ * the disk; an ATA error it passes on at once.
  *
  *	AoE error 2	a write carries less data than its count says
  *	AoE error 3	there is no memory for a TRIM
@@ -50,9 +48,9 @@
  *	DF		a write or flush failed
  *	DF and ABRT	the device is gone
  *
- * Status is DRDY when all went well, and DRDY with ERR for an ATA error, with
- * DF where the table has it.  An answer has all the data that was asked for,
- * or none; SMART's always has 512 bytes.
+ * Status is DRDY for success, and DRDY with ERR for an ATA error, with DF
+ * where the table says so.  An answer has all the requested data or none;
+ * SMART's always has 512 bytes.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -135,7 +133,7 @@ static struct {
 	char	serial[20 + 1];
 	int	readonly;
 	int	sync;
-	/* the write cache is enabled: a write's answer may come before it is stable */
+	/* the write cache is enabled: a write may be answered before it is stable */
 	int	wcache;
 	int	smart;
 } drive;
@@ -181,8 +179,8 @@ putword(uchar *p, int word, uint v)
 }
 
 /*
- * A string of IDENTIFY: the first character of each word in its high byte,
- * blanks at the end.
+ * Store a string of IDENTIFY.  The first character of each word is in its high
+ * byte; blanks fill the end.
  */
 static void
 putstring(uchar *p, int word, int nword, char *s)
@@ -194,8 +192,8 @@ putstring(uchar *p, int word, int nword, char *s)
 }
 
 /*
- * Make the bytes from p[0] to p[511] add up to zero, as IDENTIFY and the
- * SMART pages want.
+ * Set p[511] so that the 512 bytes at p add up to zero, as IDENTIFY and the
+ * SMART pages require.
  */
 static void
 putsum(uchar *p)
@@ -232,9 +230,7 @@ ataabandon(Ata *a)
 	bad(a, Sdf, Eabrt);
 }
 
-/*
- * Refuse the AoE frame.  The device has not failed.
- */
+/* Answer with an AoE error: the device has not failed. */
 static void
 refuse(Ata *a, int aoeerror)
 {
@@ -275,7 +271,7 @@ identify(Ata *a)
 	uint enabled = 0x0008 | (drive.smart ? 0x0001 : 0) | (drive.wcache ? 0x0020 : 0);
 	uchar *p = page(a);
 
-	/* An initiator sends this when it starts, and may count its tags anew. */
+	/* An initiator that starts sends this, and may begin its tags anew. */
 	if(a->tags != NULL)
 		tagsforget(a->tags);
 	putword(p, 0, 0x0040);
@@ -325,8 +321,8 @@ identify(Ata *a)
 }
 
 /*
- * A disk without attributes, errors or self-tests, in good health.  Every
- * answer carries a sector, as aoeping waits for one.
+ * Report a healthy disk without attributes, errors or self-tests.  Every
+ * answer has a sector of data, as aoeping waits for one.
  */
 static void
 smart(Ata *a)
@@ -384,7 +380,7 @@ setfeatures(Ata *a)
 {
 	switch(a->feature){
 	case Wcacheon:
-		/* With -s there is none to be switched on. */
+		/* With -s there is no write cache to switch on. */
 		if(drive.sync){
 			bad(a, 0, Eabrt);
 			return;
@@ -405,8 +401,8 @@ setfeatures(Ata *a)
 }
 
 /*
- * An LBA of 28 bits leaves the upper half of its last byte alone, which is
- * the Device register's.
+ * With a 28-bit LBA the upper half of its last byte belongs to the Device
+ * register.
  */
 static uvlong
 getlba(Ata *a)
@@ -434,7 +430,8 @@ readmax(Ata *a)
 }
 
 /*
- * Turn the result of the disk into status and error registers.
+ * Translate the result of a request to the disk into status and error
+ * registers.
  */
 static void
 iodone(Io *io)
@@ -456,7 +453,7 @@ iodone(Io *io)
 	}else if(diskgone())
 		ataabandon(a);
 	else if(io->error == ERANGE)
-		bad(a, 0, Eidnf);	/* the disk has become smaller since the command came */
+		bad(a, 0, Eidnf);	/* the disk has shrunk since the command came */
 	else if(io->op == Oread || io->op == Overify){
 		putlba(a, io->badlba);
 		bad(a, 0, Eunc);
@@ -473,8 +470,8 @@ ioroom(Io *io)
 }
 
 /*
- * Does a range end beyond the disk?  Both numbers are below 2^48, so the sum
- * can't wrap.
+ * Does a range end beyond the disk?  The sum can't overflow, as both numbers
+ * are below 2^48.
  */
 static int
 outside(uvlong lba, uvlong n)
@@ -483,9 +480,9 @@ outside(uvlong lba, uvlong n)
 }
 
 /*
- * Answer a write that was done before, without doing it again: others may have
- * written there since.  Its initiator has missed the answer, or the network
- * has delivered the frame twice.
+ * Answer a write that was done before without doing it again, as other writes
+ * may have followed.  Either the initiator has missed the answer or the
+ * network has duplicated the frame.
  */
 static int
 repeated(Ata *a)
@@ -497,9 +494,7 @@ repeated(Ata *a)
 	return 1;
 }
 
-/*
- * Start a transfer of count sectors, 0 standing for the most.
- */
+/* Start a transfer of count sectors; 0 stands for the maximum. */
 static void
 transfer(Ata *a, int op)
 {
@@ -533,12 +528,11 @@ byrange(const void *a, const void *b)
 }
 
 /*
- * The ranges in n sectors of 8-byte entries, LBA[6] and length[2], least
- * significant byte first; a length of 0 is no range.  They are sorted, and
- * those that touch are joined: initiators split a large range over several
- * entries, and one frame must not be able to have the same sector trimmed a
- * thousand times.  Returns how many there are, or -1 when one is not on the
- * disk.
+ * Read the ranges from n sectors of 8-byte little-endian entries, LBA[6] and
+ * length[2].  A length of 0 is unused.  The ranges are sorted, and those that
+ * touch or overlap are joined: initiators split a large range into several
+ * entries, and one frame must not have the same sector trimmed a thousand
+ * times.  Returns the number of ranges, or -1 when one is not on the disk.
  */
 static int
 getranges(Range *range, uchar *p, uint n)
@@ -597,9 +591,7 @@ trim(Ata *a)
 	}
 }
 
-/*
- * A count of 0xff says that the device is active, which it always is.
- */
+/* A count of 0xff says that the device is active.  It always is. */
 static void
 checkpower(Ata *a)
 {
