@@ -1,37 +1,39 @@
 /*
- * What is in memory: the pool's blocks, and what is known of the page cache.
+ * What is in memory: the pool's blocks, and the pages known to be in the page
+ * cache.
  *
- * The pool is memory of our own for blocks of the image: with -d, where the
- * page cache is out of the way, and with -w, where a write is answered when
- * it is here.  It moves no data to or from the disk; it is filled from what
- * has been read or written, and says what must be written.
+ * The pool is our own memory for blocks of the image.  It exists with -d,
+ * which bypasses the page cache, and with -w, where a write is answered as
+ * soon as it is in the pool.  It moves no data to or from the disk.  buf.c
+ * fills it with what has been read or written, and asks it what must be
+ * written.
  *
- * Whether a page of a mapped file is in the page cache is asked of the
- * system, for many pages at a time, and believed for RESIDENT_MS.
+ * The system tells which pages of a mapped file are in the page cache.  We ask
+ * about many pages at a time and rely on the answer for RESIDENT_MS.
  *
- * 1. A sector of a block is valid when we have its newest content, dirty
- *    when the disk has not, and flying while a copy of it is being written.
+ * 1. A sector of a block is valid when the pool has its newest content, dirty
+ *    when the disk does not have it, and flying while a copy of it is being
+ *    written.
  * 2. A block with dirty or flying sectors keeps its place in the pool.
- * 3. What is said of a page is a hint: it may have left the page cache
- *    since.  Whoever copies from it must be able to wait, or to fail.
+ * 3. What is known of a page is a hint: it may have left the page cache since.
+ *    Copying from it may wait or fail.
  *
- * Sectors are those of the image, whatever part of it is exported.  Nothing
- * here does I/O or waits, and nothing knows of requests, of freezing or of
- * the engine.
+ * Sectors are numbered from the start of the image, whatever part of it is
+ * exported.  Nothing here does I/O or waits, and nothing knows of requests,
+ * freezing or the engine.
  *
- * What leaves the pool is decided by S3-FIFO: a new block goes into a small
- * queue, and from there into the main one only if it has been used again by
- * the time it has passed; so one sequential pass over the disk, whose
- * blocks are used once, goes through the small queue and leaves the main
- * one as it is.  A block that left unused and is soon wanted again was
- * judged wrongly and goes to the main queue at once.  Two queues in the
- * order of arrival need no moving on a hit, which is why it is not LRU.
+ * S3-FIFO decides which block leaves the pool.  A new block enters a small
+ * queue.  When it reaches the end it moves to the main queue if it was used
+ * again, and otherwise leaves the pool.  So a sequential pass over the disk,
+ * which uses each block once, passes through the small queue and leaves the
+ * main one alone.  A block that left unused but is soon wanted again goes to
+ * the main queue at once.  Unlike LRU, the queues need no update on a hit.
  *
- * When every block is in use, a new one costs a copy, and hardly pays for it
- * where requests are scattered over a disk that is far larger.  So of the
- * blocks that the disk has moved for a request only one in Sample becomes
- * new.  Which ones is as good as drawn by lot, and drawn anew with each
- * Epoch; so a block that is wanted again and again gets in soon.
+ * Once the pool is full, adding a block costs a copy.  That hardly pays when
+ * requests are scattered over a disk far larger than the pool.  So only one in
+ * Sample of the blocks that were read or written for a request is added.  The
+ * choice is pseudo-random and changes with each Epoch, so a block that is
+ * wanted repeatedly gets in soon.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -51,18 +53,18 @@ typedef struct Piece	Piece;
 enum {
 	Blocksec	= 16,		/* sectors of a block */
 	Blocksize	= Blocksec * Sector,
-	Pagesec		= 8,		/* sectors of a page, of which a block has two */
+	Pagesec		= 8,		/* sectors of a page; a block has two pages */
 	Maxfreq		= 3,
-	Evicttries	= 256,		/* blocks looked at for one that may go */
+	Evicttries	= 256,		/* blocks examined to find one that may leave */
 	Sample		= 4,
-	Epoch		= 256,		/* requests, more than those for one block that belong together */
+	Epoch		= 256,		/* requests; more than consecutive ones for one block */
 	Passblocks	= 4096,		/* dirty blocks that a pass sorts together */
-	Passlooks	= 32768,	/* blocks that it looks at in one go */
-	Judged		= 1024,		/* blocks read ahead by which reading ahead is judged */
-	Doubted		= 128,		/* of them, unused ones that prove nothing */
+	Passlooks	= 32768,	/* blocks that it examines at a time */
+	Judged		= 1024,		/* recent blocks read ahead that are counted */
+	Doubted		= 128,		/* unused ones of these that are tolerated */
 
-	Pages		= 512,		/* of a Region */
-	Lookahead		= 64,		/* pages looked at together */
+	Pages		= 512,		/* pages of a Region */
+	Lookahead		= 64,		/* pages asked about together */
 };
 
 struct Block {
@@ -70,12 +72,12 @@ struct Block {
 	ushort	valid;		/* a bit for each sector */
 	ushort	dirty;
 	ushort	flying;
-	uchar	freq;		/* uses since it came or was last spared */
-	uchar	ahead;		/* was read ahead and not used yet */
-	uint	used;		/* when that was, in requests */
+	uchar	freq;		/* uses since it came or last returned to its queue */
+	uchar	ahead;		/* it was read ahead and is not used yet */
+	uint	used;		/* when it was last used, in requests */
 	uchar	*data;
-	Block	*hash;		/* next of those with the same hash */
-	Block	*next;		/* next in its queue, the older first */
+	Block	*hash;		/* next with the same hash */
+	Block	*next;		/* next in its queue, which begins with the oldest */
 };
 
 struct Queue {
@@ -88,43 +90,43 @@ static struct {
 	Block	*block;
 	Block	**hash;
 	uint	mask;		/* of the hash table and of ghost */
-	uvlong	*ghost;		/* numbers of blocks that left the small queue unused, plus 1 */
+	uvlong	*ghost;		/* numbers, plus 1, of blocks that left the small queue unused */
 	Block	*spare;		/* not in use */
 	Queue	small, main;
 	uint	clock;		/* requests */
 	uint	dirty;		/* blocks with dirty sectors, */
 	uint	dirtypages;	/* and pages */
-	uint	useful, wasted;	/* blocks read ahead lately that were used, and that were not */
+	uint	useful, wasted;	/* recent blocks read ahead that were used, and that were not */
 } pool;
 
-/* A pass over the dirty blocks, for whoever writes behind. */
+/* A pass over the dirty blocks, for writing behind. */
 static struct {
 	Block	*list[Passblocks];	/* dirty blocks, in the order of the disk */
 	uint	n;
-	uint	next, bit;		/* the next of them, and the sector in it */
-	uint	looked;			/* blocks of the pool that it has come past */
+	uint	next, bit;		/* the next of these, and the sector in it */
+	uint	looked;			/* blocks of the pool examined so far */
 } pass;
 
-/* What we know of pages that lie together: which were in memory at tick. */
+/* What is known of Pages consecutive pages: those in memory at tick. */
 struct Region {
 	uint	tick;
-	uint	looks;			/* how often we have asked in this tick */
+	uint	looks;			/* how often we asked about it in this tick */
 	uint64_t page[Pages / 64];
 };
 
-/* A file, as far as it is mapped. */
+/* A mapped file. */
 struct Window {
-	uvlong	len;		/* bytes; 0: it isn't */
-	uvlong	asked;		/* bytes that it was asked to have */
+	uvlong	len;		/* bytes; 0: it isn't mapped */
+	uvlong	asked;		/* the size of the last windowopen */
 	Region	*regions;
 };
 
 static Window windows[Nfiles];
 static uvlong pagesize;
 static uvlong now;		/* microseconds */
-static uint tick = 1;		/* counts the times that all regions were forgotten */
-static uvlong ticked;		/* when that was last */
-static uvlong nowindow;		/* the mapping is not used until then */
+static uint tick = 1;		/* incremented to forget all regions */
+static uvlong ticked;		/* when it was last incremented by windowtime */
+static uvlong nowindow;		/* the mappings are not used until then */
 
 /* The pool. */
 
@@ -176,9 +178,7 @@ unhash(Block *b)
 	*p = b->hash;
 }
 
-/*
- * A block that was read ahead has been used, or has left unused.
- */
+/* Count a block that was read ahead when it is used or leaves unused. */
 static void
 judge(Block *b, int useful)
 {
@@ -199,8 +199,8 @@ judge(Block *b, int useful)
 }
 
 /*
- * Take the block that is missed least out of its queue.  Returns NULL when
- * too many are dirty or on their way to the disk.
+ * Remove the least useful block from its queue.  Returns NULL when too many
+ * are dirty or being written.
  */
 static Block*
 evict(void)
@@ -234,8 +234,8 @@ evict(void)
 }
 
 /*
- * The block with this number, new and empty if we had none.  Returns NULL
- * when there is no room.
+ * Returns the block with this number, a new and empty one if need be, or NULL
+ * when no block can leave.
  */
 static Block*
 claim(uvlong no)
@@ -259,10 +259,7 @@ claim(uvlong no)
 	return b;
 }
 
-/*
- * Is a block that the disk has read or written for a request to have room
- * here?
- */
+/* Shall a block that was read or written for a request be added to the pool? */
 static int
 welcome(uvlong no)
 {
@@ -270,16 +267,16 @@ welcome(uvlong no)
 
 	if(pool.spare != NULL || pool.ghost[hashof(no)] == no + 1 || find(no) != NULL)
 		return 1;
-	/* Mixed well, as requests that come in a rhythm must not keep time with it. */
+	/* Mix well, so that regular patterns of requests don't resonate with the choice. */
 	x *= 0x9e3779b97f4a7c15ULL;
 	x = (x ^ x >> 32) * 0xd6e8feb86659fd93ULL;
 	return (x >> 32) % Sample == 0;
 }
 
 /*
- * A block is used.  Uses that follow each other closely are one: requests
- * smaller than a block, and those that lie across two.  What was read ahead
- * is used for the first time, not again.
+ * Count a use of a block.  Uses that closely follow each other count once, as
+ * requests can be smaller than a block or span two.  The first use after
+ * reading ahead does not count.
  */
 static void
 use(Block *b)
@@ -291,9 +288,7 @@ use(Block *b)
 	b->used = pool.clock;
 }
 
-/*
- * Of a block's sectors, in how many of its pages are these?
- */
+/* Returns how many of a block's pages contain these sectors. */
 static uint
 pagesof(uint bits)
 {
@@ -308,10 +303,7 @@ setdirty(Block *b, uint dirty)
 	b->dirty = (ushort)dirty;
 }
 
-/*
- * A run of sectors, block by block: the piece of the run that lies in the
- * block it begins in.
- */
+/* The part of a run of sectors that lies in the run's first block. */
 struct Piece {
 	uvlong	no;
 	uint	at;		/* sectors into the block */
@@ -442,7 +434,8 @@ pooldrop(uvlong s, uvlong n)
 	for(b = pool.block; b < pool.block + pool.n; b++)
 		for(i = 0; i < Blocksec; i++){
 			bits = 1U << i;
-			if((b->valid & bits) && b->no * Blocksec + i >= from && b->no * Blocksec + i < to){
+			s = b->no * Blocksec + i;
+			if((b->valid & bits) && s >= from && s < to){
 				b->valid &= (ushort)~bits;
 				setdirty(b, b->dirty & ~bits);
 			}
@@ -466,8 +459,8 @@ poolfetch(uvlong s, uint n)
 }
 
 /*
- * Have blocks for all of these sectors.  When nearly all are dirty, one
- * may have to go for the next.
+ * Make blocks for all of these sectors.  When nearly all blocks are dirty,
+ * making one may evict another of them.
  */
 static int
 haveroom(uvlong s, uint n)
@@ -519,9 +512,9 @@ byblock(const void *a, const void *b)
 }
 
 /*
- * Sorting all that is dirty in a large pool would take long, and the loop
- * would stand still for it: so much at a time is near enough to the order
- * of the disk.
+ * Find and sort the next dirty blocks.  Sorting all of a large pool would hold
+ * up the loop; sorting in portions comes close enough to the order of the
+ * disk.
  */
 static void
 passmore(void)
@@ -700,9 +693,7 @@ known(int file, uvlong page)
 	return r->tick == tick && (r->page[i / 64] >> i % 64 & 1);
 }
 
-/*
- * Note what the system says of n pages of one region.
- */
+/* Note the system's answer about n pages of one region. */
 static void
 note(int file, uvlong page, uint n, uchar *vec)
 {
@@ -724,8 +715,8 @@ note(int file, uvlong page, uint n, uchar *vec)
 }
 
 /*
- * Ask the system about a page, and about those behind it while we are at
- * it: once about the whole region, when it is looked at for the second time.
+ * Ask the system about a page and those after it.  When a region is asked
+ * about for the second time in a tick, ask about all of it.
  */
 static int
 look(int file, uvlong page)

@@ -1,38 +1,35 @@
 /*
- * Initiators, what each of them has negotiated, and its tags:
- * which requests are the same, and which of them have been seen.  There are
- * the twins of requests under way, those that came in lately, and the writes
- * of an initiator that are done.  What makes two requests the same is a Twin:
- * whose it is, its tag, and its command, LBA, count and feature.
+ * Initiators, the features they have negotiated, and duplicates of requests.
+ * A request may duplicate one that is under way, one that came in lately, or a
+ * write that is done.  Two requests are the same if their Twins are equal:
+ * initiator, tag, command, LBA, count and feature.
  *
- * 1. Nothing here takes longer the more is remembered.
- * 2. Tags say that a write was done only when tagsdone was told so, with
- *    the same place and the same command, LBA and count, since the last
- *    tagsforget.
- * 3. There are at most INITIATORS in the table of hosts, for a MAC address is
- *    easily made up.  When another comes, the one that was silent longest
- *    loses its place, and with it its features and its memory of tags.
- * 4. The table has only initiators that have negotiated a feature or whose
- *    writes are tracked.  Looking one up in an empty table costs nothing.
- * 5. A memory of tags that has changed hands holds nothing of the one
- *    before.  It is never freed, so that a request may keep the pointer.
+ * 1. The time that any function takes does not depend on how much is
+ *    remembered.
+ * 2. Tags report a write as done only if tagsdone was called with the same
+ *    place, command, LBA and count since the last tagsforget.
+ * 3. The table of hosts has at most INITIATORS entries, as MAC addresses are
+ *    easily forged.  A new host replaces the one that was silent longest,
+ *    which loses its features and its tags.
+ * 4. The table contains only initiators that have negotiated a feature or
+ *    whose writes are tracked.  A lookup in an empty table costs nothing.
+ * 5. Tags that pass to another host are emptied.  They are never freed, so a
+ *    request may keep a pointer to them.
  *
- * Tags are one initiator's memory of writes.  Its tags are the low half of
- * a counter of 64 bits, the place, of which the upper half goes up when the
- * tags wrap, and by 2 when all is forgotten; so what was remembered before
- * has a place that doesn't come again, and need not be removed.  A place
- * belongs to the bucket of its low bits, and pushes out the oldest one
- * there.  With tags that step by one, each bucket thus has the last Ways of
- * every Buckets-th, and all together the last Ways * Buckets = 65536
- * writes, or half as many tags if there are two writes to each.
+ * Tags are the memory of one initiator's writes.  An AoE tag is the low half
+ * of a 64-bit count, the place.  Its upper half is incremented when the tags
+ * wrap, and by 2 when all is forgotten.  So the places remembered before never
+ * recur and need not be removed.  The low bits of a place select a bucket, in
+ * which the new place displaces the oldest.  With tags that step by one, the
+ * buckets together hold the last Ways * Buckets = 65536 writes, or half as
+ * many tags if there are two writes to each.
  *
- * An initiator's memory takes 1 MiB, for which the system finds pages as it
- * fills; at most INITIATORS have one, 64 MiB all together.  A NIC's Heard
- * takes 40 bytes for each request that can wait there, 10 KiB with the
- * default buffer count and 10 MiB with the largest.  Both are made when they
- * are first needed, and never freed.
+ * Tags take 1 MiB, which the system allocates as they fill; for INITIATORS
+ * hosts that is 64 MiB.  A NIC's Recent takes 40 bytes for each request that
+ * its ring can hold: 10 KiB with the default buffer count, and 10 MiB with the
+ * largest.  Both are allocated when first needed and never freed.
  *
- * Nothing here knows frames, the disk, or the time.
+ * Nothing here knows of frames, the disk or the time.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -45,13 +42,13 @@ typedef struct Write	Write;
 typedef struct Saying	Saying;
 
 enum {
-	Buckets	= 8192,		/* of Tags; a power of two */
+	Buckets	= 8192,		/* buckets of Tags; a power of two */
 	Ways	= 8,
-	Far	= 65536,	/* a tag that far from the last one has jumped */
+	Far	= 65536,	/* a tag farther than this from the last one has jumped */
 	Chains	= 2048,
 };
 
-/* Places; region is the upper half. */
+/* The upper half of a place counts in Regions. */
 #define Region	(1ULL << 32)
 
 struct Write {
@@ -60,8 +57,8 @@ struct Write {
 };
 
 struct Tags {
-	uvlong	newest;		/* the highest place since all was forgotten */
-	int	fresh;		/* there has been none */
+	uvlong	newest;		/* the highest place since the last tagsforget */
+	int	fresh;		/* there has been no place since then */
 	Write	write[Buckets][Ways];	/* the newest first */
 };
 
@@ -70,16 +67,16 @@ struct Saying {
 	uvlong	what;
 	uint	tag;
 	uint	feature;
-	uvlong	before;		/* the one before it in its chain */
+	uvlong	before;		/* the previous number in its chain */
 };
 
-/* Recent requests, numbered from 1 on.  Number i is in said[i % n]. */
+/* Recent requests, numbered from 1.  Number i is in said[i % n]. */
 struct Recent {
 	uint	n;		/* a power of two */
-	uvlong	last;		/* the last number given */
-	uvlong	gone;		/* this one, and those before, count no longer */
+	uvlong	last;		/* the last number used */
+	uvlong	gone;		/* numbers up to this one are forgotten */
 	Saying	*said;
-	uvlong	*chain;		/* the last number in each */
+	uvlong	*chain;		/* the last number in each chain */
 };
 
 static Twin *underway[Chains];
@@ -166,7 +163,7 @@ recentseen(Recent *h, const Twin *t)
 	uvlong *chain = &h->chain[hash(t) & (h->n - 1)], i;
 	Saying *s;
 
-	/* What is older than n has been written over, and its chain with it. */
+	/* Numbers older than the last n have been overwritten, with the rest of their chain. */
 	for(i = *chain; i > h->gone && i + h->n > h->last; i = s->before){
 		s = &h->said[i & (h->n - 1)];
 		if(s->tag == t->tag && s->what == t->what && s->who == t->who
@@ -192,7 +189,7 @@ tagsforget(Tags *t)
 	uvlong was = t->newest;
 
 	t->newest = (was / Region + 2) * Region;
-	/* Once in so many that it costs nothing, all places have been used. */
+	/* All places have been used.  This is too rare to cost anything. */
 	if(t->newest < was){
 		memset(t->write, 0, sizeof t->write);
 		t->newest = 2 * Region;
@@ -262,7 +259,7 @@ enum {
 static Host hosts[INITIATORS];
 static uint nhosts;
 static Host *hostchains[Hostchains];
-static Host *newest, *oldest;	/* in the order of their last frame */
+static Host *newest, *oldest;	/* in the order of the last frame */
 
 static Host**
 hostchain(uvlong who)
@@ -295,9 +292,7 @@ enqueue(Host *h)
 	newest = h;
 }
 
-/*
- * Take the initiator that was silent longest out of all lists.
- */
+/* Remove the initiator that was silent longest from all lists. */
 static Host*
 evict(void)
 {
