@@ -255,7 +255,7 @@ struct Note {
 struct People {
 	uint	n;
 	uint	last;		/* index of the latest sender */
-	uvlong	who[INITIATORS];	/* as macof makes a number of a MAC */
+	uvlong	who[INITIATORS];	/* made by macof */
 	uvlong	first[INITIATORS];	/* first frame; seconds since 1970 */
 	uvlong	latest[INITIATORS];
 	uvlong	frames[INITIATORS];
