@@ -1338,8 +1338,8 @@ shadowflags(void)
 
 /*
  * With -d the shadow's data bypasses the page cache too.  Where direct I/O is
- * impossible, dio is larger than any offset, so that every transfer uses
- * cached and every write is written through.
+ * impossible, no transfer's length is a multiple of dio, so that all of them
+ * use cached and every write is written through.
  */
 int
 shadowattach(int fd, int dir, char *name, int readonly)
