@@ -58,7 +58,7 @@
  *	mend		a write that fills no whole blocks; mended ends it
  *	written		a write or trim has reached the system
  *	maprecord	its place is noted in the shadow's map; maprecorded ends it
- *	settled		written and recorded: done, or put into tosync if stable
+ *	settled		written and recorded: done, or if stable put into tosync
  *	startsync	a sync covers it; synced ends it
  *	finish		done is called
  *
@@ -214,7 +214,7 @@ static Op syncop;
 static struct {
 	uint	waiting;	/* in tosync */
 	uint	answering;	/* in insync */
-	uint	due;		/* as many are likely to wait soon; 0: the next sync waits for nobody */
+	uint	due;		/* as many are expected to wait; 0: the next sync does not wait */
 	uvlong	began, ended;	/* the last sync */
 	Looks	looks;
 } batch;
@@ -707,7 +707,8 @@ expected(void)
 {
 	uvlong waited = microseconds() - batch.ended;
 
-	return batch.waiting < batch.due && waited < Batch_us && waited < (batch.ended - batch.began) / 4 && !closing;
+	return batch.waiting < batch.due && waited < Batch_us
+		&& waited < (batch.ended - batch.began) / 4 && !closing;
 }
 
 static void
