@@ -169,7 +169,7 @@ static int tosync[Nfiles];	/* what that one must cover */
 static char why[PATH_MAX + 128];	/* what went wrong in a job */
 static int synclost;		/* the errno of a sync that failed in one, and may have lost writes */
 static int wordslost;		/* the errno of a hard map that couldn't be written */
-static int again;		/* freeze as soon as the shadow is gone */
+static int back;		/* the present step done, freeze or unfreeze at once */
 static const Job *job;		/* that is under way */
 static uvlong retry;		/* when its end may be tried again, in milliseconds */
 static uvlong total, began;	/* of a merge: sectors at first, and when that was, in milliseconds */
@@ -1107,7 +1107,11 @@ char*
 freeze(void)
 {
 	if(state >= Fending){
-		again = 1;	/* the shadow may be gone already, which is the sign that one may freeze */
+		back = 1;	/* the shadow may be gone already, which is the sign that one may freeze */
+		return NULL;
+	}
+	if(state == Fcommitting && back){
+		back = 0;
 		return NULL;
 	}
 	if(state == Fmerging || state == Fthawing)
@@ -1136,9 +1140,14 @@ unfreeze(void)
 		return NULL;
 	case Fnone:
 		return "it is not frozen";
+	case Fcommitting:
+		if(back)
+			return "an unfreeze is asked for already";
+		back = 1;	/* the shadow may be there already, which is the sign that one may unfreeze */
+		return NULL;
 	}
-	if(again){
-		again = 0;
+	if(back){
+		back = 0;
 		return NULL;
 	}
 	return state >= Fthawing ? "an unfreeze is at work already" : "a freeze is at work";
@@ -1194,9 +1203,13 @@ freezejobdone(Op *o)
 		freezereport();
 	if(state == Fnone)
 		forgetmap();
-	if(again && state < Fending && (e = freeze()) != NULL)
-		freezerefused(refused, e);
-	again &= state >= Fending;
+	if(back && state < Fending){
+		back = 0;
+		if(job->work == commit && (e = unfreeze()) != NULL)
+			freezerefused("unfreeze refused", e);
+		else if(job->work != commit && (e = freeze()) != NULL)
+			freezerefused(refused, e);
+	}
 	return lost;
 }
 

@@ -332,6 +332,7 @@ refusals() {
 	ok "and three USR1 before it" hears 'after 3 USR1'
 	nok "nothing has come of it" frozen
 	freeze
+	hears '^frozen: '	# the shadow may be there before
 	signals USR1 USR2
 	ok "a freeze of what is frozen is reported, and ignored" hears 'frozen already'
 	write 0 "$TMP/data"

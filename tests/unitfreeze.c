@@ -898,6 +898,36 @@ again(int withdrawn)
 	return withdrawn ? !whole() : freezestate() != Ffrozen;
 }
 
+/*
+ * The shadow is there already when the last step of a freeze is under way:
+ * whoever has seen it may have it unfrozen, and change his mind.
+ */
+static int
+early(int withdrawn)
+{
+	int i;
+
+	if(!begin() || buffreeze(1) != NULL)
+		return 1;
+	for(i = 0; i < 50000 && freezestate() != Fstopping; i++)
+		rounds(1);
+	memhold(Mwork, 0, 1);
+	for(i = 0; i < 50000 && freezestate() != Fcommitting; i++)
+		rounds(1);
+	if(freezestate() != Fcommitting || buffreeze(0) != NULL)
+		return 2;
+	if(withdrawn && (buffreeze(1) != NULL || buffreeze(1) == NULL))
+		return 3;
+	memrelease();
+	for(i = 0; i < 50000 && freezestate() != (withdrawn ? Ffrozen : Fnone); i++)
+		rounds(1);
+	if(freezestate() != (withdrawn ? Ffrozen : Fnone))
+		return 4;
+	return stats.freezes != 1 || stats.unfreezes != !withdrawn;
+}
+
+static int	earlyunfreeze(void) { return early(0); }
+static int	earlywithdrawn(void) { return early(1); }
 static int	againfrozen(void) { return again(0); }
 static int	againwithdrawn(void) { return again(1); }
 
@@ -1157,6 +1187,8 @@ freezetests(void)
 	test(apart(againfrozen) == 0, "a freeze that is asked for meanwhile comes");
 	test(apart(againbehind) == 0, "with -w too, and what is dirty then is written before writes are stopped");
 	test(apart(againwithdrawn) == 0, "unless it is withdrawn by an unfreeze");
+	test(apart(earlyunfreeze) == 0, "an unfreeze that is asked for as soon as the shadow is there comes");
+	test(apart(earlywithdrawn) == 0, "unless it is withdrawn by a freeze");
 	test(apart(badshadow) == 0, "a write that the shadow can't take fails");
 	test(apart(cancelled) == 0, "a freeze is given up when answered writes can't be written");
 	test(apart(writtenthrough) == 0, "while the shadow is being made nothing is written behind, and whose write fails is told");
