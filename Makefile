@@ -276,7 +276,7 @@ install: $(B)/aoede
 	ln -sf aoede.8 "$(DESTDIR)$(mandir)/man8/AoEded.8"
 ifeq ($(PLATFORM),linux)
 	install -d "$(DESTDIR)$(unitdir)"
-	./AoEded unit $(sbindir) >"$(DESTDIR)$(unitdir)/aoede@.service"
+	./AoEded unit "$(sbindir)" >"$(DESTDIR)$(unitdir)/aoede@.service"
 endif
 
 uninstall:

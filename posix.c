@@ -112,6 +112,8 @@ freshstart(void)
 	sigaction(SIGTTOU, &ignore, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* Whoever may read the info file is not for a shell's habits to say. */
+	umask(022);
 }
 
 /* Messages. */

@@ -20,7 +20,6 @@ cat >"$TMP/bin/aoede" <<'END'
 #!/bin/sh
 for a; do printf '<%s>' "$a"; done >"$TMP/args"
 echo $$ >"$TMP/pid"
-umask >"$TMP/umask"
 case $MODE in
 fails) echo "aoede: disk one: No such file or directory" >&2; exit 1 ;;
 killed) echo "about to go"; kill -9 $$ ;;
@@ -267,8 +266,24 @@ failing() {
 	end
 	(umask 0077; run 9 0 t0 disk)
 	ok "the run directory is open to readers, whatever the umask$with" [ "$(stat -c %a "$TMP/run" "$TMP/run/e9.0.pid" | tr '\n' ' ')" = "755 644 " ]
-	ok "aoede has the umask of who started it$with" grep -qx 0077 "$TMP/umask"
 	end
+	mkdir -p "$TMP/run"
+	ln -s 99999999 "$TMP/run/e9.0.pid.lock"
+	ok "a lock whose AoEded was killed is no obstacle$with" eval 'run 9 0 t0 disk; cat "$TMP/err"; pid_printed'
+	end
+	ok "nor is it left$with" left_nothing
+	ln -s $$ "$TMP/run/e9.0.pid.lock"
+	run 9 0 t0 disk
+	ok "one that another has is not taken away$with" eval 'cat "$TMP/err"; status_is 1 && grep -q "^AoEded: e9.0: can.t lock its pid file, which pid $$ has: " "$TMP/err"'
+	rm "$TMP/run/e9.0.pid.lock"
+	mkdir "$TMP/full"
+	mount -t tmpfs -o size=4k none "$TMP/full"
+	dd if=/dev/zero of="$TMP/full/fill" bs=4k count=1 2>/dev/null
+	AOEDE_RUN=$TMP/full run 9 0 t0 disk
+	ok "a run directory without room is said$with" said "AoEded: e9.0: can't write to $TMP/full"
+	ok "and nothing is left in it$with" [ "$(ls "$TMP/full")" = fill ]
+	umount "$TMP/full"
+	rmdir "$TMP/full"
 }
 
 arguments() {
@@ -494,6 +509,11 @@ configured() {
 	run start a
 	ok "to start it once more is no error$with" status_is 0
 	ok "and says that it runs$with" said "AoEded: e9.0 is running already, pid $first"
+	conf b "ARGS=9 0 t0 other"
+	run start b
+	ok "to start another of its address is$with" said "AoEded: e9.0 is running already, pid $first, but not with the arguments in $TMP/etc/b.conf"
+	ok "with a status for it$with" status_is 1
+	rm "$TMP/etc/b.conf"
 	ok "status knows the name$with" [ "$(aoeded status a)" = "e9.0: serving, pid $first" ]
 	ok "so do freeze$with" aoeded freeze a
 	ok "and unfreeze$with" aoeded unfreeze a
@@ -518,6 +538,11 @@ ARGS=9 1 t0 disk" "2: a second ARGS"
 ARGS=9 0 eth1 disk" "2: MACVLAN=eth0: ARGS doesn't name it as an interface"
 	wrong "ARGS=9 0 eth0 disk
 MACVLAN=a;b" "2: ; means itself only in '...' or behind a \\"
+	conf a "
+ARGS=9 0 t0 disk"
+	MODE=fails run start a
+	ok "where aoede refuses the arguments, file and line are named$with" said "$TMP/etc/a.conf:2: aoede: disk one: No such file or directory"
+	ok "with its status$with" status_is 1
 	run start nobody
 	ok "a name without a file is named$with" said "AoEded: $TMP/etc/nobody.conf: expected a file with a line ARGS=... for nobody"
 	run start ../a
@@ -645,7 +670,7 @@ without_setsid() {
 	begin
 	rm -rf "$TMP/few"
 	mkdir "$TMP/few"
-	for c in cat tr mkdir mkfifo mv rm rmdir sleep
+	for c in cat ln readlink tr mkdir mkfifo mv rm sleep uname
 	do
 		ln -s "$(command -v $c)" "$TMP/few/$c"
 	done
@@ -767,6 +792,17 @@ plugging() {
 	ok "MACVLAN: and removes them$with" eval '! plugged && ! ip -n "$TNS" link show aoe9.0.1'
 	export AOEDE="$TMP/bin/aoede"
 }
+
+# FreeBSD has the configuration below the programs' prefix.
+elsewhere() {
+	mkdir -p "$TMP/local/sbin" "$TMP/local/etc/aoede" "$TMP/uname"
+	cp AoEded "$TMP/local/sbin"
+	echo "ARGS=9 0 t0 disk" >"$TMP/local/etc/aoede/there.conf"
+	printf '#!/bin/sh\necho FreeBSD\n' >"$TMP/uname/uname"
+	chmod +x "$TMP/uname/uname"
+	ok "FreeBSD has the configuration below the programs' prefix$with" eval 'found_there; [ "$(cat "$TMP/out")" = "e9.0: not running" ]'
+}
+found_there() { PATH=$TMP/uname:$PATH AOEDE_CONF='' dash "$TMP/local/sbin/AoEded" status there >"$TMP/out" 2>&1; cat "$TMP/out"; }
 more_lines() { [ "$(wc -l <"$log")" -gt "$1" ]; }
 
 mknet 1500
@@ -787,8 +823,9 @@ do
 	without_setsid
 	against_aoede
 done
-# Once only, as busybox runs its own ps and ip whatever the PATH.
+# Once only, as busybox runs its own ps, ip and uname whatever the PATH.
 sh=dash with=" (dash)"
 without_proc
 plugging
+elsewhere
 done_testing

@@ -135,6 +135,7 @@ ok "a device" beside mknod "$info.new" c 1 3
 ok "somebody's file" beside cp "$TMP/precious" "$info.new"
 rm -f "$info.new"
 ok "(the link is back)" eval 'ip -n "$TNS" link set t0 up && carrier "$TNS" t0'
+ok "the umask doesn't keep its readers away" eval '(umask 077; on_target "$AOEDE" -i "$info" 9 1 t0 "$TMP/40" & reads=$!; until_true 5 test -s "$info"; stat -c %a "$info"; kill $reads; wait $reads) >"$TMP/mode"; grep -qx 644 "$TMP/mode"'
 ok "what a death has left of one is no obstacle" eval 'echo "address=e9" >"$info.new"; start_target -i "$info" 9 0 t0 "$img" && soon is pid "$TPID"'
 later() { # later FILE COMMAND...: it comes while the target runs
 	victim=$1

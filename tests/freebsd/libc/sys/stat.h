@@ -37,3 +37,4 @@ struct stat {
 int	stat(const char*, struct stat*);
 int	fstat(int, struct stat*);
 int	fstatat(int, const char*, struct stat*, int);
+mode_t	umask(mode_t);
