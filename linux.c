@@ -656,6 +656,25 @@ setlimit(int fd, int force, int ask, int value)
 		setint(fd, SOL_SOCKET, ask, value);
 }
 
+/*
+ * Does another aoede of this host serve the address on the interface?  It is
+ * not heard, as what is sent here does not come back.  So each lets a socket
+ * have a name for it, for life; names are of a network namespace, as
+ * interfaces are.
+ */
+static int
+taken(Port *p, int shelf, int slot)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM|SOCK_CLOEXEC, 0);
+	int len = snprintf(sa.sun_path + 1, sizeof sa.sun_path - 1, "aoede e%d.%d %d", shelf,
+		slot, p->index);
+
+	return fd >= 0 && bind(fd, (struct sockaddr*)&sa,
+		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len)) < 0
+		&& errno == EADDRINUSE;
+}
+
 char*
 nicopen(Nic *n, int shelf, int slot, int bufcnt)
 {
@@ -701,6 +720,9 @@ nicopen(Nic *n, int shelf, int slot, int bufcnt)
 			strerror(errno));
 		p->canshare = 0;
 	}
+	if(taken(p, shelf, slot))
+		warnx("%s: e%d.%d is served by another aoede of this host, too: "
+			"if that is another disk, both will be destroyed", n->name, shelf, slot);
 	return NULL;
 }
 

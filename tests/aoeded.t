@@ -268,14 +268,14 @@ failing() {
 	ok "the run directory is open to readers, whatever the umask$with" [ "$(stat -c %a "$TMP/run" "$TMP/run/e9.0.pid" | tr '\n' ' ')" = "755 644 " ]
 	end
 	mkdir -p "$TMP/run"
-	ln -s 99999999 "$TMP/run/e9.0.pid.lock"
+	ln -s 99999999 "$TMP/run/e9.0.pid.held"
 	ok "a lock whose AoEded was killed is no obstacle$with" eval 'run 9 0 t0 disk; cat "$TMP/err"; pid_printed'
 	end
 	ok "nor is it left$with" left_nothing
-	ln -s $$ "$TMP/run/e9.0.pid.lock"
+	ln -s $$ "$TMP/run/e9.0.pid.held"
 	run 9 0 t0 disk
 	ok "one that another has is not taken away$with" eval 'cat "$TMP/err"; status_is 1 && grep -q "^AoEded: e9.0: can.t lock its pid file, which pid $$ has: " "$TMP/err"'
-	rm "$TMP/run/e9.0.pid.lock"
+	rm "$TMP/run/e9.0.pid.held"
 	mkdir "$TMP/full"
 	mount -t tmpfs -o size=4k none "$TMP/full"
 	dd if=/dev/zero of="$TMP/full/fill" bs=4k count=1 2>/dev/null

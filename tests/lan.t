@@ -80,6 +80,21 @@ end_other; stop_target
 ok "(targets of other slots and shelves)" eval 'start_target 9 0 t0 "$img" && other 9 1 && end_other && other 8 0; end_other'
 ok "are not spoken of" says 0 'is served by'
 stop_target
+ok "(a target)" start_target 9 0 t0 "$img"
+beside() { # beside SLOT: another target of this host, on the same interface
+	: >"$TMP/beside.out"
+	ip netns exec "$TNS" "$AOEDE" 9 "$1" t0 "$TMP/other.img" >"$TMP/beside.out" 2>&1 &
+	OPID=$!
+	PIDS="$PIDS $OPID"
+	until_true 10 grep -q '^pid ' "$TMP/beside.out"
+	end_other
+	cat "$TMP/beside.out"
+	grep -q 't0: e9.0 is served by another aoede of this host, too' "$TMP/beside.out"
+}
+ok "one of this host, which is not heard, is known when it starts" beside 0
+ok "one of another slot is none" fails beside 1
+stop_target
+ok "nor is one that has ended" fails beside 0
 ok "(a second interface on the same network)" eval 'ip -n "$TNS" link add t9 link t0 type macvlan mode bridge && ip -n "$TNS" link set t9 up && carrier "$TNS" t9'
 ok "one's own interfaces are none of others" eval 'start_target 9 0 t0 t9 "$img" && sleep 0.5 && says 0 "is served by"; then_stop'
 ip -n "$TNS" link del t9
