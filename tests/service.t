@@ -77,7 +77,7 @@ inside systemctl stop aoede@late
 conf bad "ARGS=9 2 t0 'disk"
 ok "a configuration that doesn't parse fails" fails inside systemctl start aoede@bad
 ok "and is not tried again" eval 'sleep 3; [ "$(prop bad ActiveState) $(prop bad NRestarts)" = "failed 0" ]'
-ok "the journal names file and line" eval 'journal bad | grep -qF "/etc/aoede/bad.conf:1: a '"' has no counterpart"'"'
+ok "the journal names file and line, once" eval '[ "$(journal bad | grep -cF "/etc/aoede/bad.conf:1: a '"' has no counterpart"'")" = 1 ]'
 
 # An interface of its own.
 conf own "MACVLAN=t0
@@ -93,6 +93,15 @@ ok "whose MAC the target has" eval 'inside AoEded stats own | grep "interface.ao
 again() { inside kill -9 "$(prop own MainPID)"; until_true 10 eval 'mac | diff - "$TMP/mac"' && until_true 10 active own; }
 ok "it is made anew with the same address" again
 ok "stopped, the service removes it" eval 'inside systemctl stop aoede@own && fails inside ip link show aoe4097.12'
+changed() { # changed COMMAND...: it changes the configuration of a service that runs
+	inside systemctl start aoede@own && mac >/dev/null && "$@" && inside systemctl stop aoede@own && fails mac && [ -z "$(inside ls -A /run/aoede)" ]
+}
+ok "also when its configuration names another target by then" changed conf own "ARGS=9 3 t0 /srv/late"
+conf own "MACVLAN=t0
+ARGS=4097 12 t0 /srv/late"
+ok "or is gone" changed rm "$outer/etc/aoede/own.conf"
+conf own "MACVLAN=t0
+ARGS=4097 12 t0 /srv/late"
 alone() { inside AoEded start own && mac | diff - "$TMP/mac" && on_initiator "$AOEIO" -i i0 -s 4097 -n 12 read 0 1 >/dev/null; }
 ok "AoEded makes the same one" alone
 ok "and removes it" eval 'inside AoEded stop own && until_true 5 fails inside ip link show aoe4097.12'
