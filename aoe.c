@@ -22,7 +22,8 @@
  *    meanwhile go into the next write.  Saveburst and STATE_MS limit the rate,
  *    so that changes can't wear out the disk.
  * 8. The engine also writes the info file (-i), at most once a second, and
- *    only after a change.  The loop waits for neither.
+ *    only after a change.  The loop waits for neither.  The first is written
+ *    before we say that we serve.
  *
  * A turn of the loop takes a batch of frames from each interface, begins what
  * they ask, sends the answers and gives the frames back.  Nothing here knows
@@ -2221,6 +2222,34 @@ infodone(Op *o)
 }
 
 /*
+ * Is there something new for the info file?  Then info.op writes it.
+ */
+static int
+infonews(void)
+{
+	info.stale = 0;
+	infotext(info.now);
+	if(strcmp(info.now, info.was) == 0)
+		return 0;
+	memcpy(info.was, info.now, strlen(info.now) + 1);
+	snprintf(info.out, sizeof info.out, "%supdated=%llu\n", info.now, wallclock());
+	info.op = (Op){ .op = Owork, .work = infowork, .done = infodone };
+	return 1;
+}
+
+/*
+ * Write the first one, so that it is there for whoever hears that we serve.
+ */
+static void
+firstinfo(void)
+{
+	if(conf.info == NULL || !infonews())
+		return;
+	infowork(&info.op);
+	infodone(&info.op);
+}
+
+/*
  * Begin to write the info file if that is due.  The next bufcommit starts it
  * on the engine.
  */
@@ -2231,16 +2260,11 @@ saveinfo(void)
 
 	if(conf.info == NULL || !info.stale || info.busy || (now = microseconds()) < info.due)
 		return;
-	info.stale = 0;
 	info.due = now + Info_us;
-	infotext(info.now);
-	if(strcmp(info.now, info.was) == 0)
-		return;
-	memcpy(info.was, info.now, strlen(info.now) + 1);
-	snprintf(info.out, sizeof info.out, "%supdated=%llu\n", info.now, wallclock());
-	info.busy = 1;
-	info.op = (Op){ .op = Owork, .work = infowork, .done = infodone };
-	enginestart(&info.op);
+	if(infonews()){
+		info.busy = 1;
+		enginestart(&info.op);
+	}
 }
 
 /* Returns the milliseconds until the info file is due, or -1. */
@@ -2872,6 +2896,7 @@ main(int argc, char **argv)
 	catch();
 	checknics();
 	sandbox();
+	firstinfo();
 	announce();
 	tellmanager();
 	serve();

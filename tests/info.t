@@ -25,9 +25,16 @@ is() { [ "$(value "$1")" = "$2" ] || { cat "$info"; false; }; }
 above() { [ "$(value "$1")" -gt "$2" ] || { cat "$info"; false; }; }
 soon() { until_true 3 "$@" || "$@"; }
 
+# Whoever has read that it serves may look there at once.
+first() {
+	on_target timeout 20 strace -f -o "$TMP/trace" -e trace=renameat,renameat2,write timeout 2 "$AOEDE" -i "$info" 9 0 t0 "$img" >"$TMP/run.out" 2>"$TMP/run.err"
+	grep -n 'renameat\|pid' "$TMP/trace"
+	[ "$(grep -o '"e9.0"\|"pid ' "$TMP/trace" | head -n 1)" = '"e9.0"' ]
+}
+ok "the file is there before aoede says that it serves" first
 now=$(date +%s)
 ok "(a target with an info file)" start_target -i "$info" -f "$shadow" 9 0 t0 "$img"
-ok "the file is there at once" soon test -s "$info"
+ok "the file is there at once" test -s "$info"
 for pair in address=e9.0 "pid=$TPID" state=serving refused= refusals=0 freezes=0 unfreezes=0 "file=$img" sectors=163840 bytes=83886080 \
 	modes=O_RDWR interfaces=t0 "interface.t0=$tmac mtu 9000 sectors 17 up"
 do
