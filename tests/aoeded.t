@@ -18,8 +18,8 @@ mkdir "$TMP/bin"
 # The stand-in.  MODE says what it does; NAME is the target it claims to be.
 cat >"$TMP/bin/aoede" <<'END'
 #!/bin/sh
-for a; do printf '<%s>' "$a"; done >"$TMP/args"
 echo $$ >"$TMP/pid"
+for a; do printf '<%s>' "$a"; done >"$TMP/args"
 case $MODE in
 fails) echo "aoede: disk one: No such file or directory" >&2; exit 1 ;;
 killed) echo "about to go"; kill -9 $$ ;;
@@ -385,7 +385,8 @@ freezing() {
 	ok "unfreeze succeeds, though it takes longer than the wait$with" quietly unfreeze
 	AOEDE_WAIT=10
 	ok "when the target is unfrozen$with" logged "info: unfrozen: all is in the image"
-	ok "by USR1, USR1 and USR2$with" signals_are "USR1 USR2 USR1 USR1 USR2"
+	# They are sent again when the machine is so busy that some merge.
+	ok "by USR1, USR1 and USR2$with" signals_are "USR1 USR2 .*USR1 USR1 USR2"
 	ok "what the target says is logged as before$with" logged "info: merging: 80 per cent"
 	end
 	ok "no file is left$with" left_nothing
@@ -474,7 +475,7 @@ quietly() {
 	pid=$target
 	return "$1"
 }
-signals_are() { [ "$(tr '\n' ' ' <"$TMP/signals")" = "$1 " ]; }
+signals_are() { cat "$TMP/signals"; tr "\n" " " <"$TMP/signals" | grep -qx "$1 "; }
 
 conf() { mkdir -p "$TMP/etc" && printf '%s\n' "$2" >"$TMP/etc/$1.conf"; }
 # reads ARGS WORDS: the line gives aoede these words behind 9 0.

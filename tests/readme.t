@@ -21,6 +21,7 @@ as_written() {
 		foreground() {
 			sign=$1
 			shift
+			: >/tmp/said
 			"$@" >/tmp/said 2>&1 &
 			for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do grep -q "$sign" /tmp/said && break; sleep 0.2; done
 			cat /tmp/said
