@@ -797,7 +797,8 @@ turn(void)
 	nicnow = (int)rnd(Nnics);
 	if(nundone > 0 && !bufbusy() && !late)
 		wrong(NULL, "requests are under way, and bufbusy denies it");
-	if(nundone > 0 && mem.underway == 0 && !late)
+	/* A sync may wait a moment for more requests to cover; then another turn is due at once. */
+	if(nundone > 0 && mem.underway == 0 && !late && bufwait() != 0)
 		wrong(firstundone(), "requests wait, this one first, and the disk has nothing to do");
 	if(mem.unkicked > 0 && bufwait() < 0)
 		wrong(NULL, "operations are started, and nobody thinks of kicking them");
