@@ -96,8 +96,9 @@ enum {
 	Hdata		= 64,
 	Hboot		= 72,	/* the system that wrote the soft map[16] */
 	Hident		= 88,	/* which image it is, padded with zeros[Identmax] */
-	Hchanged	= 344,	/* of an image without a mark: when it was changed last, as long as it is frozen, */
-	Hplaces		= 352,	/* or if nobody says, the CRC-32 of a few places of it[4]; both 0: not known */
+	/* Of a frozen image without a mark; both are 0 when nothing is known. */
+	Hchanged	= 344,	/* when it was last changed[8], or, if nobody can say, */
+	Hplaces		= 352,	/* the CRC-32 of a few places of it[4] */
 	Hsum		= 508,	/* CRC-32 of the bytes before[4] */
 	Hlen		= 512,
 	Headers		= 8192,	/* both of them */
@@ -122,13 +123,13 @@ enum {
 /* A piece of the map that isn't all zero, or hasn't always been. */
 struct Chunk {
 	uchar	bits[Chunkbytes];
-	uchar	holes[Chunkbytes];	/* of them, those that were trimmed, and that take no room */
+	uchar	holes[Chunkbytes];	/* those of them that were trimmed, and take no room */
 	uvlong	no;
 	uint	n;		/* sectors in the shadow */
 	uvlong	unhard;		/* a bit for each word that differs from the hard map */
 	Chunk	*nextunhard;
 	ushort	from, to;	/* bytes that differ from the soft map */
-	int	written;	/* we have written to the soft map's: its page is in memory, and has room */
+	int	written;	/* to the soft map: its page there is in memory, and has room */
 	Chunk	*nextunsaved;
 };
 
@@ -159,7 +160,7 @@ static uvlong cursor;		/* where merging goes on */
 static Chunk *unhard, *unsaved;
 static uint nunsaved;		/* chunks */
 static uvlong nunhard;		/* words */
-static uvlong hardendue;	/* when a sync must make them hard, in milliseconds; 0: it need not */
+static uvlong hardendue;	/* when a sync must make them hard, in milliseconds, or 0 */
 
 static Word *snap;		/* becoming hard: words, in any order */
 static uvlong nsnap;
@@ -167,13 +168,13 @@ static int dirty[Nfiles];	/* written to since the last sync that was begun */
 static int tosync[Nfiles];	/* what that one must cover */
 
 static char why[PATH_MAX + 128];	/* what went wrong in a job */
-static int synclost;		/* the errno of a sync that failed in one, and may have lost writes */
+static int synclost;		/* the errno of a job's sync, which may have lost writes */
 static int wordslost;		/* the errno of a hard map that couldn't be written */
 static int back;		/* the present step done, freeze or unfreeze at once */
 static const Job *job;		/* that is under way */
 static uvlong retry;		/* when its end may be tried again, in milliseconds */
-static uvlong total, began;	/* of a merge: sectors at first, and when that was, in milliseconds */
-static uvlong told;		/* when the last was said of it */
+static uvlong total, began;	/* of a merge: sectors at first, and when, in milliseconds */
+static uvlong told;		/* when something was last said of it */
 
 static void
 put4(uchar *p, uint v)
@@ -230,7 +231,8 @@ sayfull(const char *what)
 	if(now < next)
 		return;
 	next = now + Full_ms;
-	warnx("%s: %s: writes are left unanswered until there is room, or until it is unfrozen", path, what);
+	warnx("%s: %s: writes are left unanswered until there is room, or until it is unfrozen",
+		path, what);
 }
 
 /* The shadow file. */
@@ -861,7 +863,9 @@ watch(void)
 
 	if(imagemarked(other, sizeof other) != Marknone)
 		return 0;
-	return fingerprint(&changed, &places) < 0 || writeheader(Sfrozen) < 0 || disksync(Shadow) < 0 ? -1 : 0;
+	if(fingerprint(&changed, &places) < 0 || writeheader(Sfrozen) < 0)
+		return -1;
+	return disksync(Shadow);
 }
 
 /*
@@ -891,7 +895,8 @@ prepare(Op *o)
 	if(syncimage(o) < 0)
 		return;
 	if(shadowmake(freezesize()) < 0)
-		failed(o, path, errno == EOPNOTSUPP ? "its file system has no holes, so that the shadow would be as large as the image" : NULL);
+		failed(o, path, errno != EOPNOTSUPP ? NULL : "its file system has no holes, "
+			"so that the shadow would be as large as the image");
 	/* Both headers, so that a disk which is full later has room for the next. */
 	else if(writeheader(Sfrozen) < 0 || writeheader(Sfrozen) < 0 || disksync(Shadow) < 0){
 		failed(o, path, NULL);
@@ -992,13 +997,13 @@ struct Job {
 static const char refused[] = "freeze refused", unmerged[] = "unfreeze failed";
 
 static const Job jobs[] = {
-	[Fpreparing]	= { 1, Jobsync,	prepare,	Fmaking,	Fstopping,	Fnone,		refused },
-	[Fstopping]	= { 1, Jobsync,	commit,		Fcommitting,	Ffrozen,	Fnone,		refused },
-	[Fcancelling]	= { 0, Jobsync,	cancel,		Fcancelling,	Fnone,		Fnone,		refused },
-	[Fthawing]	= { 0, Jobsync,	thaw,		Fthawing,	Fmerging,	Ffrozen,	unmerged },
-	[Fmerging]	= { 1, Jobsync,	end,		Fending,	Fremoving,	Fmerging,	unmerged },
-	[Fremoving]	= { 0, Jobapart,	discard,	Fremoving,	Funmarking,	Fnone,		unmerged },
-	[Funmarking]	= { 0, Jobsync,	unmark,		Funmarking,	Fnone,		Fnone,		unmerged },
+	[Fpreparing]	= { 1, Jobsync, prepare, Fmaking, Fstopping, Fnone, refused },
+	[Fstopping]	= { 1, Jobsync, commit, Fcommitting, Ffrozen, Fnone, refused },
+	[Fcancelling]	= { 0, Jobsync, cancel, Fcancelling, Fnone, Fnone, refused },
+	[Fthawing]	= { 0, Jobsync, thaw, Fthawing, Fmerging, Ffrozen, unmerged },
+	[Fmerging]	= { 1, Jobsync, end, Fending, Fremoving, Fmerging, unmerged },
+	[Fremoving]	= { 0, Jobapart, discard, Fremoving, Funmarking, Fnone, unmerged },
+	[Funmarking]	= { 0, Jobsync, unmark, Funmarking, Fnone, Fnone, unmerged },
 };
 
 int
@@ -1107,7 +1112,7 @@ char*
 freeze(void)
 {
 	if(state >= Fending){
-		back = 1;	/* the shadow may be gone already, which is the sign that one may freeze */
+		back = 1;	/* the shadow may be gone already, and then one may freeze */
 		return NULL;
 	}
 	if(state == Fcommitting && back){
@@ -1117,7 +1122,8 @@ freeze(void)
 	if(state == Fmerging || state == Fthawing)
 		return "an unfreeze is at work";
 	if(state != Fnone)
-		return state == Ffrozen || state == Fheld ? "it is frozen already" : "a freeze is at work";
+		return state == Ffrozen || state == Fheld ? "it is frozen already"
+			: "a freeze is at work";
 	if(path != NULL && newmap() < 0)
 		return "no memory for the map";
 	state = path != NULL ? Fpreparing : Fstopping;
@@ -1143,7 +1149,7 @@ unfreeze(void)
 	case Fcommitting:
 		if(back)
 			return "an unfreeze is asked for already";
-		back = 1;	/* the shadow may be there already, which is the sign that one may unfreeze */
+		back = 1;	/* the shadow may be there already, and then one may unfreeze */
 		return NULL;
 	}
 	if(back){
@@ -1191,7 +1197,8 @@ freezejobdone(Op *o)
 	stats.freezes += state == Ffrozen && job->work == commit;
 	if(state == Ffrozen && path == NULL){
 		state = Fheld;
-		warnx("frozen without a shadow (-f): writes are left unanswered; initiators give up after about three minutes");
+		warnx("frozen without a shadow (-f): writes are left unanswered; "
+			"initiators give up after about three minutes");
 	}else if(job->work == thaw && state == Fmerging){
 		stats.unfreezes++;
 		startmerge();
@@ -1373,11 +1380,14 @@ mismatch(uchar *h, uvlong size)
 	if(get4(h + Hversion) != Version || get4(h + Horder) != Order)
 		return sentence("%s: a shadow of another version of aoede", path);
 	if(memcmp(h + Hident, ident, sizeof ident) != 0)
-		return sentence("%s: the shadow of another image: %.*s, not %s", path, Identmax - 1, (char*)h + Hident, ident);
+		return sentence("%s: the shadow of another image: %.*s, not %s",
+			path, Identmax - 1, (char*)h + Hident, ident);
 	if(get8(h + Hoffset) != first || get8(h + Hsize) != nsec)
-		return sentence("%s: the shadow of %llu sectors from -o %llu, not of %llu from %llu", path, get8(h + Hsize), get8(h + Hoffset), nsec, first);
-	if(get8(h + Hsoft) != soft || get8(h + Hhard) != hard || get8(h + Hdata) != data || size != freezesize()
-	|| get4(h + Hstate) < Sfrozen || get4(h + Hstate) > Smerged)
+		return sentence("%s: the shadow of %llu sectors from -o %llu, "
+			"not of %llu from %llu",
+			path, get8(h + Hsize), get8(h + Hoffset), nsec, first);
+	if(get8(h + Hsoft) != soft || get8(h + Hhard) != hard || get8(h + Hdata) != data
+	|| size != freezesize() || get4(h + Hstate) < Sfrozen || get4(h + Hstate) > Smerged)
 		return sentence("%s: a damaged shadow", path);
 	return NULL;
 }
@@ -1401,10 +1411,11 @@ resume(uvlong size)
 	if(s == Smerged && shared)
 		return NULL;
 	if(s == Smerged)
-		return imagemark(Markgone) != 0 || shadowremove(0) < 0 || imagemark(Marknone) != 0 ?
-			sentence("%s: can't be removed: %s", path, strerror(errno)) : NULL;
+		return imagemark(Markgone) != 0 || shadowremove(0) < 0 || imagemark(Marknone) != 0
+			? sentence("%s: can't be removed: %s", path, strerror(errno)) : NULL;
 	if(tampered(h))
-		return sentence("the image was changed after it was frozen, so that %s does not fit it: expected -f %s at each start", path, path);
+		return sentence("the image was changed after it was frozen, so that %s does not "
+			"fit it: expected -f %s at each start", path, path);
 	if(newmap() < 0)
 		return sentence("%s: no memory for the map", path);
 	if(loadmap(memcmp(h + Hboot, boot, sizeof boot) != 0) < 0 || (!shared && writeheader(s) < 0))
@@ -1437,6 +1448,8 @@ freezeexport(uvlong offset, uvlong length)
 char*
 freezeinit(char *shadow, uvlong mib, int ro)
 {
+	static const char elsewhere[] = "the image is frozen, "
+		"and its newest data is in %s: expected -f %s";
 	char other[PATH_MAX];
 	char *e;
 	uvlong size;
@@ -1451,15 +1464,18 @@ freezeinit(char *shadow, uvlong mib, int ro)
 		return e;
 	marked = imagemarked(other, sizeof other);
 	if(path == NULL)
-		return marked == Marklive ? sentence("the image is frozen, and its newest data is in %s: expected -f %s", other, other) : NULL;
+		return marked == Marklive ? sentence(elsewhere, other, other) : NULL;
 	r = shadowopen(&size, ro);
 	if(r < 0)
-		return sentence("%s: %s", path, errno == EWOULDBLOCK ? "locked by another program, most likely another aoede"
-			: errno == ELOOP ? "a symbolic link: expected a file" : strerror(errno));
+		return sentence("%s: %s", path, errno == EWOULDBLOCK
+			? "locked by another program, most likely another aoede" : errno == ELOOP
+			? "a symbolic link: expected a file" : strerror(errno));
 	if(marked == Marklive && strcmp(other, shadowpath()) != 0)
-		return sentence("the image is frozen, and its newest data is in %s: expected -f %s", other, other);
+		return sentence(elsewhere, other, other);
 	if(r == 0 && marked == Marklive)
-		return sentence("the image is frozen, and its newest data was in %s, which is gone: expected it back, or the mark %s taken off the image", other, imagemarkname());
+		return sentence("the image is frozen, and its newest data was in %s, which is "
+			"gone: expected it back, or the mark %s taken off the image",
+			other, imagemarkname());
 	shared = r == 1 && ro;
 	if(r == 0 && marked == Markgone && !ro && imagemark(Marknone) != 0)
 		return sentence("the image: %s", strerror(errno));
