@@ -703,8 +703,9 @@ int	diskcopy(uchar *to, int file, uvlong off, size_t len);
 
 /*
  * Copy len bytes to off of the shadow's mapping, and so into the page cache,
- * like a write.  Returns -1 when that is impossible or less safe than a write;
- * a part may have been done, and the caller must use diskwrite.  Waits for the
+ * like a write.  All three are multiples of 4, and of each four bytes a kill
+ * leaves all or none.  Returns -1 when that is impossible or less safe than a
+ * write; a part may have been done, and the caller must use diskwrite.  Waits for the
  * disk when the page isn't in memory.
  */
 int	diskstore(int file, uvlong off, const void *from, size_t len);

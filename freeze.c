@@ -13,15 +13,28 @@
  *	header[512] zero[3584] header[512] zero[3584]
  *	soft map[m] hard map[m] data[...]
  *
- * m is a bit for each sector of the export, rounded up to 4096 bytes.  The map
- * has sector lba in byte lba / 8, as the bit 1 << lba % 8; data has it at
+ * A map has a unit for each 16 sectors of the export; m is rounded up to 4096
+ * bytes.  Sector lba is in unit lba / 16, and data has it at
  * (offset % 8 + lba) * 512.  The file's size is rounded up to 4096 bytes too,
  * so that with -d its blocks are whole.  It is sparse, and takes about as much
  * as was written.
  *
- *	header:	"AoEdeShd"[8] version, 1[4] order, 0x01020304[4] sequence[8]
+ *	unit:	sectors[2] check[2]
+ *
+ * sectors has sector lba as the bit 1 << lba % 16.  check is 0x8000 and, below
+ * that, the CRC-15 of sectors, exclusive-or the upper 15 bits of
+ * 0x9e3779b1 * (lba / 16) % 2^32.  The CRC's polynomial is 0x4599, it begins
+ * with 0, and takes the upper bit first.  A unit of zeros has never been
+ * written, and stands for no sector.  No flipped bit makes a unit speak of other
+ * sectors.
+ *
+ *	header:	"AoEdeShd"[8] version, 2[4] order, 0x01020304[4] sequence[8]
  *		state[4] zero[4] offset[8] sectors[8] soft[8] hard[8] data[8]
  *		boot[16] ident[256] changed[8] places[4] zero[152] sum[4]
+ *
+ * Of version 1 a map is a bit for each sector, lba's in byte lba / 8 as
+ * 1 << lba % 8, and nothing checks it.  A shadow of version 1 is served and
+ * merged as such; the next is of version 2.
  *
  * The header in force is the valid one with the greater sequence.  A header is
  * valid when sum is the CRC-32 of all bytes before it.  state is 1 frozen, 2
@@ -51,7 +64,8 @@
  *    has covered: a sector is where it was before.  It is believed as well
  *    when a sync has failed.
  * 4. One header is written at a time, the older of the two; so there is
- *    always a valid one.
+ *    always a valid one.  Then the other is written as well, before anything
+ *    relies on what they say: if either is damaged, the other will do.
  * 5. The shadow has its name only while it is complete and the image stands
  *    still, or while not all has been merged.  Before it is removed its
  *    header says that it is of no use any more, and is synced: from then
@@ -59,6 +73,10 @@
  * 6. The image bears a mark with the shadow's name as long as there may be
  *    one, so that nobody serves the image alone by mistake.  Of one that can
  *    bear none the header tells whether it has been changed while frozen.
+ * 7. A unit is written whole or not at all, whenever aoede dies or the power
+ *    fails.  So one that doesn't agree with its check is damaged.  In the map
+ *    that is believed, that makes a start fail, before it has changed
+ *    anything; in the other one it is mended.
  *
  * What the table of jobs calls, and hardening, waits for disks, and runs
  * outside the loop, one at a time but for discard, which holds up no sync.
@@ -103,15 +121,19 @@ enum {
 	Hlen		= 512,
 	Headers		= 8192,	/* both of them */
 
-	Version		= 1,
+	Unchecked	= 1,	/* a version, and */
+	Version		= 2,	/* ours */
 	Order		= 0x01020304,
 	Sfrozen		= 1,
 	Smerging	= 2,
 	Smerged		= 3,
 
-	Chunkbytes	= 512,			/* of a map */
+	Chunkbytes	= 512,
 	Chunksec	= Chunkbytes * 8,	/* sectors that it is about */
 	Wordbytes	= 8,			/* a map changes by these */
+	Chunkwords	= Chunkbytes / Wordbytes,
+	Units		= Wordbytes / 2,	/* of a word, in the shadow, */
+	Checkedbytes	= 4 * Units,		/* and the bytes that they take */
 	Blockbytes	= 64 * 1024,		/* of a map are read at a time */
 	Groupsize	= 1024,			/* chunks of a group */
 	Holemax		= 128 * 1024,		/* sectors of a hole that are moved at a time */
@@ -128,7 +150,7 @@ struct Chunk {
 	uint	n;		/* sectors in the shadow */
 	uvlong	unhard;		/* a bit for each word that differs from the hard map */
 	Chunk	*nextunhard;
-	ushort	from, to;	/* bytes that differ from the soft map */
+	uchar	from, to;	/* words that differ from the soft map */
 	int	written;	/* to the soft map: its page there is in memory, and has room */
 	Chunk	*nextunsaved;
 };
@@ -145,7 +167,10 @@ static uvlong limit;		/* bytes that the shadow may take; 0: any number */
 static int readonly;		/* the image is */
 static int shared;		/* the shadow was there, and is for reading only, too */
 static uvlong first, nsec;	/* the export */
-static uvlong soft, hard, data;	/* where they begin in the shadow */
+static uint version;		/* of the shadow */
+static uvlong soft, hard, data;	/* where they begin in it */
+static uint wordlen;		/* bytes of a word in its maps */
+static ushort crc15[256];	/* of a byte */
 static uvlong sequence;		/* of the last header written */
 static uchar boot[16];		/* the system that runs now */
 static char ident[Identmax];	/* which image it is */
@@ -237,15 +262,31 @@ sayfull(const char *what)
 
 /* The shadow file. */
 
+static void
+mkcrc15(void)
+{
+	uint b, i, crc;
+
+	for(b = 0; b < 256; b++){
+		for(crc = b << 7, i = 0; i < 8; i++)
+			crc = crc << 1 ^ (crc & 0x4000 ? 0xc599 : 0);
+		crc15[b] = (ushort)crc;
+	}
+}
+
 /*
- * Where its parts are.  Data is at the same place in a page as in the
- * image, so that what is cheap there is cheap here.
+ * Where the parts are of one of version v.  Data is at the same place in a
+ * page as in the image, so that what is cheap there is cheap here.
  */
 static void
-layout(void)
+layout(uint v)
 {
-	uvlong map = roundup(roundup(nsec, 8) / 8, Aligned);
+	uvlong map;
 
+	version = v;
+	mkcrc15();
+	wordlen = v == Unchecked ? Wordbytes : Checkedbytes;
+	map = roundup(roundup(nsec, 64) / 64 * wordlen, Aligned);
 	soft = Headers;
 	hard = soft + map;
 	data = hard + map;
@@ -277,11 +318,11 @@ static int
 writeheader(uint s)
 {
 	uchar h[Hlen] = { 0 };
+	int i;
 
 	memcpy(h + Hmagic, "AoEdeShd", 8);
-	put4(h + Hversion, Version);
+	put4(h + Hversion, version);
 	put4(h + Horder, Order);
-	put8(h + Hseq, sequence + 1);
 	put4(h + Hstate, s);
 	put8(h + Hoffset, first);
 	put8(h + Hsize, nsec);
@@ -292,10 +333,12 @@ writeheader(uint s)
 	memcpy(h + Hident, ident, Identmax);
 	put8(h + Hchanged, changed);
 	put4(h + Hplaces, places);
-	put4(h + Hsum, crc32(h, Hsum));
-	if(writeshadow(h, Hlen, (sequence + 1) % 2 * (Headers / 2)) < 0)
-		return -1;
-	sequence++;
+	for(i = 0; i < 2; i++, sequence++){
+		put8(h + Hseq, sequence + 1);
+		put4(h + Hsum, crc32(h, Hsum));
+		if(writeshadow(h, Hlen, (sequence + 1) % 2 * (Headers / 2)) < 0)
+			return -1;
+	}
 	return 0;
 }
 
@@ -323,6 +366,57 @@ readheader(uchar *h)
 }
 
 /* The map. */
+
+/*
+ * What a map has for 16 sectors, those from 16 * no on.
+ */
+static uint
+unit(uvlong no, uint bits)
+{
+	uint crc = crc15[bits >> 8];
+
+	crc = (crc << 8 & 0x7fff) ^ crc15[crc >> 7 ^ (bits & 0xff)];
+	return bits | (crc ^ (uint)no * 0x9e3779b1 >> 17) << 16 | 0x80000000;
+}
+
+/*
+ * Have n words, from number no on, as a map has them.  Returns the bytes that
+ * they take.
+ */
+static uint
+encode(uchar *to, const uchar *bits, uvlong no, uint n)
+{
+	uint i;
+
+	if(version == Unchecked)
+		memcpy(to, bits, n * Wordbytes);
+	else
+		for(i = 0; i < n * Units; i++, bits += 2)
+			put4(to + 4 * i, unit(no * Units + i, bits[0] | (uint)bits[1] << 8));
+	return n * wordlen;
+}
+
+/*
+ * And back, one word.  Returns -1 when it is damaged.
+ */
+static int
+decode(uvlong *word, const uchar *from, uvlong no)
+{
+	uint i, u;
+
+	if(version == Unchecked){
+		*word = get8(from);
+		return 0;
+	}
+	*word = 0;
+	for(i = 0; i < Units; i++){
+		u = get4(from + 4 * i);
+		if(u != 0 && u != unit(no * Units + i, u & 0xffff))
+			return -1;
+		*word |= (uvlong)(u & 0xffff) << 16 * i;
+	}
+	return 0;
+}
 
 static Chunk*
 getchunk(uvlong no)
@@ -385,22 +479,21 @@ setunhard(Chunk *c, uint word)
 }
 
 /*
- * The bytes from from to before to differ from the soft map.
+ * This word differs from the soft map.
  */
 static void
-setunsaved(Chunk *c, uint from, uint to)
+setunsaved(Chunk *c, uint word)
 {
 	if(c->from == c->to){
 		c->nextunsaved = unsaved;
 		unsaved = c;
 		nunsaved++;
-		c->from = (ushort)from;
-		c->to = (ushort)to;
-	}
-	if(from < c->from)
-		c->from = (ushort)from;
-	if(to > c->to)
-		c->to = (ushort)to;
+		c->from = (uchar)word;
+		c->to = (uchar)(word + 1);
+	}else if(word < c->from)
+		c->from = (uchar)word;
+	else if(word >= c->to)
+		c->to = (uchar)(word + 1);
 }
 
 /*
@@ -563,8 +656,7 @@ notepart(Chunk *c, uint i, uint n, int in, int hole)
 		put8(c->bits + byte, is);
 		recount(c, __builtin_popcountll(is) - __builtin_popcountll(was));
 		setunhard(c, byte / Wordbytes);
-		was ^= is;
-		setunsaved(c, byte + (uint)__builtin_ctzll(was) / 8, byte + 8 - (uint)__builtin_clzll(was) / 8);
+		setunsaved(c, byte / Wordbytes);
 	}
 }
 
@@ -632,20 +724,30 @@ freezedirty(int file)
 	dirty[file] = 1;
 }
 
-static uvlong
-saveplace(Chunk *c)
+/*
+ * What of a chunk is to be saved, and where.  Returns the bytes that it has.
+ */
+static uint
+unsavedpart(Chunk *c, uchar *buf, uvlong *place)
 {
-	return soft + c->no * Chunkbytes + c->from;
+	uvlong no = c->no * Chunkwords + c->from;
+
+	*place = soft + no * wordlen;
+	return encode(buf, c->bits + c->from * Wordbytes, no, c->to - c->from);
 }
 
 int
 freezestore(void)
 {
+	_Alignas(4) uchar buf[Chunkwords * Checkedbytes];
 	Chunk *c, *left = NULL, *next;
+	uvlong place;
+	uint n;
 
 	for(c = unsaved, nunsaved = 0; c != NULL; c = next){
 		next = c->nextunsaved;
-		if(c->written && diskstore(Shadow, saveplace(c), c->bits + c->from, (size_t)(c->to - c->from)) == 0){
+		n = unsavedpart(c, buf, &place);
+		if(c->written && diskstore(Shadow, place, buf, n) == 0){
 			c->from = c->to = 0;
 			continue;
 		}
@@ -660,10 +762,14 @@ freezestore(void)
 int
 freezesave(void)
 {
+	uchar buf[Chunkwords * Checkedbytes];
+	uvlong place;
 	Chunk *c;
+	uint n;
 
 	while((c = unsaved) != NULL){
-		if(writeshadow(c->bits + c->from, (size_t)(c->to - c->from), saveplace(c)) < 0)
+		n = unsavedpart(c, buf, &place);
+		if(writeshadow(buf, n, place) < 0)
 			return -1;
 		unsaved = c->nextunsaved;
 		nunsaved--;
@@ -703,9 +809,9 @@ freezesnap(void)
 		return -1;
 	for(; (c = unhard) != NULL; c->unhard = 0){
 		unhard = c->nextunhard;
-		for(i = 0; i < Chunkbytes / Wordbytes; i++)
+		for(i = 0; i < Chunkwords; i++)
 			if(c->unhard >> i & 1){
-				snap[nsnap].no = c->no * (Chunkbytes / Wordbytes) + i;
+				snap[nsnap].no = c->no * Chunkwords + i;
 				memcpy(snap[nsnap++].bits, c->bits + i * Wordbytes, Wordbytes);
 			}
 	}
@@ -732,13 +838,15 @@ freezewait(void)
 static int
 writewords(void)
 {
-	uchar buf[Chunkbytes];
+	uchar buf[Chunkwords * Checkedbytes];
 	uvlong i, k;
+	uint n;
 
 	for(i = 0; i < nsnap; i += k){
-		for(k = 0; i + k < nsnap && snap[i+k].no == snap[i].no + k && k < sizeof buf / Wordbytes; k++)
-			memcpy(buf + k * Wordbytes, snap[i+k].bits, Wordbytes);
-		if(writeshadow(buf, (size_t)k * Wordbytes, hard + snap[i].no * Wordbytes) < 0)
+		n = 0;
+		for(k = 0; i + k < nsnap && snap[i+k].no == snap[i].no + k && k < Chunkwords; k++)
+			n += encode(buf + n, snap[i+k].bits, snap[i+k].no, 1);
+		if(writeshadow(buf, n, hard + snap[i].no * wordlen) < 0)
 			return -1;
 	}
 	return 0;
@@ -776,7 +884,7 @@ freezesynced(int error)
 
 	/* What did not become hard must be tried again. */
 	for(i = 0; error != 0 && i < nsnap; i++)
-		setunhard(chunks[snap[i].no / (Chunkbytes / Wordbytes)], (uint)(snap[i].no % (Chunkbytes / Wordbytes)));
+		setunhard(chunks[snap[i].no / Chunkwords], (uint)(snap[i].no % Chunkwords));
 	for(f = 0; error != 0 && f < Nfiles; f++)
 		dirty[f] |= tosync[f];
 	free(snap);
@@ -897,8 +1005,7 @@ prepare(Op *o)
 	if(shadowmake(freezesize()) < 0)
 		failed(o, path, errno != EOPNOTSUPP ? NULL : "its file system has no holes, "
 			"so that the shadow would be as large as the image");
-	/* Both headers, so that a disk which is full later has room for the next. */
-	else if(writeheader(Sfrozen) < 0 || writeheader(Sfrozen) < 0 || disksync(Shadow) < 0){
+	else if(writeheader(Sfrozen) < 0 || disksync(Shadow) < 0){
 		failed(o, path, NULL);
 		shadowremove(0);
 	}else if(mark(o, Markgone) < 0)
@@ -1124,6 +1231,7 @@ freeze(void)
 	if(state != Fnone)
 		return state == Ffrozen || state == Fheld ? "it is frozen already"
 			: "a freeze is at work";
+	layout(Version);
 	if(path != NULL && newmap() < 0)
 		return "no memory for the map";
 	state = path != NULL ? Fpreparing : Fstopping;
@@ -1273,37 +1381,44 @@ freezenext(uint max, uvlong *lba, int *hole)
 /* The start. */
 
 /*
- * Put a part of the maps into memory: the one that is believed, and where
- * the hard one differs.  Returns -1 with errno, EINVAL when it has sectors
- * behind the end.
+ * Put n words of the maps into memory: of the one that is believed, and where
+ * the other differs.  Returns NULL, or what is wrong.
  */
-static int
-loadpart(uchar *s, uchar *h, uvlong byte, uint n)
+static char*
+loadpart(uchar *s, uchar *h, uvlong no, uint n, int rebooted)
 {
-	uvlong soft1, hard1, lba;
-	uint i, at;
+	uvlong is, soft1, hard1, lba, at;
+	uint w;
+	int softbad, hardbad;
 	Chunk *c;
 
-	for(i = 0; i < n; i += Wordbytes){
-		soft1 = get8(s + i);
-		hard1 = get8(h + i);
-		if((soft1 | hard1) == 0)
+	for(; n > 0; n--, no++, s += wordlen, h += wordlen){
+		lba = no * 64;
+		softbad = decode(&soft1, s, no);
+		hardbad = decode(&hard1, h, no);
+		is = rebooted ? hard1 : soft1;
+		at = (rebooted ? hard : soft) + no * wordlen;
+		if(rebooted ? hardbad : softbad)
+			return sentence("%s: a damaged shadow: its bytes %llu to %llu don't tell "
+				"which of the sectors %llu to %llu it has",
+				path, at, at + wordlen - 1, lba, lba + 63);
+		if(lba + 64 > nsec && (lba >= nsec ? is : is >> (nsec - lba)) != 0)
+			return sentence("%s: a damaged shadow: at byte %llu it has sectors behind "
+				"the end", path, at);
+		if((soft1 | hard1) == 0 && !softbad && !hardbad)
 			continue;
-		if((c = getchunk((byte + i) / Chunkbytes)) == NULL)
-			return -1;
-		at = (uint)((byte + i) % Chunkbytes);
-		put8(c->bits + at, soft1);
-		put8(c->holes + at, soft1);	/* until its data is found */
-		recount(c, __builtin_popcountll(soft1));
-		if(soft1 != hard1 && !shared)
-			setunhard(c, at / Wordbytes);
-		lba = (byte + i) * 8;
-		if(lba + 64 > nsec && (lba >= nsec ? soft1 : soft1 >> (nsec - lba)) != 0){
-			errno = EINVAL;
-			return -1;
-		}
+		if((c = getchunk(no / Chunkwords)) == NULL)
+			return sentence("%s: no memory for the map", path);
+		w = (uint)(no % Chunkwords);
+		put8(c->bits + w * Wordbytes, is);
+		put8(c->holes + w * Wordbytes, is);	/* until its data is found */
+		recount(c, __builtin_popcountll(is));
+		if((hardbad || is != hard1) && !shared)
+			setunhard(c, w);
+		if((softbad || is != soft1) && !shared)
+			setunsaved(c, w);
 	}
-	return 0;
+	return NULL;
 }
 
 /*
@@ -1319,18 +1434,17 @@ nextbyte(uvlong map, uvlong byte)
 }
 
 /*
- * Load the map.  After a start of the system it is the hard one, and the
- * soft one is made to equal it.  Where nothing was written nothing is read.
+ * Load the map: after a start of the system the hard one, and else the soft
+ * one.  Where nothing was written nothing is read.
  */
-static int
+static char*
 loadmap(int rebooted)
 {
 	static uchar s[Blockbytes], h[Blockbytes];
-	uvlong byte, x, all = roundup(nsec, Chunksec) / 8;
+	uvlong byte, x, all = roundup(nsec, Chunksec) / 64 * wordlen;
 	uint n;
+	char *e;
 
-	if(all > hard - soft)
-		all = hard - soft;
 	for(byte = 0; byte < all; byte += n){
 		x = nextbyte(soft, byte);
 		byte = nextbyte(hard, byte);
@@ -1339,16 +1453,11 @@ loadmap(int rebooted)
 			break;
 		n = all - byte < Blockbytes ? (uint)(all - byte) : Blockbytes;
 		if(readshadow(s, n, soft + byte) < 0 || readshadow(h, n, hard + byte) < 0)
-			return -1;
-		if(rebooted && memcmp(s, h, n) != 0){
-			memcpy(s, h, n);
-			if(!shared && writeshadow(s, n, soft + byte) < 0)
-				return -1;
-		}
-		if(loadpart(s, h, byte, n) < 0)
-			return -1;
+			return sentence("%s: %s", path, strerror(errno));
+		if((e = loadpart(s, h, byte / wordlen, n / wordlen, rebooted)) != NULL)
+			return e;
 	}
-	return 0;
+	return NULL;
 }
 
 /*
@@ -1377,8 +1486,11 @@ loadholes(void)
 static char*
 mismatch(uchar *h, uvlong size)
 {
-	if(get4(h + Hversion) != Version || get4(h + Horder) != Order)
+	uint v = get4(h + Hversion);
+
+	if((v != Unchecked && v != Version) || get4(h + Horder) != Order)
 		return sentence("%s: a shadow of another version of aoede", path);
+	layout(v);
 	if(memcmp(h + Hident, ident, sizeof ident) != 0)
 		return sentence("%s: the shadow of another image: %.*s, not %s",
 			path, Identmax - 1, (char*)h + Hident, ident);
@@ -1418,8 +1530,13 @@ resume(uvlong size)
 			"fit it: expected -f %s at each start", path, path);
 	if(newmap() < 0)
 		return sentence("%s: no memory for the map", path);
-	if(loadmap(memcmp(h + Hboot, boot, sizeof boot) != 0) < 0 || (!shared && writeheader(s) < 0))
-		return sentence("%s: %s", path, errno == EINVAL ? "a damaged shadow" : strerror(errno));
+	e = loadmap(memcmp(h + Hboot, boot, sizeof boot) != 0);
+	if(e == NULL && !shared && (freezesave() < 0 || writeheader(s) < 0))
+		e = sentence("%s: %s", path, strerror(errno));
+	if(e != NULL){
+		forgetmap();
+		return e;
+	}
 	loadholes();
 	state = Ffrozen;
 	if(shared){
@@ -1442,7 +1559,7 @@ freezeexport(uvlong offset, uvlong length)
 {
 	first = offset;
 	nsec = length;
-	layout();
+	layout(Version);
 }
 
 char*

@@ -972,11 +972,23 @@ touch(const volatile uchar *p, size_t len)
 }
 
 /*
- * Copy, or only touch if to is NULL.  The fences keep the compiler from moving
- * the access out of the part in which copying is set.
+ * Store words, each whole at once, whenever we may be killed.
+ */
+static void
+store(volatile uint *to, const uint *from, size_t len)
+{
+	size_t i;
+
+	for(i = 0; i < len / sizeof *to; i++)
+		to[i] = from[i];
+}
+
+/*
+ * Copy, or store, or only touch if to is NULL.  The fences keep the compiler from
+ * moving the access out of the part in which copying is set.
  */
 static int
-guarded(uchar *to, const uchar *from, size_t len)
+guarded(uchar *to, const uchar *from, size_t len, int words)
 {
 	if(sigsetjmp(nofault, 0) != 0){
 		copying = 0;
@@ -984,7 +996,9 @@ guarded(uchar *to, const uchar *from, size_t len)
 	}
 	copying = 1;
 	atomic_signal_fence(memory_order_seq_cst);
-	if(to != NULL)
+	if(words)
+		store((uint*)(void*)to, (const uint*)(const void*)from, len);
+	else if(to != NULL)
 		memcpy(to, from, len);
 	else
 		touch(from, len);
@@ -996,13 +1010,13 @@ guarded(uchar *to, const uchar *from, size_t len)
 int
 disktouch(int file, uvlong off, size_t len)
 {
-	return guarded(NULL, windows[file].base + off, len);
+	return guarded(NULL, windows[file].base + off, len, 0);
 }
 
 int
 diskcopy(uchar *to, int file, uvlong off, size_t len)
 {
-	return guarded(to, windows[file].base + off, len);
+	return guarded(to, windows[file].base + off, len, 0);
 }
 
 int
@@ -1010,7 +1024,7 @@ diskstore(int file, uvlong off, const void *from, size_t len)
 {
 	if(windows[file].base == NULL || !windows[file].writable)
 		return -1;
-	return guarded(windows[file].base + off, from, len);
+	return guarded(windows[file].base + off, from, len, 1);
 }
 
 uvlong

@@ -143,6 +143,45 @@ cutoff() {
 	AOEDE=$aoede
 }
 
+# A bit of a shadow changes while nobody looks: never is old data served for new.
+number() { od -An -tu8 -j"$1" -N8 "$shadow" | tr -d ' '; }
+# The first byte of a page that isn't zero.
+used() { od -v -An -tu1 -w1 -j"$1" -N4096 "$shadow" | awk -v at="$1" '$1 != 0 { print at + NR - 1; exit }'; }
+flip() {
+	byte=$(od -An -tu1 -j"$1" -N1 "$shadow")
+	printf '%b' "\\0$(printf %o $((byte ^ 64)))" | dd of="$shadow" bs=1 seek="$1" conv=notrunc status=none
+}
+served() { serve && said '^frozen:' && io read 104 64 | cmp - "$TMP/data"; }
+killed() { stop_target KILL || [ $? -eq 137 ]; }
+unharmed() { flip "$1" && served && io -t 60000 flush && killed; }
+flips() {
+	with=" (a flipped bit)"
+	image 8192
+	random "$TMP/data" 64
+	aoede=$AOEDE
+	rebooting "$AOEDE"
+	AOEDE=$TMP/rebooted
+	serve
+	freeze
+	ok "a frozen target is written to, flushed and killed$with" eval 'write 104 "$TMP/data" && io -t 60000 flush && killed'
+	soft=$(used "$(number 48)") hard=$(used "$(number 56)")
+	flip "$soft"
+	ok "the next start finds it in the map$with" start_refused 'damaged shadow: its bytes .* sectors' -f "$shadow" 9 0 t0 "$img"
+	flip "$soft"
+	ok "and mends the map that is for a power cut$with" unharmed "$hard"
+	ok "and either header$with" eval 'unharmed 100 && unharmed 4196'
+	cat /proc/sys/kernel/random/uuid >"$TMP/boot"
+	flip "$hard"
+	ok "which counts when the power was gone$with" start_refused 'damaged shadow: its bytes .* sectors' -f "$shadow" 9 0 t0 "$img"
+	flip "$hard"
+	ok "and the other doesn't$with" unharmed "$soft"
+	ok "it goes on$with" served
+	ok "is unfrozen$with" unfreeze
+	ok "and in the image$with" eval 'tail -c +$((104 * 512 + 1)) "$img" | head -c $((64 * 512)) | cmp - "$TMP/data"'
+	stop_target
+	AOEDE=$aoede
+}
+
 # (d)
 rss() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$TPID/status"; }
 quick() {
@@ -492,6 +531,7 @@ full() {
 for modes in '' -d -s -w '-w -d'; do under_load $modes; done
 for modes in '' '-d -s'; do killed_under_load $modes; done
 for modes in '' -d '-w -d'; do cutoff $modes; done
+flips
 large
 head -c $((64 * 512)) /dev/zero >"$TMP/zeros"
 # Where there are no holes for files, zeros are written.

@@ -38,6 +38,9 @@
  *    when the shadow is full, or held without one, and one that is sent
  *    again succeeds when there is room.
  * 8. A shadow never takes more than its limit and what is under way.
+ * 9. When a bit of a header or map has changed between two lives, the start is
+ *    refused and nothing is touched if the map that is believed is damaged by
+ *    that; else all of the above is true all the same.
  */
 #include <errno.h>
 #include <limits.h>
@@ -174,6 +177,10 @@ struct World {
 	uint	left;
 	uint	succeeded;	/* of those that were sent again */
 	uint	step;
+	int	flipped;	/* a bit has been, by this much, */
+	uvlong	flipat;		/* in this byte of the shadow */
+	uint	flips;
+	uint	refused;	/* starts */
 	uchar	still[(First + Large + 7) * Sector];	/* the image as it was frozen */
 };
 
@@ -332,7 +339,8 @@ places(uvlong lba)
 	fprintf(stderr, "freezemodel: the shadow, in state %llu, has %s\n", le(h + 24, 4), whose(s + le(h + 64, 8) + (First % 8 + lba) * Sector, lba));
 	for(; k <= 56; k += 8){
 		m = s + le(h + k, 8);
-		fprintf(stderr, "freezemodel: the %s map has %d%s\n", k == 48 ? "soft" : "hard", m[lba / 8] >> lba % 8 & 1, m == map ? ", which counts" : "");
+		fprintf(stderr, "freezemodel: the %s map has %d%s\n", k == 48 ? "soft" : "hard",
+			memhas(m, lba, 2), m == map ? ", which counts" : "");
 	}
 }
 
@@ -469,7 +477,7 @@ shadow(const uchar **h, const uchar **map)
 	if(s == NULL)
 		return NULL;
 	*h = header(s, size);
-	if(*h == NULL || le(*h + 8, 4) != 1 || le(*h + 32, 8) != First || le(*h + 40, 8) != nsect)
+	if(*h == NULL || le(*h + 8, 4) != 2 || le(*h + 32, 8) != First || le(*h + 40, 8) != nsect)
 		wrong(NULL, "there is a shadow of %llu bytes that nobody can read", size);
 	if(size != (le(*h + 64, 8) + (First % 8 + nsect) * Sector + 4095) / 4096 * 4096)
 		wrong(NULL, "the shadow has %llu bytes", size);
@@ -480,17 +488,107 @@ shadow(const uchar **h, const uchar **map)
 	return s;
 }
 
+/* The damage of a bit (inv. 9). */
+
+/*
+ * Is the map that counts damaged?
+ */
+static int
+damaged(void)
+{
+	const uchar *s, *h, *map;
+	uvlong i;
+
+	s = shadow(&h, &map);
+	for(i = 0; s != NULL && i < nsect; i++)
+		if(memhas(map, i, 2) < 0)
+			return 1;
+	return 0;
+}
+
+/*
+ * Change a bit of what there is of headers and maps.
+ */
+static void
+flip(void)
+{
+	const uchar *s, *h, *map;
+	uvlong at;
+	int bits = 1 << rnd(8);
+
+	s = shadow(&h, &map);
+	if(s == NULL || world->flipped)
+		return;
+	if(rnd(3) == 0 && !mode->breaks)
+		at = rnd(2) * 4096 + rnd(512);
+	else
+		at = le(h + (rnd(2) ? 48 : 56), 8) + rnd((nsect + 15) / 16 * 4);
+	if(memflip(at, (uchar)bits) < 0)
+		return;
+	world->flipat = at;
+	world->flipped = bits;
+	world->flips++;
+}
+
+/*
+ * Undo that, unless it has been written over.  It may come back when the power
+ * goes.
+ */
+static void
+unflip(int power)
+{
+	uvlong size, at = world->flipat, map;
+	const uchar *s = memshadow(&size), *h;
+	int bad = 0;
+
+	if(!world->flipped)
+		return;
+	if(s != NULL && at < 8192)
+		bad = !isvalid(s + at / 4096 * 4096);
+	else if(s != NULL && (h = header(s, size)) != NULL){
+		map = le(h + (at < le(h + 56, 8) ? 48 : 56), 8);
+		bad = memhas(s + map, (at - map) / 4 * 16, 2) < 0;
+	}
+	if(bad)
+		memflip(at, (uchar)world->flipped);
+	if(bad || power)
+		world->flipped = 0;
+}
+
+/*
+ * A start with such a shadow has been refused.
+ */
+static void
+refused(char *e, const uchar *before)
+{
+	uvlong size;
+	const uchar *s = memshadow(&size);
+
+	if(strstr(e, "damaged shadow") == NULL)
+		wrong(NULL, "the start is refused: %s", e);
+	if(memcmp(s, before, size) != 0)
+		wrong(NULL, "a start is refused, and has changed the shadow");
+	world->refused++;
+	unflip(0);
+	if(damaged())
+		wrong(NULL, "the map is damaged by something else");
+}
+
 /* Where all sectors are. */
 static void
 survey(const uchar **at)
 {
 	const uchar *s, *h, *map;
 	uvlong i;
+	int has;
 
 	s = shadow(&h, &map);
 	for(i = 0; i < nsect; i++){
 		at[i] = mem.image + (First + i) * Sector;
-		if(s != NULL && map[i / 8] >> i % 8 & 1)
+		has = s != NULL ? memhas(map, i, 2) : 0;
+		if(has < 0)
+			wrong(NULL, "the map is damaged at sector %llu", i);
+		if(has)
 			at[i] = s + le(h + 64, 8) + (First % 8 + i) * Sector;
 	}
 }
@@ -1168,9 +1266,10 @@ resumed(void)
 static void
 start(void)
 {
-	uchar *space;
+	uchar *space, *s, *before = NULL;
+	uvlong size;
 	char *e;
-	int i, fd;
+	int i, fd, bad;
 
 	disk.direct = mode->direct;
 	disk.block = mode->blocks ? 4096 : Sector;
@@ -1179,7 +1278,19 @@ start(void)
 	space = must(aligned_alloc(4096, (size_t)Njob * Spacesize));
 	for(i = 0; i < Njob; i++)
 		jobs[i].io.space = space + i * Spacesize;
+	bad = !mode->noshadow && damaged();
+	if(bad){
+		s = memshadow(&size);
+		before = memcpy(must(malloc(size)), s, size);
+	}
 	e = bufshadow(mode->noshadow ? NULL : "shadow", mode->limit ? Limit : 0, 0);
+	if(bad && e == NULL)
+		wrong(NULL, "a damaged map is believed");
+	if(bad){
+		refused(e, before);
+		free(before);
+		e = bufshadow("shadow", mode->limit ? Limit : 0, 0);
+	}
 	if(e != NULL)
 		wrong(NULL, "the start is refused: %s", e);
 	resumed();
@@ -1309,6 +1420,7 @@ inherit(int power)
 	where = power ? "after a power cut" : "after its death";
 	if(power)
 		mempower();
+	unflip(power);
 	/* What a sync that failed has lost is not answered for. */
 	promised = power || world->faulted;
 	if(world->frozen && !world->merging)
@@ -1380,6 +1492,8 @@ run(uvlong s)
 		if(!lived)
 			return 0;
 		inherit((int)rnd(2));
+		if(rnd(3) == 0)
+			flip();
 	}
 	mem.room = UINT_MAX;
 	if(!live(lastlife, 0, 0))
@@ -1446,7 +1560,7 @@ main(int argc, char **argv)
 {
 	enum { Nmode = sizeof modes / sizeof modes[0] };
 	int i, k, good, nseed, only = argc > 3 && strcmp(argv[1], "-1") == 0;
-	uint froze, merged, requests, succeeded_;
+	uint froze, merged, requests, succeeded_, flips, refused_;
 	uvlong s;
 
 	if(only)
@@ -1466,16 +1580,20 @@ main(int argc, char **argv)
 			memshare();
 			return !(argc > 3 ? sweep(s) : run(s));
 		}
-		froze = merged = requests = succeeded_ = 0;
+		froze = merged = requests = succeeded_ = flips = refused_ = 0;
 		for(k = 0, good = 1; k < nseed; k++){
 			good &= apart(run, s + (uvlong)k);
 			froze += world->froze;
 			merged += world->merged;
 			requests += world->requests;
 			succeeded_ += world->succeeded;
+			flips += world->flips;
+			refused_ += world->refused;
 		}
 		ok(good, "%d random runs agree with the model, seeds from %llu, mode %s", nseed, s, mode->name);
-		printf("# %u requests, %u times frozen, %u merged, %u requests succeeded late\n", requests, froze, merged, succeeded_);
+		printf("# %u requests, %u times frozen, %u merged, %u requests succeeded late, "
+			"%u bits flipped, %u starts refused\n",
+			requests, froze, merged, succeeded_, flips, refused_);
 		if(i == 0 || strcmp(mode->name, "direct-sync") == 0 || strcmp(mode->name, "behind") == 0)
 			ok(apart(sweep, s), "a death at every point of a life, mode %s, seed %llu", mode->name, s);
 	}

@@ -45,6 +45,7 @@ enum {
 	Znowindow	= 0x10,		/* neither file can be mapped */
 	Zcold		= 0x20,		/* the page cache is empty */
 	Zlimit		= 0x40,		/* -f with a limit, of 1 MiB */
+	Zchecks		= 0x80,		/* the maps' checks are made right */
 
 	/* marks: the image's, and */
 	Zmark		= 0x03,
@@ -70,7 +71,7 @@ enum {
 	Njob		= 32,
 	Maxsec		= 17,
 	Header		= 512,
-	Maxfile		= (Large + Large / 4096 * 8 + 64) * Sector,
+	Maxfile		= (Large + Large / 2048 * 8 + 64) * Sector,
 	Patience	= 2000000,	/* rounds */
 };
 
@@ -141,12 +142,18 @@ get(const uchar *p, int n)
 }
 
 static void
-putsum(uchar *h)
+put4(uchar *p, uint v)
 {
-	uint i, c = crc32(h, Header - 4);
+	uint i;
 
 	for(i = 0; i < 4; i++)
-		h[Header - 4 + i] = (uchar)(c >> 8 * i);
+		p[i] = (uchar)(v >> 8 * i);
+}
+
+static void
+putsum(uchar *h)
+{
+	put4(h + Header - 4, crc32(h, Header - 4));
 }
 
 /* What a sector holds that nobody has written, in the image or the shadow. */
@@ -285,6 +292,10 @@ pieces(void)
 			else
 				in++;
 	}
+	for(n = (uint)soft; options & Zchecks && n < data; n += 4)
+		if(get(shadow + n, 4) != 0)
+			put4(shadow + n, memunit((n - (n < hard ? soft : hard)) / 4,
+				(uint)get(shadow + n, 2)));
 	if(options & Zsum){
 		putsum(shadow);
 		putsum(shadow + 4096);
@@ -299,12 +310,6 @@ isheader(const uchar *h)
 	return memcmp(h, "AoEdeShd", 8) == 0 && get(h + 508, 4) == crc32(h, 508);
 }
 
-static int
-isset(const uchar *map, uint i)
-{
-	return map[i / 8] >> i % 8 & 1;
-}
-
 /*
  * Read the shadow as a stranger would, and put what the export holds
  * into model.  Returns 0 when it is to be refused.
@@ -315,25 +320,29 @@ understand(uvlong len)
 	static char ident[256];
 	uchar boot[16];
 	const uchar *h = shadow, *other = shadow + 4096, *map;
-	uint i;
+	uint i, version;
+	int has;
 
 	diskident(ident, sizeof ident);
 	bootid(boot);
 	if(!isheader(h) || (isheader(other) && get(other + 16, 8) > get(h + 16, 8)))
 		h = other;
-	if(!isheader(h) || get(h + 8, 4) != 1 || get(h + 12, 4) != 0x01020304 || memcmp(h + 88, ident, sizeof ident) != 0
+	version = (uint)get(h + 8, 4);
+	if(!isheader(h) || version < 1 || version > 2 || get(h + 12, 4) != 0x01020304
+	|| memcmp(h + 88, ident, sizeof ident) != 0
 	|| get(h + 24, 4) < 1 || get(h + 24, 4) > 3 || get(h + 32, 8) != First || get(h + 40, 8) != nsec
 	|| get(h + 48, 8) != soft || get(h + 56, 8) != hard || get(h + 64, 8) != data || len != size)
 		return 0;
 	if(get(h + 24, 4) == 3)
 		return 1;
 	map = shadow + (memcmp(h + 72, boot, sizeof boot) == 0 ? soft : hard);
-	for(i = 0; i < nsec; i++)
-		if(isset(map, i))
-			memcpy(model + i * Sector, shadow + place(i), Sector);
-	for(; i < (nsec + 4095) / 4096 * 4096; i++)
-		if(isset(map, i))
+	for(i = 0; i < (nsec + 4095) / 4096 * 4096; i++){
+		has = memhas(map, i, version);
+		if(has < 0 || (has && i >= nsec))
 			return 0;
+		if(has)
+			memcpy(model + i * Sector, shadow + place(i), Sector);
+	}
 	return 1;
 }
 
@@ -384,7 +393,7 @@ setup(int o, int m)
 	memremap();
 	check(bufrequests(Njob) == 0 && bufinit(First, nsec) == 0, "the export was refused");
 	soft = 8192;
-	hard = soft + (nsec + 32767) / 32768 * 4096;
+	hard = soft + (nsec + 16383) / 16384 * 4096;	/* of either version */
 	data = hard + hard - soft;
 	size = (place(nsec) + 4095) / 4096 * 4096;
 	check(size == freezesize() && size <= sizeof shadow, "the shadow's size was misjudged");
@@ -592,15 +601,39 @@ put(const void *p, size_t n)
 	nout += n;
 }
 
+/* Have it as aoede left it that knew version 1 only. */
+static void
+age(uchar *p)
+{
+	static uchar map[4096];
+	uvlong at;
+	uint i;
+
+	for(at = soft; at < data; at += hard - soft){
+		memset(map, 0, sizeof map);
+		for(i = 0; i < nsec; i++)
+			map[i / 8] |= (uchar)(memhas(p + at, i, 2) << i % 8);
+		memcpy(p + at, map, hard - soft);
+	}
+	for(at = 0; at < soft; at += soft / 2){
+		p[at + 8] = 1;
+		putsum(p + at);
+	}
+}
+
 /* What isn't zero in the headers and maps of the shadow. */
 static void
-dump(void)
+dump(uint version)
 {
 	static const uchar zeros[8];
 	uvlong len, i, n;
 	uchar *p = memshadow(&len), head[4];
 
-	check(p != NULL, "a seed without a shadow");
+	check(p != NULL && hard - soft == 4096, "a seed without a shadow");
+	memcpy(shadow, p, data);
+	p = shadow;
+	if(version == 1)
+		age(p);
 	for(i = 0; i < data; i += n){
 		n = 8;
 		if(memcmp(p + i, zeros, 8) == 0)
@@ -652,7 +685,8 @@ lead(int state)
 }
 
 static void
-seed(void (*give)(const char*, const uint8_t*, size_t), const char *name, int o, int m, int state)
+seed(void (*give)(const char*, const uint8_t*, size_t), const char *name,
+	int o, int m, int state, uint version)
 {
 	static const uint8_t after[] = {
 		Zread, 0, 0, 16, Zwrite, 0, 60, 8, Ztrim, 0, 126, 3, Zread, 0, 120, 16, Zflush, Zturn | 0x30,
@@ -666,7 +700,7 @@ seed(void (*give)(const char*, const uint8_t*, size_t), const char *name, int o,
 	lead(state);
 	nout = 0;
 	put(head, sizeof head);
-	dump();
+	dump(version);
 	put(after, sizeof after);
 	give(name, out, nout);
 	memrelease();
@@ -683,18 +717,22 @@ seeds(void (*give)(const char*, const uint8_t*, size_t))
 	static const uint8_t none[] = { 0, 0, 0, 0, Zread, 0, 0, 1 };
 
 	silence();
-	seed(give, "frozen", 0, Marklive, Unsynced);
-	seed(give, "frozen-synced", 0, Marklive, Synced);
-	seed(give, "merging", 0, Marklive, Merging);
-	seed(give, "merged", 0, Marklive, Merged);
-	seed(give, "frozen-sum", Zsum | Zcold, Marknone, Synced);
-	seed(give, "merging-sum", Zsum | Zdirect, Markgone, Merging);
-	seed(give, "merged-sum", Zsum, Znomark, Merged);
-	seed(give, "large", Zsum | Zlarge, Marklive, Synced);
-	seed(give, "large-limit", Zsum | Zlarge | Zlimit | Znowindow | Zcold, Marklive, Merging);
-	seed(give, "readonly", Zsum | Zreadonly, Marklive, Synced);
-	seed(give, "elsewhere", Zsum, Marklive | Zother, Synced);
-	seed(give, "locked", Zsum, Marklive | Zlocked, Synced);
-	seed(give, "size", Zsum, Marklive | Zsize, Synced);
+	seed(give, "frozen", 0, Marklive, Unsynced, 2);
+	seed(give, "frozen-synced", 0, Marklive, Synced, 2);
+	seed(give, "merging", 0, Marklive, Merging, 2);
+	seed(give, "merged", 0, Marklive, Merged, 2);
+	seed(give, "frozen-sum", Zsum | Zcold, Marknone, Synced, 2);
+	seed(give, "merging-sum", Zsum | Zdirect, Markgone, Merging, 2);
+	seed(give, "merged-sum", Zsum, Znomark, Merged, 2);
+	seed(give, "large", Zsum | Zlarge, Marklive, Synced, 2);
+	seed(give, "large-limit", Zsum | Zlarge | Zlimit | Znowindow | Zcold, Marklive, Merging, 2);
+	seed(give, "readonly", Zsum | Zreadonly, Marklive, Synced, 2);
+	seed(give, "elsewhere", Zsum, Marklive | Zother, Synced, 2);
+	seed(give, "locked", Zsum, Marklive | Zlocked, Synced, 2);
+	seed(give, "size", Zsum, Marklive | Zsize, Synced, 2);
+	seed(give, "checks", Zsum | Zchecks, Marklive, Merging, 2);
+	seed(give, "large-checks", Zsum | Zlarge | Zchecks, Marklive, Synced, 2);
+	seed(give, "version-1", Zsum, Marklive, Synced, 1);
+	seed(give, "version-1-merging", Zsum | Zlarge, Marklive, Merging, 1);
 	give("nothing", none, sizeof none);
 }

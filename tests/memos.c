@@ -961,7 +961,7 @@ newfile(File *f, uvlong bytes, int track)
 static uvlong
 shadowroom(uvlong size)
 {
-	return size + 2 * (size / Sector / 8) + 8 * Mpage;
+	return size + 2 * (size / Sector / 4) + 8 * Mpage;
 }
 
 void
@@ -1447,6 +1447,7 @@ diskwrite(int file, struct iovec *iov, int niov, uvlong off)
 {
 	File *f = fileof(file);
 	uvlong len = iovlen(iov, niov, disk.direct && file == Image), end, half = 0;
+	uint whole = file == Shadow && len % Sector != 0 ? 4 : Sector;	/* so much is never halved */
 	int error;
 
 	point();
@@ -1464,8 +1465,8 @@ diskwrite(int file, struct iovec *iov, int niov, uvlong off)
 		error = errno;
 	}
 	end = grain(off, len, end);
-	if(mem.life > 0 && end - off > Sector){
-		half = (1 + chance((uint)((end - off) / Sector))) * Sector;
+	if(mem.life > 0 && end - off > whole){
+		half = (1 + chance((uint)((end - off) / whole))) * whole;
 		if(half > end - off)
 			half = end - off;
 		movebytes(f, Mwrite, iov, niov, off, 0, half);
@@ -1595,6 +1596,8 @@ diskstore(int file, uvlong off, const void *from, size_t len)
 	if(windowlen[file] == 0 || chance(2) == 0)
 		return -1;
 	checkwindow("diskstore", file, off, len);
+	if(off % 4 != 0 || len % 4 != 0 || (uintptr_t)from % 4 != 0)
+		wrong("diskstore of half a word: %zu bytes at %llu", len, off);
 	return diskwrite(file, &iov, 1, off) == len ? 0 : -1;
 }
 
@@ -1959,6 +1962,47 @@ memshadow(uvlong *size)
 		return NULL;
 	*size = drive->file[drive->name].size;
 	return drive->file[drive->name].image;
+}
+
+uint
+memunit(uvlong no, uint sectors)
+{
+	uint i, crc = 0;
+
+	for(i = 16; i-- > 0;){
+		crc = crc << 1 ^ (sectors >> i & 1) << 15;
+		if(crc & 0x8000)
+			crc ^= 0x8000 ^ 0x4599;
+	}
+	return sectors | (0x8000 | (crc ^ (uint)(no * 0x9e3779b1 % ((uvlong)1 << 32) >> 17))) << 16;
+}
+
+int
+memhas(const uchar *map, uvlong lba, uint version)
+{
+	const uchar *p = map + lba / 16 * 4;
+	uint u = p[0] | (uint)p[1] << 8 | (uint)p[2] << 16 | (uint)p[3] << 24;
+
+	if(version == 1)
+		return map[lba / 8] >> lba % 8 & 1;
+	if(u != 0 && u != memunit(lba / 16, u & 0xffff))
+		return -1;
+	return u >> lba % 16 & 1;
+}
+
+int
+memflip(uvlong at, uchar bits)
+{
+	File *f = &drive->file[drive->name];
+
+	if(!f->alloc[at / Mpage])
+		return -1;
+	f->image[at] ^= bits;
+	if(f->stable != NULL){
+		f->settled[at] ^= bits;
+		f->stable[at] ^= bits;
+	}
+	return 0;
 }
 
 /* The engine. */

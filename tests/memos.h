@@ -189,6 +189,21 @@ void	mempower(void);
 /* The bytes of the file that has the shadow's name; NULL: none has. */
 uchar	*memshadow(uvlong *size);
 
+/* What a shadow's map has for 16 sectors from 16 * no on, as the comment in freeze.c has it. */
+uint	memunit(uvlong no, uint sectors);
+
+/*
+ * Whether a shadow's map says that the shadow has this sector; -1 when the map
+ * is damaged there.
+ */
+int	memhas(const uchar *map, uvlong lba, uint version);
+
+/*
+ * Change bits of a byte of the shadow, on the disk too.  Returns -1 where there
+ * is a hole.
+ */
+int	memflip(uvlong at, uchar bits);
+
 /* The kernel brings all that it has to the disk, of its own accord. */
 void	memwriteback(void);
 

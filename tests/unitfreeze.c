@@ -356,6 +356,132 @@ nomark(void)
 	return freezestate() != Ffrozen;
 }
 
+/*
+ * A bit of a map has changed: a start is refused if that map counts and
+ * doesn't mean the same all the same; then nothing has been written.  Else it
+ * has all, and no map is damaged any more.
+ */
+static int
+flipped(int power, uvlong at)
+{
+	uvlong soft = 8192, hard = 12288, size;
+	uchar *s, before[16384];
+	uint lba, bit, k;
+	int counts, bad;
+	char *e;
+
+	if(!frozen() || transfer(Oflush, 0, 1, 0) != 0)
+		return 1;
+	for(bit = 0; bit < 8 * (Sectors / 16 + 1) * 4; bit++){
+		if(power)
+			mempower();
+		s = memshadow(&size);
+		if(memflip(at + bit / 8, (uchar)(1 << bit % 8)) < 0)
+			return 2;
+		lba = bit / 32 * 16;
+		bad = memhas(s + at, lba, 2) < 0;
+		/* Where there is nothing, a bit may look as if that had been written there. */
+		if(!bad && (bit % 32 != 31 || memhas(s + at, lba, 2) != 0))
+			return 3;
+		counts = at == (power ? hard : soft);
+		memcpy(before, s, sizeof before);
+		e = bufshadow(path, 0, 0);
+		if((e != NULL) != (bad && counts) || (e != NULL && (strstr(e, "damaged shadow: its bytes") == NULL
+		|| memcmp(before, s, sizeof before) != 0)))
+			return 4;
+		if(e != NULL && (memflip(at + bit / 8, (uchar)(1 << bit % 8)) < 0
+		|| bufshadow(path, 0, 0) != NULL))
+			return 5;
+		if(transfer(Oread, 8, 16, 0) != 0 || transfer(Oread, 95, 16, 0) != 0
+		|| transfer(Oflush, 0, 1, 0) != 0)
+			return 6;
+		for(k = 0; k < Sectors; k++)
+			if(memhas(s + soft, k, 2) != memhas(s + hard, k, 2) || memhas(s + soft, k, 2) < 0)
+				return 7;
+	}
+	if(buffreeze(0) != NULL)
+		return 8;
+	steady();
+	return !whole();
+}
+
+static int	flippedsoft(void) { return flipped(0, 8192); }
+static int	flippedhard(void) { return flipped(0, 12288); }
+static int	flippedsoftcut(void) { return flipped(1, 8192); }
+static int	flippedhardcut(void) { return flipped(1, 12288); }
+
+/*
+ * A shadow that an aoede left which knew version 1 only: sectors 50 to 52, and
+ * others of which the soft map doesn't know, or the hard one.
+ */
+static int
+writeold(void)
+{
+	enum { N = 40000, Soft = 8192, Hard = 16384, Data = 24576 };
+	static uchar file[Data + 64 * Sector];
+	static const uvlong at[] = { First, N, Soft, Hard, Data };
+	struct iovec iov = { file, sizeof file };
+	uchar *h = file;
+	uint i, sum;
+
+	memcpy(h, "AoEdeShd\1\0\0\0\4\3\2\1\1\0\0\0\0\0\0\0\1", 25);
+	for(i = 0; i < 40; i++)
+		h[32 + i] = (uchar)(at[i / 8] >> 8 * (i % 8));
+	bootid(h + 72);
+	diskident((char*)h + 88, 256);
+	for(i = 0, sum = crc32(h, 508); i < 4; i++)
+		h[508 + i] = (uchar)(sum >> 8 * i);
+	file[Soft + 50 / 8] = 4 | 8 | 16;
+	file[Hard + 50 / 8] = 4 | 8 | 32;
+	memset(file + Data + (First + 50) * Sector, 0x91, 4 * Sector);
+	return shadowdir(path) != NULL || shadowmake((Data + (First + N) * Sector + 4095) / 4096 * 4096) < 0
+		|| diskwrite(Shadow, &iov, 1, 0) != sizeof file || shadowname() < 0 || disksync(Shadow) < 0;
+}
+
+static int
+oldversion(int power)
+{
+	enum { N = 40000 };
+	uvlong size;
+	uint i;
+
+	setup();
+	target("-o 5 -l 40000", First + N + 3, 9000);
+	mempattern(0, First + N + 3, 1);
+	memcpy(model, mem.image + First * Sector, sizeof model);
+	if(writeold() != 0)
+		return 1;
+	if(power)
+		mempower();
+	for(i = 0; i < 3; i++)
+		memset(model + (50 + i + (i == 2 && power)) * Sector, 0x91, Sector);
+	if(bufshadow(path, 0, 0) != NULL || freezestate() != Ffrozen || transfer(Oread, 45, 16, 0) != 0)
+		return 2;
+	if(transfer(Owrite, 60, 4, 0x92) != 0 || transfer(Owrite, 39990, 4, 0x93) != 0
+	|| transfer(Oflush, 0, 1, 0) != 0)
+		return 3;
+	for(i = 0; i < 2; i++){
+		if(bufshadow(path, 0, 0) != NULL || freezestate() != Ffrozen
+		|| transfer(Oread, 45, 16, 0) != 0 || transfer(Oread, 55, 16, 0) != 0)
+			return 4;
+		if(memshadow(&size)[8] != 1 || memhas(memshadow(&size) + 8192, 39993, 1) != 1)
+			return 5;
+		mempower();
+	}
+	if(bufshadow(path, 0, 0) != NULL || buffreeze(0) != NULL)
+		return 6;
+	steady();
+	if(!whole() || mem.image[(First + 39993) * Sector] != 0x93 || buffreeze(1) != NULL)
+		return 7;
+	steady();
+	return freezestate() != Ffrozen || memshadow(&size)[8] != 2
+		|| transfer(Owrite, 39999, 1, 0x94) != 0 || bufshadow(path, 0, 0) != NULL
+		|| freezestate() != Ffrozen || memhas(memshadow(&size) + 8192, 39999, 2) != 1;
+}
+
+static int	oldkilled(void) { return oldversion(0); }
+static int	oldcut(void) { return oldversion(1); }
+
 /* An image that bears no mark, and was changed behind the shadow's back. */
 static int
 tampered(int device)
@@ -1159,6 +1285,12 @@ freezetests(void)
 	test(apart(unremovable) == 0, "a shadow of no use that can't be removed is refused, and removed later");
 	test(apart(noholes) == 0, "a shadow without holes is refused");
 	test(apart(nomark) == 0, "a freeze of an image that can't be marked is refused");
+	test(apart(flippedsoft) == 0, "a bit of the soft map that has changed is found at a start");
+	test(apart(flippedhard) == 0, "one of the hard map is mended");
+	test(apart(flippedhardcut) == 0, "but found at a start after a power cut");
+	test(apart(flippedsoftcut) == 0, "and then one of the soft map is mended");
+	test(apart(oldkilled) == 0, "a shadow of version 1 is served and merged, and the next is of version 2");
+	test(apart(oldcut) == 0, "after a power cut too");
 	test(apart(tamperedfile) == 0, "an image without a mark that was changed while frozen is not served");
 	test(apart(tampereddevice) == 0, "nor is a device");
 	test(apart(heldback) == 0, "without a shadow writes are left unanswered");
