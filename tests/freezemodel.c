@@ -959,9 +959,10 @@ watch(void)
 		world->wanted = s != Fnone;
 	}
 	if(s == Fnone && world->wanted && !world->frozen){
-		if(!mode->breaks && !mode->full)
+		/* Without a shadow an unfreeze that came before the end of the freeze follows it at once. */
+		if(!mode->breaks && !mode->full && !(mode->noshadow && world->unwanted))
 			wrong(NULL, "the freeze was refused");
-		world->wanted = 0;
+		world->wanted = world->unwanted = 0;
 	}
 }
 
@@ -969,6 +970,7 @@ static void
 askfreeze(void)
 {
 	uint i;
+	int s = freezestate();
 
 	if(buffreeze(1) != NULL){
 		if(freezestate() == Fnone && !world->broken && !mode->breaks)
@@ -976,6 +978,8 @@ askfreeze(void)
 		return;
 	}
 	world->wanted = 1;
+	if(s == Fcommitting)
+		world->unwanted = 0;	/* an unfreeze that was asked for meanwhile is withdrawn */
 	free(need);
 	need = must(malloc(nsect * sizeof *need));
 	for(i = 0; i < nsect; i++)
