@@ -1,6 +1,6 @@
 /*
  * The AoE target: the command line, the loop, and the protocol between the
- * Ethernet header and the ATA argument.  The protocol is AoEr11 (S.  Hopkins
+ * Ethernet header and the ATA argument.  The protocol is AoEr11 (S. Hopkins
  * and B. Coile, 2009).  Command 0x23 comes from the original AoEde; aoede.8
  * describes it under PROTOCOL EXTENSIONS.
  *

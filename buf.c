@@ -98,7 +98,7 @@ enum {
 	Sequential	= 4,		/* requests after which a stream is read ahead */
 	Head		= 512,		/* bytes of each page to prefetch as soon as a read comes */
 	Aheadmin	= 128,		/* sectors to read ahead, at first */
-	Aheadmax	= 4096,		/* and at most */
+	Aheadmax	= 4096,		/* and at most, in a pool that has room for it */
 	Manychunks	= 64,		/* pieces of the map: too many to save in the loop */
 	Saveretry_us	= 200000,	/* after a failure to save the map */
 	Moves		= 12,		/* moves from the shadow to the image under way at a time */

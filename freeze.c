@@ -103,7 +103,7 @@ typedef struct Word	Word;
 enum {
 	/* the header: offset[length] */
 	Hmagic		= 0,	/* "AoEdeShd"[8] */
-	Hversion	= 8,	/* 1[4] */
+	Hversion	= 8,	/* Version, or Unchecked[4] */
 	Horder		= 12,	/* 0x01020304[4] */
 	Hseq		= 16,	/* sequence number[8] */
 	Hstate		= 24,	/* Sfrozen, Smerging or Smerged[4] */
@@ -380,8 +380,8 @@ unit(uvlong no, uint bits)
 }
 
 /*
- * Have n words, from number no on, as a map has them.  Returns the bytes that
- * they take.
+ * Encode n words, the first of them number no, as the shadow's maps have them.
+ * Returns the bytes that they take there.
  */
 static uint
 encode(uchar *to, const uchar *bits, uvlong no, uint n)
@@ -397,7 +397,7 @@ encode(uchar *to, const uchar *bits, uvlong no, uint n)
 }
 
 /*
- * And back, one word.  Returns -1 when it is damaged.
+ * Decode one word.  Returns -1 when it is damaged.
  */
 static int
 decode(uvlong *word, const uchar *from, uvlong no)
@@ -497,7 +497,8 @@ setunsaved(Chunk *c, uint word)
 }
 
 /*
- * So many sectors more, or less, of this chunk are in the shadow.
+ * Add more, which may be negative, to the number of this chunk's sectors in the
+ * shadow.
  */
 static void
 recount(Chunk *c, int more)
@@ -533,8 +534,8 @@ alike(const uchar *map, uint i, uint n, int *bit)
 }
 
 /*
- * How many of the n sectors from lba on are in the shadow, or holes there, or
- * are not, as the first, which is put into *is.
+ * Is sector lba in the shadow (holes: a hole there)?  Sets *is, and returns how
+ * many of the n sectors from lba on are alike.
  */
 static uint
 sectors(uvlong lba, uint n, int holes, int *is)
@@ -1060,7 +1061,8 @@ end(Op *o)
 }
 
 /*
- * To give its space back may take long; whoever calls sees to that.
+ * Remove the shadow.  Giving its space back may take long, so that the caller
+ * must not wait for this.
  */
 static void
 discard(Op *o)
@@ -1088,8 +1090,7 @@ cancel(Op *o)
 }
 
 /*
- * In a state one job can be carried out, with a state meanwhile and one
- * behind it.
+ * The job of a state, and the state that follows it.
  */
 struct Job {
 	int	quiet;		/* buf.c must be */

@@ -658,9 +658,10 @@ setlimit(int fd, int force, int ask, int value)
 
 /*
  * Does another aoede of this host serve the address on the interface?  It is
- * not heard, as what is sent here does not come back.  So each lets a socket
- * have a name for it, for life; names are of a network namespace, as
- * interfaces are.
+ * not heard, as what is sent here does not come back.  So each binds a socket,
+ * kept until it exits, to an abstract name made of address and interface:
+ * EADDRINUSE means that another has it.  Names belong to a network namespace,
+ * as interfaces do.
  */
 static int
 taken(Port *p, int shelf, int slot)
@@ -1470,8 +1471,8 @@ reserves(int fd)
 }
 
 /*
- * With -d there is no window, nor of a file that isn't ours, as mincore(2)
- * would lie.  The shadow's window is writable where that is safe.
+ * With -d the image has no window.  Nor has a file that isn't ours, as
+ * mincore(2) would lie.  The shadow's window is writable where that is safe.
  */
 int
 diskmap(int file, uvlong size)
@@ -1508,12 +1509,12 @@ disktry(uchar *to, size_t len, int file, uvlong off)
  *
  * ENGINE in tuneup.h says which to try.  All of them report to one eventfd.
  *
- * 5. An operation belongs to the engine from enginestart until done is called.
+ * 4. An operation belongs to the engine from enginestart until done is called.
  *    Only enginereap, in the loop, calls done: when all bytes are moved, or
  *    with an error.
- * 6. The kernel has at most Inflight operations, so that all of them fit into
+ * 5. The kernel has at most Inflight operations, so that all of them fit into
  *    the completion queue.  The others wait in the order they were started.
- * 7. While the loop is awake it looks for ended operations in each turn and
+ * 6. While the loop is awake it looks for ended operations in each turn and
  *    needs no eventfd.  In deferred mode the kernel completes operations only
  *    within our own system calls, instead of interrupting us for each; a flag
  *    in memory says that there are some to complete.  It writes the eventfd
@@ -1543,7 +1544,7 @@ static struct {
 	struct io_uring_sqe *sqe;
 	struct io_uring_cqe *cqe;
 	uint	tosubmit;
-	int	deferred;	/* inv. 7 */
+	int	deferred;	/* inv. 6 */
 	uint	*sqflags, *cqflags;
 } uring;
 
@@ -1897,7 +1898,7 @@ uringreap(void)
 /*
  * Say whether the kernel shall write the eventfd when an operation has ended.
  * The kernel reads the flag after it has noted a completion, and we look for
- * completions after setting the flag; so no wake-up is lost (inv. 7).
+ * completions after setting the flag; so no wake-up is lost (inv. 6).
  */
 static void
 uringtell(int tell)
@@ -1952,7 +1953,7 @@ submit(Op *o)
 		return 0;
 	}
 	if(engine.inflight >= Inflight)
-		return -1;	/* inv. 6 */
+		return -1;	/* inv. 5 */
 	return engine.kind == Uring ? uringsubmit(o) : aiosubmit(o);
 }
 
@@ -2041,7 +2042,7 @@ enginereap(void)
  * all threads and is called when everything is open.  uringrestrict limits
  * io_uring, which can open files without a system call.
  *
- * 8. After sandbox no function of this file makes a system call that is
+ * 7. After sandbox no function of this file makes a system call that is
  *    neither in calls nor in judged, with any C library.  A build with SANDBOX
  *    2 ends when one does; the tests run with that.
  */
@@ -2199,7 +2200,7 @@ landlock(void)
 void
 disarm(void)
 {
-	/* Keep no file system from being unmounted. */
+	/* Don't keep the file system of the present directory busy. */
 	if(chdir("/") < 0)
 		warn("can't leave the directory");
 	if(SANDBOX == 0)

@@ -112,7 +112,7 @@ freshstart(void)
 	sigaction(SIGTTOU, &ignore, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	/* Whoever may read the info file is not for a shell's habits to say. */
+	/* The info file is for everybody, whatever umask we inherited. */
 	umask(022);
 }
 

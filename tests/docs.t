@@ -61,6 +61,15 @@ cited() {
 }
 ok "every file that the sources cite is there" cited
 
+# AoEded must know which options take a value, to tell operands from them.
+# shellcheck disable=SC2016 # it is a pattern
+valued() {
+	sed -n 's/.*options\[\] = "+:\(.*\)";/\1/p' aoe.c | grep -o '[a-zA-Z]:' | tr -d ':\n' >"$TMP/valued"
+	sed -n 's/^\t*\([a-zA-Z]\)) unusable .*/\1/p; s/^\t*\[\([a-zA-Z]*\)\]) \[ -z "$group" \].*/\1/p' AoEded | tr -d '\n' >"$TMP/known"
+	[ -s "$TMP/valued" ] && [ "$(grep -o . "$TMP/valued" | sort)" = "$(grep -o . "$TMP/known" | sort)" ]
+}
+ok "AoEded knows which options take a value" valued
+
 # What README says and the manual too would have to be kept true twice.
 # Sentences of eight words and more are told from headings and examples.
 sentences() { tr '\n' ' ' | tr -s ' ' | sed 's/[.:;] /\n/g' | awk 'NF >= 8' | sort -u; }
