@@ -2652,7 +2652,8 @@ nextstep(void)
 int
 bufwait(void)
 {
-	if(tosync.first != NULL && !syncing && expected())
+	/* A sync that waits for more requests begins in the first turn in which it need not. */
+	if(tosync.first != NULL && batch.due > 0 && !syncing && !saving && !stalled)
 		return 0;
 	/* What is due may have failed for lack of memory. */
 	return stalled ? 1 : sooner(nextstep(), syncwait());
