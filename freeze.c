@@ -63,9 +63,10 @@
  *    itself, which must be found again.  Lost are then only bits that neither
  *    has covered: a sector is where it was before.  It is believed as well
  *    when a sync has failed.
- * 4. One header is written at a time, the older of the two; so there is
- *    always a valid one.  Then the other is written as well, before anything
- *    relies on what they say: if either is damaged, the other will do.
+ * 4. One header is written at a time, the older of the two, and synced before
+ *    the other is; so there is always a valid one.  Then the other is written
+ *    as well, before anything relies on what they say: if either is damaged,
+ *    the other will do.
  * 5. The shadow has its name only while it is complete and the image stands
  *    still, or while not all has been merged.  Before it is removed its
  *    header says that it is of no use any more, and is synced: from then
@@ -127,6 +128,9 @@ enum {
 	Sfrozen		= 1,
 	Smerging	= 2,
 	Smerged		= 3,
+
+	Unwritten	= -1,	/* returned by writeheaders */
+	Unsynced	= -2,
 
 	Chunkbytes	= 512,
 	Chunksec	= Chunkbytes * 8,	/* sectors that it is about */
@@ -314,11 +318,13 @@ writeshadow(const void *p, size_t n, uvlong off)
 	return diskwrite(Shadow, &iov, 1, off) == n ? 0 : -1;
 }
 
+/*
+ * Write the older header anew.
+ */
 static int
 writeheader(uint s)
 {
 	uchar h[Hlen] = { 0 };
-	int i;
 
 	memcpy(h + Hmagic, "AoEdeShd", 8);
 	put4(h + Hversion, version);
@@ -333,12 +339,29 @@ writeheader(uint s)
 	memcpy(h + Hident, ident, Identmax);
 	put8(h + Hchanged, changed);
 	put4(h + Hplaces, places);
-	for(i = 0; i < 2; i++, sequence++){
-		put8(h + Hseq, sequence + 1);
-		put4(h + Hsum, crc32(h, Hsum));
-		if(writeshadow(h, Hlen, (sequence + 1) % 2 * (Headers / 2)) < 0)
-			return -1;
-	}
+	put8(h + Hseq, sequence + 1);
+	put4(h + Hsum, crc32(h, Hsum));
+	if(writeshadow(h, Hlen, (sequence + 1) % 2 * (Headers / 2)) < 0)
+		return -1;
+	sequence++;
+	return 0;
+}
+
+/*
+ * Write both, and sync the shadow after each (inv. 4).  Returns Unwritten, and
+ * the header in force is the one before; or Unsynced, which is known of neither.
+ */
+static int
+writeheaders(uint s)
+{
+	int i;
+
+	for(i = 0; i < 2; i++)
+		if(writeheader(s) < 0){
+			if(i == 0)
+				return Unwritten;
+		}else if(disksync(Shadow) < 0)
+			return Unsynced;
 	return 0;
 }
 
@@ -763,7 +786,7 @@ freezestore(void)
 int
 freezesave(void)
 {
-	uchar buf[Chunkwords * Checkedbytes];
+	_Alignas(4) uchar buf[Chunkwords * Checkedbytes];
 	uvlong place;
 	Chunk *c;
 	uint n;
@@ -839,7 +862,7 @@ freezewait(void)
 static int
 writewords(void)
 {
-	uchar buf[Chunkwords * Checkedbytes];
+	_Alignas(4) uchar buf[Chunkwords * Checkedbytes];
 	uvlong i, k;
 	uint n;
 
@@ -972,9 +995,7 @@ watch(void)
 
 	if(imagemarked(other, sizeof other) != Marknone)
 		return 0;
-	if(fingerprint(&changed, &places) < 0 || writeheader(Sfrozen) < 0)
-		return -1;
-	return disksync(Shadow);
+	return fingerprint(&changed, &places) < 0 || writeheaders(Sfrozen) != 0 ? -1 : 0;
 }
 
 /*
@@ -1006,7 +1027,7 @@ prepare(Op *o)
 	if(shadowmake(freezesize()) < 0)
 		failed(o, path, errno != EOPNOTSUPP ? NULL : "its file system has no holes, "
 			"so that the shadow would be as large as the image");
-	else if(writeheader(Sfrozen) < 0 || disksync(Shadow) < 0){
+	else if(writeheaders(Sfrozen) != 0){
 		failed(o, path, NULL);
 		shadowremove(0);
 	}else if(mark(o, Markgone) < 0)
@@ -1036,10 +1057,17 @@ commit(Op *o)
 static void
 thaw(Op *o)
 {
+	uvlong when = changed;
+	uint what = places;
+
 	changed = places = 0;
-	if(writeheader(Smerging) < 0)
+	switch(writeheaders(Smerging)){
+	case Unwritten:
+		changed = when;
+		places = what;
 		failed(o, path, NULL);
-	else if(disksync(Shadow) < 0){
+		break;
+	case Unsynced:
 		distrust();
 		synclost = errno;
 		failed(o, path, NULL);
@@ -1054,7 +1082,7 @@ end(Op *o)
 {
 	if(syncimage(o) < 0)
 		return;
-	if(writeheader(Smerged) < 0 || disksync(Shadow) < 0)
+	if(writeheaders(Smerged) != 0)
 		failed(o, path, NULL);
 	else
 		mark(o, Markgone);
@@ -1321,7 +1349,7 @@ freezejobdone(Op *o)
 		forgetmap();
 	if(back && state < Fending){
 		back = 0;
-		if(job->work == commit && (e = unfreeze()) != NULL)
+		if(job->work == commit && state != Fnone && (e = unfreeze()) != NULL)
 			freezerefused("unfreeze refused", e);
 		else if(job->work != commit && (e = freeze()) != NULL)
 			freezerefused(refused, e);
@@ -1532,7 +1560,7 @@ resume(uvlong size)
 	if(newmap() < 0)
 		return sentence("%s: no memory for the map", path);
 	e = loadmap(memcmp(h + Hboot, boot, sizeof boot) != 0);
-	if(e == NULL && !shared && (freezesave() < 0 || writeheader(s) < 0))
+	if(e == NULL && !shared && (freezesave() < 0 || writeheaders(s) != 0))
 		e = sentence("%s: %s", path, strerror(errno));
 	if(e != NULL){
 		forgetmap();

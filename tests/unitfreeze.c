@@ -335,6 +335,19 @@ noholes(void)
 	return freezestate() != Ffrozen;
 }
 
+/* The header that is in force says that it merges, though the copy of it can't be written. */
+static int
+onethaws(void)
+{
+	if(!frozen())
+		return 1;
+	memfaultlater(Shadow, Mwrite, EIO, 1);
+	if(buffreeze(0) != NULL)
+		return 2;
+	steady();
+	return whole() ? 0 : 3;
+}
+
 /* Nor is a freeze possible while the image can't be marked, which is no lost write. */
 static int
 nomark(void)
@@ -1279,6 +1292,7 @@ freezetests(void)
 	test(apart(unclearable) == 0, "or it is said why not");
 	test(apart(noheader) == 0, "a shadow that can't be read is refused");
 	test(apart(oneheader) == 0, "one of which a header can't be read is served");
+	test(apart(onethaws) == 0, "and one of which a header can't be written is merged");
 	test(apart(nomap) == 0, "one whose maps can't be read is refused");
 	test(apart(nowrite) == 0, "and one that can't be written to");
 	test(apart(unmarkable) == 0, "and an image that can't be marked");
