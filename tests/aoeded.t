@@ -273,8 +273,18 @@ failing() {
 	end
 	ok "nor is it left$with" left_nothing
 	ln -s $$ "$TMP/run/e9.0.pid.held"
+	mkdir "$TMP/run/e9.0.pid.freeing"
+	ok "nor is one whose pid another program has by now, of which one killed later was getting rid$with" eval 'run 9 0 t0 disk; cat "$TMP/err"; pid_printed'
+	end
+	ok "nor is that left$with" left_nothing
+	sh -c 'sleep 60; :' AoEded &
+	other=$!
+	PIDS="$PIDS $other"
+	ln -s $other "$TMP/run/e9.0.pid.held"
 	run 9 0 t0 disk
-	ok "one that another has is not taken away$with" eval 'cat "$TMP/err"; status_is 1 && grep -q "^AoEded: e9.0: can.t lock its pid file, which pid $$ has: " "$TMP/err"'
+	ok "one that another has is not taken away$with" eval 'cat "$TMP/err"; status_is 1 && grep -q "^AoEded: e9.0: can.t lock its pid file, which pid $other has: " "$TMP/err"'
+	kill $other
+	reap $other
 	rm "$TMP/run/e9.0.pid.held"
 	mkdir "$TMP/full"
 	mount -t tmpfs -o size=4k none "$TMP/full"
