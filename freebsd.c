@@ -841,8 +841,17 @@ shadowdetach(void)
 int
 renamenew(int dir, char *from, char *to)
 {
+	int e;
+
 	/* The file has two names for a moment; renameat would replace an existing file. */
-	return linkat(dir, from, dir, to, 0) < 0 ? -1 : unlinkat(dir, from, 0);
+	if(linkat(dir, from, dir, to, 0) < 0)
+		return -1;
+	if(unlinkat(dir, from, 0) == 0)
+		return 0;
+	e = errno;
+	unlinkat(dir, to, 0);
+	errno = e;
+	return -1;
 }
 
 uvlong
