@@ -215,7 +215,7 @@ static struct {
 	uint	waiting;	/* in tosync */
 	uint	answering;	/* in insync */
 	uint	due;		/* as many are expected to wait; 0: the next sync does not wait */
-	uvlong	began, ended;	/* the last sync */
+	uvlong	until;		/* and it waits no longer than this */
 	Looks	looks;
 } batch;
 
@@ -696,19 +696,18 @@ breaks(int error)
 static void
 expectmore(void)
 {
+	uvlong t = microseconds(), wait = (t - syncstart) / 4;
+
 	batch.due = batch.answering + batch.waiting;
 	if(batch.due == 1 || !worthlooking(&batch.looks))
 		batch.due = 0;
-	batch.ended = microseconds();
+	batch.until = t + (wait < Batch_us ? wait : Batch_us);
 }
 
 static int
 expected(void)
 {
-	uvlong waited = microseconds() - batch.ended;
-
-	return batch.waiting < batch.due && waited < Batch_us
-		&& waited < (batch.ended - batch.began) / 4 && !closing;
+	return batch.waiting < batch.due && microseconds() < batch.until && !closing;
 }
 
 static void
@@ -765,7 +764,6 @@ startsync(void)
 	tosync = (List){ 0 };
 	batch.answering = batch.waiting;
 	batch.waiting = batch.due = 0;
-	batch.began = microseconds();
 	syncing = 1;
 	syncstart = now;
 	syncop = (Op){ .op = shadowed ? Owork : Oflush, .work = freezesync, .done = synced };

@@ -91,7 +91,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <sys/uio.h>
 #include "config.h"
 #include "dat.h"
@@ -242,10 +241,7 @@ roundup(uvlong n, uvlong to)
 static uvlong
 milliseconds(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uvlong)t.tv_sec * 1000 + (uvlong)t.tv_nsec / 1000000;
+	return microseconds() / 1000;
 }
 
 /*
@@ -288,7 +284,6 @@ layout(uint v)
 	uvlong map;
 
 	version = v;
-	mkcrc15();
 	wordlen = v == Unchecked ? Wordbytes : Checkedbytes;
 	map = roundup(roundup(nsec, 64) / 64 * wordlen, Aligned);
 	soft = Headers;
@@ -760,18 +755,24 @@ unsavedpart(Chunk *c, uchar *buf, uvlong *place)
 	return encode(buf, c->bits + c->from * Wordbytes, no, c->to - c->from);
 }
 
+static int
+storepart(Chunk *c)
+{
+	_Alignas(4) uchar buf[Chunkwords * Checkedbytes];
+	uvlong place;
+	uint n = unsavedpart(c, buf, &place);
+
+	return diskstore(Shadow, place, buf, n);
+}
+
 int
 freezestore(void)
 {
-	_Alignas(4) uchar buf[Chunkwords * Checkedbytes];
 	Chunk *c, *left = NULL, *next;
-	uvlong place;
-	uint n;
 
 	for(c = unsaved, nunsaved = 0; c != NULL; c = next){
 		next = c->nextunsaved;
-		n = unsavedpart(c, buf, &place);
-		if(c->written && diskstore(Shadow, place, buf, n) == 0){
+		if(c->written && storepart(c) == 0){
 			c->from = c->to = 0;
 			continue;
 		}
@@ -1611,6 +1612,7 @@ freezeinit(char *shadow, uvlong mib, int ro)
 	marked = imagemarked(other, sizeof other);
 	if(path == NULL)
 		return marked == Marklive ? sentence(elsewhere, other, other) : NULL;
+	mkcrc15();
 	r = shadowopen(&size, ro);
 	if(r < 0)
 		return sentence("%s: %s", path, errno == EWOULDBLOCK
