@@ -102,24 +102,12 @@ shadow=$TMP/thin/shadow
 head -c 512 /dev/urandom >"$TMP/piece"
 serve() { start_target -f "$shadow" "$@" 9 0 t0 "$TMP/large"; }
 io() { on_initiator "$B/tests/aoeio" -t 60000 "$@"; }
-# removal: sets worst to the longest that a stable write takes until the shadow
-# is gone, and a little longer.
-removal() {
-	serve && signals USR1 USR2 && until_true 10 frozen && io verify 3 1 0 400000 || return 1
-	stop_target
-	serve -s || return 1
-	signals USR1 USR1 USR2
-	worst=0 left=5
-	while [ "$left" -gt 0 ]
-	do
-		begun=$(milliseconds)
-		io write 100 <"$TMP/piece" || return 1
-		took=$(($(milliseconds) - begun))
-		[ "$took" -le "$worst" ] || worst=$took
-		frozen || left=$((left - 1))
-	done
-	until_true 60 grep -q '^unfrozen' "$TMP/out" && stop_target
-}
-ok "a large shadow is merged and removed" removal
-ok "in that time no stable write waits for seconds ($worst ms)" [ "$worst" -lt 3000 ]
+write() { io write "$1" <"$2"; }
+filled() { serve && signals USR1 USR2 && until_true 10 frozen && io verify 3 1 0 400000 && stop_target; }
+ok "much is written at random places while it is frozen" filled
+ok "(a target)" serve -s
+signals USR1 USR1 USR2
+ok "while a large shadow is merged and removed no stable write waits for seconds" longest 3000
+ok "it is gone" until_true 60 grep -q '^unfrozen' "$TMP/out"
+ok "it ends well" stop_target
 done_testing

@@ -151,7 +151,7 @@ flip() {
 	byte=$(od -An -tu1 -j"$1" -N1 "$shadow")
 	printf '%b' "\\0$(printf %o $((byte ^ 64)))" | dd of="$shadow" bs=1 seek="$1" conv=notrunc status=none
 }
-served() { serve && said '^frozen:' && io read 104 64 | cmp - "$TMP/data"; }
+served() { serve && said '^frozen:' && io read 104 64 | is "$TMP/data"; }
 killed() { stop_target KILL || [ $? -eq 137 ]; }
 unharmed() { flip "$1" && served && io -t 60000 flush && killed; }
 flips() {
@@ -177,7 +177,7 @@ flips() {
 	ok "and the other doesn't$with" unharmed "$soft"
 	ok "it goes on$with" served
 	ok "is unfrozen$with" unfreeze
-	ok "and in the image$with" eval 'tail -c +$((104 * 512 + 1)) "$img" | head -c $((64 * 512)) | cmp - "$TMP/data"'
+	ok "and in the image$with" eval 'tail -c +$((104 * 512 + 1)) "$img" | head -c $((64 * 512)) | is "$TMP/data"'
 	stop_target
 	AOEDE=$aoede
 }
@@ -254,21 +254,6 @@ restarts() {
 	rm -f "$img"
 }
 
-# longest MS: until the shadow is gone, and a little longer, no stable write takes
-# so long.
-longest() {
-	worst=0 left=5
-	while [ $left -gt 0 ]
-	do
-		begun=$(milliseconds)
-		write 100 "$TMP/piece" || return 1
-		took=$(($(milliseconds) - begun))
-		[ $took -le $worst ] || worst=$took
-		frozen || left=$((left - 1))
-	done
-	echo "$worst ms"
-	[ $worst -lt "$1" ]
-}
 # While the shadow goes from a file system that takes its time.
 slowly() {
 	with=" (slow removal)"

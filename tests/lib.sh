@@ -243,6 +243,22 @@ left_alone() {
 		stat -c '%i %F %s %Y' "$kept.new" | diff "$TMP/beside" -
 }
 
+# longest MS: until the shadow is gone, and a little longer, no stable write takes
+# so long.  The script has write and the file piece.
+longest() {
+	worst=0 left=5
+	while [ $left -gt 0 ]
+	do
+		begun=$(milliseconds)
+		write 100 "$TMP/piece" || return 1
+		took=$(($(milliseconds) - begun))
+		[ $took -le $worst ] || worst=$took
+		frozen || left=$((left - 1))
+	done
+	echo "$worst ms"
+	[ $worst -lt "$1" ]
+}
+
 # reap PID: wait for a process that was told to end, ten seconds at most, and
 # return its exit status.
 reap() {

@@ -57,6 +57,17 @@ rounds(uint n)
 	}
 }
 
+/* Go on until this state.  Returns whether it was reached. */
+static int
+waitfor(int s)
+{
+	int i;
+
+	for(i = 0; i < 50000 && freezestate() != s; i++)
+		rounds(1);
+	return freezestate() == s;
+}
+
 /* A request by itself.  Returns its error. */
 static int
 transfer(int op, uvlong lba, uint n, int fill)
@@ -676,16 +687,6 @@ nosnapshot(void)
 	return bufwait() >= 0 || mem.count[Msync] == n;
 }
 
-static int
-waitfor(int s)
-{
-	int i;
-
-	for(i = 0; i < 50000 && freezestate() != s; i++)
-		rounds(1);
-	return freezestate() == s;
-}
-
 /* A trim. */
 static int
 trimmed(uvlong lba, uint n)
@@ -955,8 +956,7 @@ againbehind(void)
 
 	if(!frozen() || bufpool(1, 1) < 0 || buffreeze(0) != NULL)
 		return 1;
-	for(i = 0; i < 50000 && freezestate() != Fremoving; i++)
-		rounds(1);
+	waitfor(Fremoving);
 	memhold(Mwork, 0, 1);
 	rounds(1);
 	if(freezestate() != Fremoving || buffreeze(1) != NULL || transfer(Owrite, 7, 1, 0x51) != 0)
@@ -974,12 +974,9 @@ againbehind(void)
 static int
 removing(void)
 {
-	int i;
-
 	if(!frozen() || buffreeze(0) != NULL)
 		return 1;
-	for(i = 0; i < 50000 && freezestate() != Fremoving; i++)
-		rounds(1);
+	waitfor(Fremoving);
 	memhold(Mwork, 0, 1);
 	rounds(1);
 	if(freezestate() != Fremoving || !bufbusy())
@@ -1022,12 +1019,9 @@ again(int withdrawn)
 
 	if(!frozen() || buffreeze(0) != NULL)
 		return 1;
-	for(i = 0; i < 50000 && freezestate() != Fmerging; i++)
-		rounds(1);
+	waitfor(Fmerging);
 	memhold(Mwork, 0, 1);
-	for(i = 0; i < 50000 && freezestate() != Fending; i++)
-		rounds(1);
-	if(freezestate() != Fending || buffreeze(1) != NULL)
+	if(!waitfor(Fending) || buffreeze(1) != NULL)
 		return 2;
 	if(withdrawn && (buffreeze(0) != NULL || buffreeze(0) == NULL))
 		return 3;
@@ -1044,23 +1038,16 @@ again(int withdrawn)
 static int
 early(int withdrawn)
 {
-	int i;
-
 	if(!begin() || buffreeze(1) != NULL)
 		return 1;
-	for(i = 0; i < 50000 && freezestate() != Fstopping; i++)
-		rounds(1);
+	waitfor(Fstopping);
 	memhold(Mwork, 0, 1);
-	for(i = 0; i < 50000 && freezestate() != Fcommitting; i++)
-		rounds(1);
-	if(freezestate() != Fcommitting || buffreeze(0) != NULL)
+	if(!waitfor(Fcommitting) || buffreeze(0) != NULL)
 		return 2;
 	if(withdrawn && (buffreeze(1) != NULL || buffreeze(1) == NULL))
 		return 3;
 	memrelease();
-	for(i = 0; i < 50000 && freezestate() != (withdrawn ? Ffrozen : Fnone); i++)
-		rounds(1);
-	if(freezestate() != (withdrawn ? Ffrozen : Fnone))
+	if(!waitfor(withdrawn ? Ffrozen : Fnone))
 		return 4;
 	return stats.freezes != 1 || stats.unfreezes != !withdrawn;
 }
