@@ -82,7 +82,7 @@ $(B)/tests/%.o: tests/%.c | $(B)/tests
 $(WIREPROGS:%=$(B)/tests/%): $(B)/tests/%: $(B)/tests/%.o $(B)/tests/initiator.o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
 
-$(B)/tests/wire: $(patsubst %,$(B)/tests/%.o,wireframe wireata wirebad wirewho wireext wireroom)
+$(B)/tests/wire: $(patsubst %,$(B)/tests/%.o,wireframe wireata wiremalformed wireinitiators wireextensions wirefull)
 
 $(B)/tests/load: $(B)/tests/load.o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
@@ -93,25 +93,25 @@ $(B)/tests/crcbench: $(B)/tests/crcbench.o $(B)/crc.o
 $(B)/tests/slowdisk: $(B)/tests/slowdisk.o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
 
-$(B)/tests/lacking: $(B)/tests/lacking.o
+$(B)/tests/withoutcalls: $(B)/tests/withoutcalls.o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
 
 # The daemon, trying to do what it must not.
-$(B)/tests/forbidden: $(OBJ) $(B)/tests/forbidden.o
+$(B)/tests/breakout: $(OBJ) $(B)/tests/breakout.o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -Wl,--wrap=disarm,--wrap=sandbox,--wrap=syscall -o $@ $^
 
 # The daemon, in a bad world.
-FAULTY = malloc calloc aligned_alloc mmap64 fopen64 clock_gettime preadv64 pwritev64 syscall
-$(B)/tests/faulty: $(OBJ) $(B)/tests/faulty.o
-	$(CC) $(ALLCFLAGS) $(LDFLAGS) $(FAULTY:%=-Wl,--wrap=%) -o $@ $^
+FAULTS = malloc calloc aligned_alloc mmap64 fopen64 clock_gettime preadv64 pwritev64 syscall
+$(B)/tests/faultinject: $(OBJ) $(B)/tests/faultinject.o
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) $(FAULTS:%=-Wl,--wrap=%) -o $@ $^
 
 # The daemon's rings without the daemon.
-$(B)/tests/ceiling: $(B)/tests/ceiling.o $(B)/$(PLATFORM).o $(B)/posix.o
+$(B)/tests/nodisk: $(B)/tests/nodisk.o $(B)/$(PLATFORM).o $(B)/posix.o
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^
 
-# The daemon over an operating system in memory.  memos.o comes first, and its
+# The daemon over an operating system in memory.  memsys.o comes first, and its
 # files and disk take the place of those of posix.o.
-MEMOBJ	= $(B)/tests/memos.o $(B)/tests/aoe-nomain.o $(B)/tags.o $(B)/ata.o $(B)/buf.o $(B)/cache.o $(B)/freeze.o $(B)/crc.o $(B)/posix.o
+MEMOBJ	= $(B)/tests/memsys.o $(B)/tests/aoe-nomain.o $(B)/tags.o $(B)/ata.o $(B)/buf.o $(B)/cache.o $(B)/freeze.o $(B)/crc.o $(B)/posix.o
 
 $(B)/tests/aoe-nomain.o: aoe.c | $(B)/tests
 	$(CC) $(ALLCFLAGS) -Dmain=aoede_main -Wno-missing-prototypes -c -o $@ $<
@@ -121,7 +121,7 @@ MEMLDFLAGS = $(LDFLAGS) -Wl,--wrap=clock_gettime,--wrap=warnx,--allow-multiple-d
 
 # And memory that can be refused, and sleep that can be seen.
 $(B)/tests/unit: MEMLDFLAGS += -Wl,--wrap=malloc,--wrap=poll
-$(B)/tests/unit: $(patsubst %,$(B)/tests/%.o,unit unitata unitbuf unitcache unitfreeze unitaoe unitext) $(MEMOBJ)
+$(B)/tests/unit: $(patsubst %,$(B)/tests/%.o,unit unitata unitbuf unitcache unitfreeze unitaoe unitextensions) $(MEMOBJ)
 	$(CC) $(ALLCFLAGS) $(MEMLDFLAGS) -o $@ $^
 
 $(B)/tests/model: $(B)/tests/model.o $(MEMOBJ)
@@ -137,7 +137,7 @@ REPLAYS	= shadow state args
 $(REPLAYS:%=$(B)/tests/replay_%): $(B)/tests/replay_%: $(B)/tests/replay.o $(B)/tests/fuzz_%.o $(MEMOBJ)
 	$(CC) $(ALLCFLAGS) $(MEMLDFLAGS) -o $@ $^
 
-$(B)/tests/corpus: $(B)/tests/corpus.o $(B)/tests/fuzz_frame.o $(MEMOBJ)
+$(B)/tests/replay_frame: $(B)/tests/replay_frame.o $(B)/tests/fuzz_frame.o $(MEMOBJ)
 	$(CC) $(ALLCFLAGS) $(MEMLDFLAGS) -o $@ $^
 
 $(FUZZERS:%=$(B)/tests/fuzz_%): $(B)/tests/fuzz_%: $(B)/tests/fuzz_%.o $(MEMOBJ)
@@ -153,7 +153,7 @@ demo: aoede $(B)/tests/aoeio
 
 # Part of the table: make bench CASES='read-*-8k-32 direct-*' ROUNDS=3; or only
 # what has a figure to reach, in few rounds: make bench QUICK=1
-bench: aoede $(B)/tests/load $(B)/tests/ceiling $(B)/tests/crcbench $(B)/tests/slowdisk
+bench: aoede $(B)/tests/load $(B)/tests/nodisk $(B)/tests/crcbench $(B)/tests/slowdisk
 	@$(B)/tests/crcbench
 	@B=$(B) tests/bench.sh
 
@@ -165,7 +165,7 @@ DEFS_aio = -DENGINE=2
 DEFS_threads = -DENGINE=3
 DEFS_nowindow = -DWINDOW=0
 DEFS_norings = -DPACKET_RINGS=0
-$(VARIANTS:%=$(B)/%/aoede) $(B)/strict/tests/forbidden $(VARIANTS:%=$(B)/%/tests/faulty): $(B)/%: $(SRC) tests/forbidden.c tests/faulty.c $(wildcard *.h)
+$(VARIANTS:%=$(B)/%/aoede) $(B)/strict/tests/breakout $(VARIANTS:%=$(B)/%/tests/faultinject): $(B)/%: $(SRC) tests/breakout.c tests/faultinject.c $(wildcard *.h)
 	$(MAKE) B=$(B)/$(firstword $(subst /, ,$*)) SANDBOX=$(if $(SAN),0,2) DEFS='$(DEFS) $(DEFS_$(firstword $(subst /, ,$*)))' $@
 
 # The daemon for FreeBSD 15 and 13.0, over the layer, and the layer's own tests.
@@ -177,15 +177,15 @@ $(FREEBSD): $(B)/%: $(SRC) freebsd.c $(wildcard *.h tests/freebsd/*.[ch] tests/f
 	$(MAKE) B=$(B)/$(firstword $(subst /, ,$*)) PLATFORM=freebsd DEFS='$(DEFS) $(DEFS_$(firstword $(subst /, ,$*)))' $@
 
 # A big-endian one, for qemu, which can't share its libc.
-S390X = aoede tests/unit tests/model tests/corpus
+S390X = aoede tests/unit tests/model tests/replay_frame
 $(B)/s390x/aoede: $(SRC) $(wildcard *.h tests/*.[ch])
 	$(MAKE) B=$(B)/s390x CC=s390x-linux-gnu-gcc LDFLAGS='$(LDFLAGS) -static' $(S390X:%=$(B)/s390x/%)
 
 # Everything that the tests run, in this build directory; and of it what those
 # run that the sanitizers watch.
-testprogs: watchedprogs $(FREEBSD) $(B)/tests/forbidden $(B)/strict/aoede
+testprogs: watchedprogs $(FREEBSD) $(B)/tests/breakout $(B)/strict/aoede
 watchedprogs: $(B)/aoede $(B)/threads/aoede $(WIREPROGS:%=$(B)/tests/%) $(B)/tests/unit $(B)/tests/model $(B)/tests/freezemodel \
-	$(B)/tests/corpus $(REPLAYS:%=$(B)/tests/replay_%) $(B)/tests/load $(B)/tests/slowdisk $(B)/tests/lacking
+	$(B)/tests/replay_frame $(REPLAYS:%=$(B)/tests/replay_%) $(B)/tests/load $(B)/tests/slowdisk $(B)/tests/withoutcalls
 
 # The whole suite.  A job is VARIANT+SCRIPT: strict is the daemon that ends when
 # the sandbox would have to refuse something, asan has the sanitizers watching,
@@ -202,16 +202,16 @@ FAILED = || { echo $@ >>obj/failed; false; }
 SCRIPTS	= $(patsubst tests/%.t,%,$(wildcard tests/*.t))
 FIRST	= build unit model wire cli docs
 LAST	= lint disk freeze nic
-MEASURING = answers engine
-MACHINES = vmpower vmnic vmdrbd vminit vmdisk
+MEASURING = fairness engine
+MACHINES = vmpower vmnic vmdrbd vminitiators vmdisk
 # What the sanitizers watch: the scripts that have the daemon do most.
-WATCHED = unit model wire cli ext state info freezemodel disk freeze nic soak
+WATCHED = unit model wire cli extensions statefile infofile freezemodel disk freeze nic soak
 TOGETHER = $(FIRST:%=strict+%) strict+faults asan+model asan+freezemodel \
 	$(patsubst %,strict+%,$(filter-out $(MEASURING) $(MACHINES) vmarch faults $(FIRST) $(LAST),$(SCRIPTS)) $(LAST)) \
 	$(foreach v,$(FREEBSDS),$(patsubst %,$v+%,freeze disk nic wire)) freebsd+cli norings+nic norings+wire \
 	aio+disk threads+disk threads+wire nowindow+disk nowindow+wire late+wire late+disk late+freeze \
 	$(patsubst %,asan+%,$(filter-out model freezemodel,$(WATCHED))) fuzz bare
-MEASURED = strict+answers $(patsubst %,%+engine,default aio threads $(FREEBSDS))
+MEASURED = strict+fairness $(patsubst %,%+engine,default aio threads $(FREEBSDS))
 check: ready
 	$(MAKE) -j2 aoede testprogs obj/s390x/aoede $(VARIANTS:%=obj/%/aoede)
 	$(MAKE) -j2 B=obj/asan SAN=address,undefined watchedprogs
@@ -222,13 +222,13 @@ check: ready
 # for each other's installations.  Where that, or root, is lacking, this fails at
 # once, with a line; the exit status is make's own, 2.
 ready:
-	@tests/need prove:perl -f $(patsubst %,tests/%.t,$(filter-out vmarch,$(SCRIPTS))) tests/vm.sh
-	@tests/need $(FUZZLIB)
+	@tests/needpackages prove:perl -f $(patsubst %,tests/%.t,$(filter-out vmarch,$(SCRIPTS))) tests/vm.sh
+	@tests/needpackages $(FUZZLIB)
 	@[ "$$(id -u)" = 0 ] || { echo "check: network namespaces and mounts need root" >&2; exit 1; }
 
 # Only some scripts: make test TESTS='unit cli'
 test:
-	@tests/need prove:perl -f $(TESTS:%=tests/%.t)
+	@tests/needpackages prove:perl -f $(TESTS:%=tests/%.t)
 	$(MAKE) -j2 testprogs $(if $(filter bigendian,$(TESTS)),$(B)/s390x/aoede)
 	B=$(B) AOEDE=$(B)/strict/aoede $(PROVE) $(TESTS:%=tests/%.t)
 
@@ -259,7 +259,7 @@ machines: testprogs
 # Any number of power cuts, and the same ones again: make power CUTS=50 SEED=1
 CUTS = 10
 power: testprogs
-	tests/need prove:perl -f tests/vm.sh tests/vmpower.t
+	tests/needpackages prove:perl -f tests/vm.sh tests/vmpower.t
 	B=obj prove --timer --failures tests/vmpower.t :: $(CUTS) $(SEED)
 check-all: check
 	B=obj $(PROVE) tests/vmarch.t $(MACHINES:%=tests/%.t) :: all
@@ -287,7 +287,7 @@ uninstall:
 deb: $(B)/aoede
 	rm -rf $(B)/deb
 	$(MAKE) install DESTDIR=$(B)/deb prefix=/usr
-	@B=$(B) tests/deb.sh
+	@B=$(B) tests/makedeb.sh
 
 clean:
 	rm -rf $(B) aoede
@@ -297,16 +297,16 @@ clean:
 FUZZTIME = 60
 FUZZLIB	= $$(clang -print-resource-dir)/lib/linux/libclang_rt.fuzzer-$$(uname -m).a:libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev
 fuzz:
-	tests/need clang:clang
-	tests/need $(FUZZLIB)
+	tests/needpackages clang:clang
+	tests/needpackages $(FUZZLIB)
 	$(MAKE) B=obj/fuzz CC=clang SAN=address,undefined OPT='-O2 -g -fsanitize=fuzzer-no-link' DEFS=-DLOG_RATE=1 $(FUZZERS:%=obj/fuzz/tests/fuzz_%)
 	B=obj/fuzz tests/fuzz.sh $(FUZZTIME) $(FUZZERS) $(FAILED)
 
 # How much of the files that are the same on every system the tests execute.
 # These tests make the difference; the others add hardly a line.
-COVERAGE = unit model freezemodel wire ext state nic
+COVERAGE = unit model freezemodel wire extensions statefile nic
 coverage:
-	$(MAKE) B=obj/coverage CC=gcc OPT='-O0 -g --coverage' SANDBOX=0 DEFS='-include tests/covered.h' testprogs
+	$(MAKE) B=obj/coverage CC=gcc OPT='-O0 -g --coverage' SANDBOX=0 DEFS='-include tests/exitcounts.h' testprogs
 	B=obj/coverage tests/coverage.sh $(COVERAGE:%=tests/%.t)
 
 .PHONY: machines power check-all $(TOGETHER) $(MEASURED) coverage soak fuzz install uninstall deb clean all demo bench testprogs watchedprogs check ready test fresh bare

@@ -4,7 +4,7 @@
 
 # shellcheck disable=SC2016 # ok and until_true expand what is quoted
 
-tests/need ip:iproute2 pgrep:procps dash:dash busybox:busybox-static logger:bsdutils \
+tests/needpackages ip:iproute2 pgrep:procps dash:dash busybox:busybox-static logger:bsdutils \
 	script:bsdutils setsid:util-linux setpriv:util-linux \
 	unshare:util-linux mount:mount /usr/bin/python3:python3 \
 	/usr/lib/python3/dist-packages/prometheus_client:python3-prometheus-client \

@@ -5,7 +5,7 @@
 #
 # shellcheck disable=SC2317 # functions are called by way of ok
 
-tests/need ip:iproute2 aoeping:aoetools aoecfg:aoetools aoe-sancheck:aoetools \
+tests/needpackages ip:iproute2 aoeping:aoetools aoecfg:aoetools aoe-sancheck:aoetools \
 	hdparm:hdparm awk:mawk || exit 1
 . tests/lib.sh
 

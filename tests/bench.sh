@@ -1,6 +1,6 @@
 #!/bin/sh
 # bench.sh: aoede beside vblade and beside the most that is possible: a
-# responder that has no disk (tests/ceiling.c) where the data is in memory,
+# responder that has no disk (tests/nodisk.c) where the data is in memory,
 # and fio's io_uring on the backing file where it is on a disk.  What another
 # user might pick, nbdkit over TCP, is in two of the cases.  "make bench"
 # runs it; exit 1 when a pass mark is missed (1.3 times vblade in all cases
@@ -85,9 +85,9 @@ memory=
 disk=
 cold=
 trap 's=$?; rm -f "$memory" "$disk" "$cold" "$cold.shadow"; autogroup 0; (exit $s); cleanup' EXIT
-tests/need ip:iproute2 taskset:util-linux lscpu:util-linux vblade:vblade gnuplot:gnuplot-nox || exit 1
-case $TARGETS in *nbdkit*) tests/need nbdkit:nbdkit || exit 1 ;; esac
-case $TARGETS in *nbdkit* | *fio*) tests/need fio:fio || exit 1 ;; esac
+tests/needpackages ip:iproute2 taskset:util-linux lscpu:util-linux vblade:vblade gnuplot:gnuplot-nox || exit 1
+case $TARGETS in *nbdkit*) tests/needpackages nbdkit:nbdkit || exit 1 ;; esac
+case $TARGETS in *nbdkit* | *fio*) tests/needpackages fio:fio || exit 1 ;; esac
 
 # The figures wanted: case, times vblade, share of the ceiling, the latency and
 # the processor time in times of whom it is held against, vblade unless the case
@@ -183,7 +183,7 @@ start() {
 	vblade)
 		background vblade -b 64 "$@" 9 0 tvblade "$image" ;;
 	ceiling)
-		background "$B/tests/ceiling" 9 0 tceiling $((size * 2048)) ;;
+		background "$B/tests/nodisk" 9 0 tceiling $((size * 2048)) ;;
 	nbdkit)
 		ip -n "$TNS" addr add 192.0.2.1/30 dev tnbdkit || die "no address"
 		ip -n "$INS" addr add 192.0.2.2/30 dev inbdkit || die "no address"

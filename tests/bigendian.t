@@ -4,7 +4,7 @@
 
 # shellcheck disable=SC2016,SC2119,SC2317 # ok calls the functions and expands what is quoted
 
-tests/need ip:iproute2 timeout:coreutils s390x-linux-gnu-gcc:gcc-s390x-linux-gnu \
+tests/needpackages ip:iproute2 timeout:coreutils s390x-linux-gnu-gcc:gcc-s390x-linux-gnu \
 	/usr/s390x-linux-gnu/include/stdio.h:libc6-dev-s390x-cross qemu-s390x:qemu-user od:coreutils || exit 1
 . tests/lib.sh
 
@@ -22,7 +22,7 @@ do
 	ok "a random run agrees with the model, mode $mode" timeout 200 qemu-s390x "$B/s390x/tests/model" -1 1 $mode
 done
 ok "it survives the seed corpus, and answers as the oracle expects" \
-	timeout 100 qemu-s390x "$B/s390x/tests/corpus" tests/corpus/frame/*
+	timeout 100 qemu-s390x "$B/s390x/tests/replay_frame" tests/corpus/frame/*
 
 # Over the wire.  qemu passes packet sockets on, but no packet rings.
 printf '#!/bin/sh\nexec qemu-s390x %s "$@"\n' "$B/s390x/aoede" >"$TMP/aoede"

@@ -4,7 +4,7 @@
 
 # shellcheck disable=SC2012,SC2119,SC2016,SC2086,SC2317 # ok calls the functions and expands what is quoted
 
-tests/need ip:iproute2 gcc:gcc clang:clang make:make musl-gcc:musl-tools readelf:binutils || exit 1
+tests/needpackages ip:iproute2 gcc:gcc clang:clang make:make musl-gcc:musl-tools readelf:binutils || exit 1
 . tests/lib.sh
 
 # What the make that runs this was told is not for the ones here.

@@ -4,7 +4,7 @@
 
 # shellcheck disable=SC2016,SC2086,SC2258,SC2317 # ok calls the functions and expands what is quoted
 
-tests/need ip:iproute2 strace:strace setpriv:util-linux losetup:mount \
+tests/needpackages ip:iproute2 strace:strace setpriv:util-linux losetup:mount \
 	unshare:util-linux mkfs.ext4:e2fsprogs timeout:coreutils || exit 1
 . tests/lib.sh
 

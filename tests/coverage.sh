@@ -1,7 +1,7 @@
 #!/bin/sh
 # coverage.sh TEST...: run these tests with a build that counts, and print
 # how many lines of the files below were executed, those that were not, and
-# why: tests/uncovered has the reasons.  Fails when a file has less than 95
+# why: tests/uncovered.txt has the reasons.  Fails when a file has less than 95
 # per cent.
 #
 # A test that fails is named, but it is for make check to mind.
@@ -10,7 +10,7 @@ FILES='aoe ata buf freeze crc'
 [ ! -e tags.c ] || FILES="$FILES tags"
 TAB=$(printf '\t')
 
-tests/need gcov:gcc prove:perl || exit 1
+tests/needpackages gcov:gcc prove:perl || exit 1
 find "$B" -name '*.gcda' -delete
 AOEDE=$B/aoede RUNS=${RUNS:-3} STRIDE=${STRIDE:-50}
 export B AOEDE RUNS STRIDE
@@ -68,7 +68,7 @@ awk -F "$TAB" '
 			if(name[i] == $2 && index($5, part[i]) > 0)
 				break
 		printf "  %s:%d:%s  -- %s\n", $2, $3, $4, i <= n ? why[i] : "?"
-	}' tests/uncovered "$B/lines"
+	}' tests/uncovered.txt "$B/lines"
 echo
 echo "file       lines  executed"
 awk -F "$TAB" '

@@ -5,7 +5,7 @@
 
 # shellcheck disable=SC2016,SC2034 # ok and until_true expand what is quoted
 
-tests/need ip:iproute2 make:make unshare:util-linux nsenter:util-linux pgrep:procps /usr/lib/systemd/systemd:systemd \
+tests/needpackages ip:iproute2 make:make unshare:util-linux nsenter:util-linux pgrep:procps /usr/lib/systemd/systemd:systemd \
 	mount:mount dpkg-deb:dpkg objdump:binutils gzip:gzip lintian:lintian || exit 1
 . tests/lib.sh
 . tests/systemd.sh

@@ -6,7 +6,7 @@
 
 cd "$(dirname "$0")/.." || exit 1
 [ "$(id -u)" = 0 ] || { echo "demo: network namespaces and raw sockets need root" >&2; exit 1; }
-tests/need ip:iproute2 || exit 1
+tests/needpackages ip:iproute2 || exit 1
 . tests/lib.sh
 
 die() {

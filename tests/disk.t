@@ -4,7 +4,7 @@
 
 # shellcheck disable=SC2016,SC2086,SC2317 # ok calls the functions and expands what is quoted
 
-tests/need ip:iproute2 strace:strace losetup:mount mkfs.ext4:e2fsprogs perl:perl \
+tests/needpackages ip:iproute2 strace:strace losetup:mount mkfs.ext4:e2fsprogs perl:perl \
 	fincore:util-linux-extra timeout:coreutils || exit 1
 . tests/lib.sh
 

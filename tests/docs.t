@@ -1,7 +1,7 @@
 #!/bin/sh
 # The texts: the manual page and the README are sound and agree with the
 # program.  The shell scripts are for lint.t.
-tests/need ip:iproute2 mandoc:mandoc || exit 1
+tests/needpackages ip:iproute2 mandoc:mandoc || exit 1
 . tests/lib.sh
 
 # What mandoc says of the page, but for what depends on the manual pages

@@ -5,7 +5,7 @@
 
 # shellcheck disable=SC2016,SC2086,SC2317 # ok calls the functions and expands what is quoted
 
-tests/need ip:iproute2 losetup:mount mkfs.ext4:e2fsprogs fincore:util-linux-extra awk:mawk || exit 1
+tests/needpackages ip:iproute2 losetup:mount mkfs.ext4:e2fsprogs fincore:util-linux-extra awk:mawk || exit 1
 . tests/lib.sh
 
 mknet 9000

@@ -3,11 +3,11 @@
 
 # shellcheck disable=SC2016,SC2034,SC2086,SC2119,SC2317 # ok calls the functions and expands what is quoted
 
-tests/need ip:iproute2 strace:strace perl:perl losetup:mount || exit 1
+tests/needpackages ip:iproute2 strace:strace perl:perl losetup:mount || exit 1
 . tests/lib.sh
 
 # The ordinary build: a sanitizer's own memory can't be refused.
-make -s B=obj obj/strict/aoede obj/threads/aoede obj/norings/aoede obj/strict/tests/faulty obj/aio/tests/faulty obj/threads/tests/faulty obj/tests/slowdisk >"$TMP/make.out" 2>&1 || { cat "$TMP/make.out"; exit 1; }
+make -s B=obj obj/strict/aoede obj/threads/aoede obj/norings/aoede obj/strict/tests/faultinject obj/aio/tests/faultinject obj/threads/tests/faultinject obj/tests/slowdisk >"$TMP/make.out" 2>&1 || { cat "$TMP/make.out"; exit 1; }
 bin=$AOEDE
 mknet 1500
 img=$TMP/disk.img
@@ -73,16 +73,16 @@ ok "it serves the smaller ones again" eval 'until_true 5 sectors 2 && io verify 
 ok "and ends well" stop_target
 
 # Memory that can't be had at any moment, and clocks.
-# world FIELD [VALUE]: of tests/faulty.c.
+# world FIELD [VALUE]: of tests/faultinject.c.
 world() {
 	perl -e 'open F, "+<:raw", $ARGV[0] or die; seek F, 4 * $ARGV[1], 0;
 		if(@ARGV > 2) { print F pack "L", $ARGV[2] } else { read F, $n, 4; print unpack("L", $n), "\n" }' "$TMP/world" "$@"
 }
 head -c 24 /dev/zero >"$TMP/world"
-export FAULTY="$TMP/world"
+export FAULTS="$TMP/world"
 shadow=$TMP/shadow
 EVERY=0 FAILED=1 AHEAD=2 UNIT=3 BROKEN=4 PLAIN=5
-ok "(a target whose memory can fail)" other strict/tests/faulty -t -T -S "$TMP/state" -f "$shadow" 9 0 t0 "$img"
+ok "(a target whose memory can fail)" other strict/tests/faultinject -t -T -S "$TMP/state" -f "$shadow" 9 0 t0 "$img"
 freeze() { signals USR1 USR2; }
 unfreeze() { signals USR1 USR1 USR2; }
 # An unfreeze that is still ending has the size stay.
@@ -145,7 +145,7 @@ jumping() { # the clocks jump under load
 for mode in '' -w "-t -T -S $TMP/state"
 do
 	world $AHEAD 0
-	ok "(a target with clocks: ${mode% /*})" other strict/tests/faulty $mode 9 0 t0 "$img"
+	ok "(a target with clocks: ${mode% /*})" other strict/tests/faultinject $mode 9 0 t0 "$img"
 	ok "clocks that jump do no harm" jumping
 	ok "it ends well" stop_target
 done
@@ -160,7 +160,7 @@ short() { # short BUILD BYTES [MODE]
 	world $UNIT "$2"
 	build=$1
 	shift 2
-	ok "(a target: $build $*)" other "$build/tests/faulty" "$@" -f "$shadow" 9 0 t0 "$img"
+	ok "(a target: $build $*)" other "$build/tests/faultinject" "$@" -f "$shadow" 9 0 t0 "$img"
 	ok "transfers that break off are gone on with: $build $*" through_short
 	ok "it ends well" stop_target
 }
@@ -169,7 +169,7 @@ short strict 512 -d
 short aio 512 -d
 short threads 1
 short threads 512 -w
-unset FAULTY
+unset FAULTS
 
 # A disk that shrinks, and one that goes.
 loop() { LOOP=$(losetup --show -f "$@") && undo "losetup -d $LOOP 2>/dev/null"; }

@@ -5,7 +5,7 @@
 
 # shellcheck disable=SC2016,SC2086,SC2119,SC2317 # ok calls the functions and expands what is quoted
 
-tests/need ip:iproute2 gcc:gcc clang:clang losetup:mount cmp:diffutils setfattr:attr || exit 1
+tests/needpackages ip:iproute2 gcc:gcc clang:clang losetup:mount cmp:diffutils setfattr:attr || exit 1
 . tests/lib.sh
 
 # compiles TARGET FILE: for FreeBSD on such a processor, as either release.

@@ -6,7 +6,7 @@
 
 # shellcheck disable=SC2016,SC2086,SC2317 # ok calls the functions and expands what is quoted
 
-tests/need ip:iproute2 losetup:mount mkfs.ext4:e2fsprogs timeout:coreutils \
+tests/needpackages ip:iproute2 losetup:mount mkfs.ext4:e2fsprogs timeout:coreutils \
 	setfattr:attr cmp:diffutils strace:strace || exit 1
 . tests/lib.sh
 

@@ -5,7 +5,7 @@
 
 # shellcheck disable=SC2317 # ok calls the functions
 
-tests/need ip:iproute2 linux.uml:user-mode-linux busybox:busybox-static \
+tests/needpackages ip:iproute2 linux.uml:user-mode-linux busybox:busybox-static \
 	mkfs.ext4:e2fsprogs e2fsck:e2fsprogs debugfs:e2fsprogs cmp:diffutils || exit 1
 . tests/lib.sh
 . tests/uml.sh

@@ -1,7 +1,7 @@
 /*
  * The model test of freezing: random requests, freezes and unfreezes, and
  * deaths of the process and of the system at any point, over the disk of
- * memos.c; and beside it, for each sector, which contents it may have.
+ * memsys.c; and beside it, for each sector, which contents it may have.
  *
  *	freezemodel [seed [mode [runs [stride]]]]	every mode, with seeds from this one on
  *	freezemodel -1 seed mode [sweep]	that mode with that seed only
@@ -58,7 +58,7 @@
 #include "config.h"
 #include "dat.h"
 #include "fns.h"
-#include "memos.h"
+#include "memsys.h"
 #include "tap.h"
 
 typedef struct Mode	Mode;

@@ -7,7 +7,7 @@
 # STRIDE=1 dies at each single point of a life instead of each third.  What
 # fails says how to repeat it alone.
 
-tests/need timeout:coreutils || exit 1
+tests/needpackages timeout:coreutils || exit 1
 . tests/lib.sh
 
 # The sanitizers are slow, and have seen all kinds of it after one run.

@@ -20,7 +20,7 @@ die() { echo "fresh: $*" >&2; exit 1; }
 cd "$(dirname "$0")/.." || exit 1
 [ $# -ge 2 ] || die "usage: tests/fresh.sh SUITE COMMAND..."
 [ "$(id -u)" = 0 ] || die "mounts and namespaces need root"
-tests/need debootstrap:debootstrap unshare:util-linux setpriv:util-linux git:git pkill:procps || exit 1
+tests/needpackages debootstrap:debootstrap unshare:util-linux setpriv:util-linux git:git pkill:procps || exit 1
 # shellcheck disable=SC1091 # that file is the system's
 own=$(. /etc/os-release && echo "$VERSION_CODENAME")
 suite=${1:-$own}

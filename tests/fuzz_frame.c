@@ -1,6 +1,6 @@
 /*
  * A fuzzer's way in: one input is a target's life, a sequence of frames
- * and events, over the disk in memory of memos.c.  Each input is lived
+ * and events, over the disk in memory of memsys.c.  Each input is lived
  * through twice, with rooms for answers that hold different rubbish, and
  * the answers must be the same.
  *
@@ -38,8 +38,8 @@
 #include "config.h"
 #include "dat.h"
 #include "fns.h"
-#include "memos.h"
-#include "fuzz.h"
+#include "memsys.h"
+#include "fuzz_frame.h"
 
 typedef struct Asked Asked;
 typedef struct Feature Feature;

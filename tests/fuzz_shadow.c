@@ -19,7 +19,7 @@
  * 3. All can be merged in the end: then the image has everything, and neither
  *    shadow nor mark are left.
  * 4. No byte outside the export or the shadow is touched, and none of a
- *    frozen image (memos.c looks).
+ *    frozen image (memsys.c looks).
  */
 #include <errno.h>
 #include <stddef.h>
@@ -31,7 +31,7 @@
 #include "config.h"
 #include "dat.h"
 #include "fns.h"
-#include "memos.h"
+#include "memsys.h"
 #include "replay.h"
 
 typedef struct Job Job;
@@ -347,7 +347,7 @@ understand(uvlong len)
 }
 
 /*
- * Put the file where the start finds it.  Its size is what memos has room
+ * Put the file where the start finds it.  Its size is what memsys has room
  * for at most.
  */
 static uvlong
@@ -363,10 +363,10 @@ makeshadow(uint off)
 	}
 	if(len < iov.iov_len)
 		iov.iov_len = len;
-	check(shadowdir(path) == NULL && shadowmake(len) == 0, "memos makes no shadow");
+	check(shadowdir(path) == NULL && shadowmake(len) == 0, "memsys makes no shadow");
 	if(len > 0)
-		check(diskwrite(Shadow, &iov, 1, 0) == (len < size ? len : size), "memos writes no shadow");
-	check(shadowname() == 0, "memos names no shadow");
+		check(diskwrite(Shadow, &iov, 1, 0) == (len < size ? len : size), "memsys writes no shadow");
+	check(shadowname() == 0, "memsys names no shadow");
 	return len;
 }
 
@@ -506,7 +506,7 @@ forgetmap(void)
 	shadowdir(path);
 	imagemark(Marknone);
 	if(memshadow(&n) != NULL){
-		check(shadowopen(&n, 0) == 1, "memos has lost the shadow");
+		check(shadowopen(&n, 0) == 1, "memsys has lost the shadow");
 		shadowremove(0);
 	}
 	again(0);

@@ -7,7 +7,7 @@
  *    format that aoe.c describes.
  * 2. What is then saved is the same state, and taken again it is still that.
  * 3. Whatever lists and string there are, frames are answered within the MTU
- *    (memos.c looks).
+ *    (memsys.c looks).
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -18,7 +18,7 @@
 #include "config.h"
 #include "dat.h"
 #include "fns.h"
-#include "memos.h"
+#include "memsys.h"
 #include "replay.h"
 
 typedef struct Want Want;

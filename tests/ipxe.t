@@ -5,7 +5,7 @@
 
 # shellcheck disable=SC2016 # ok and until_true expand what is quoted
 
-tests/need ip:iproute2 qemu-system-x86_64:qemu-system-x86 /usr/lib/ipxe/ipxe.lkrn:ipxe dnsmasq:dnsmasq-base || exit 1
+tests/needpackages ip:iproute2 qemu-system-x86_64:qemu-system-x86 /usr/lib/ipxe/ipxe.lkrn:ipxe dnsmasq:dnsmasq-base || exit 1
 . tests/lib.sh
 
 # 31 c0 8e d8 be 27 7c  the text is at 7c27

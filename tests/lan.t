@@ -4,7 +4,7 @@
 
 # shellcheck disable=SC2016,SC2034,SC2086,SC2119,SC2317 # ok calls the functions and expands what is quoted
 
-tests/need ip:iproute2 nmap:nmap tcpdump:tcpdump perl:perl || exit 1
+tests/needpackages ip:iproute2 nmap:nmap tcpdump:tcpdump perl:perl || exit 1
 . tests/lib.sh
 
 mknet 1500

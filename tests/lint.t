@@ -27,7 +27,7 @@
 
 # shellcheck disable=SC2317 # ok calls the functions
 
-tests/need clang-tidy:clang-tidy cppcheck:cppcheck shellcheck:shellcheck gcc:gcc || exit 1
+tests/needpackages clang-tidy:clang-tidy cppcheck:cppcheck shellcheck:shellcheck gcc:gcc || exit 1
 . tests/lib.sh
 
 flags='-std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I.'

@@ -1,6 +1,6 @@
 /*
  * The model test: thousands of random requests go to the daemon's files
- * over the disk of memos.c, which answers late, in any order and with
+ * over the disk of memsys.c, which answers late, in any order and with
  * errors, and to an array, at once and in the order they came.  Both must
  * agree at every answer.
  *
@@ -43,7 +43,7 @@
 #include "config.h"
 #include "dat.h"
 #include "fns.h"
-#include "memos.h"
+#include "memsys.h"
 #include "tap.h"
 
 typedef struct Mode	Mode;

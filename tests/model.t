@@ -6,7 +6,7 @@
 # fails; SEED=$(date +%s) tries others, and RUNS=n has n of them in each mode.
 # What fails says how to repeat it alone.
 
-tests/need timeout:coreutils || exit 1
+tests/needpackages timeout:coreutils || exit 1
 . tests/lib.sh
 
 modelled "$B/tests/model" "${SEED:-1}" all "${RUNS:-10}"

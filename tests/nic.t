@@ -3,7 +3,7 @@
 
 # shellcheck disable=SC2016,SC2086,SC2119,SC2317 # ok calls the functions and expands what is quoted
 
-tests/need ip:iproute2 perl:perl || exit 1
+tests/needpackages ip:iproute2 perl:perl || exit 1
 . tests/lib.sh
 
 io() { on_initiator "$B/tests/aoeio" "$@"; }

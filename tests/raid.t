@@ -4,7 +4,7 @@
 
 # shellcheck disable=SC2016,SC2034,SC2317 # ok calls the functions and expands what is quoted
 
-tests/need ip:iproute2 linux.uml:user-mode-linux busybox:busybox-static \
+tests/needpackages ip:iproute2 linux.uml:user-mode-linux busybox:busybox-static \
 	mkfs.ext4:e2fsprogs debugfs:e2fsprogs mdadm:mdadm aoe-discover:aoetools || exit 1
 . tests/lib.sh
 . tests/uml.sh

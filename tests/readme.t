@@ -4,7 +4,7 @@
 
 # shellcheck disable=SC2016,SC2034 # ok and until_true expand what is quoted
 
-tests/need ip:iproute2 bridge:iproute2 make:make unshare:util-linux setpriv:util-linux nsenter:util-linux pgrep:procps \
+tests/needpackages ip:iproute2 bridge:iproute2 make:make unshare:util-linux setpriv:util-linux nsenter:util-linux pgrep:procps \
 	/usr/lib/systemd/systemd:systemd mount:mount tcpdump:tcpdump || exit 1
 . tests/lib.sh
 . tests/systemd.sh

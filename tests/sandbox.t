@@ -5,14 +5,14 @@
 
 # shellcheck disable=SC2016,SC2034,SC2086,SC2119,SC2317 # ok calls the functions and expands what is quoted
 
-tests/need ip:iproute2 musl-gcc:musl-tools setpriv:util-linux \
+tests/needpackages ip:iproute2 musl-gcc:musl-tools setpriv:util-linux \
 	i686-linux-gnu-gcc:gcc-i686-linux-gnu /usr/i686-linux-gnu/include/stdio.h:libc6-dev-i386-cross || exit 1
 . tests/lib.sh
 
 # The sanitizers do more than the sandbox lets through, so their build has
 # none, and what is tested here is the ordinary one.
 make -s B=obj obj/strict/aoede obj/threads/aoede obj/aio/aoede obj/norings/aoede \
-	obj/tests/lacking obj/tests/forbidden obj/strict/tests/forbidden >"$TMP/make.out" 2>&1 || { cat "$TMP/make.out"; exit 1; }
+	obj/tests/withoutcalls obj/tests/breakout obj/strict/tests/breakout >"$TMP/make.out" 2>&1 || { cat "$TMP/make.out"; exit 1; }
 make -s B=obj/musl CC=musl-gcc SANDBOX=2 obj/musl/aoede >"$TMP/make.out" 2>&1 || { cat "$TMP/make.out"; exit 1; }
 AOEDE=obj/strict/aoede
 
@@ -40,7 +40,7 @@ each_thread() {
 
 # What it can't do.
 mkdir "$TMP/state"
-ok "(a daemon that tries to break out)" started_by obj/tests/forbidden -S "$TMP/state/e9.0" 9 0 t0 "$img"
+ok "(a daemon that tries to break out)" started_by obj/tests/breakout -S "$TMP/state/e9.0" 9 0 t0 "$img"
 tried() { grep -c "^$1: " "$TMP/out"; }
 got() { grep '^[a-z]*: .*: done$' "$TMP/out"; }
 ok "nothing that it tries succeeds" eval 'fails got'
@@ -59,7 +59,7 @@ ok "(stop)" stop_target
 
 # The strict build, without which what follows would show nothing.
 strictly() {
-	fails started_by obj/strict/tests/forbidden 9 0 t0 "$img"
+	fails started_by obj/strict/tests/breakout 9 0 t0 "$img"
 	r=$?
 	reap "$TPID"
 	s=$?
@@ -128,7 +128,7 @@ done
 # i386, where all socket calls are one, socketcall(2).  Its programs run here.
 i386() {
 	make -s CC=i686-linux-gnu-gcc LDFLAGS=-static B=obj/i386 SANDBOX=2 obj/i386/aoede &&
-		make -s CC=i686-linux-gnu-gcc LDFLAGS=-static B=obj/i386loose obj/i386loose/tests/forbidden
+		make -s CC=i686-linux-gnu-gcc LDFLAGS=-static B=obj/i386loose obj/i386loose/tests/breakout
 }
 if [ "$(uname -m)" = x86_64 ]
 then
@@ -138,7 +138,7 @@ then
 		ok "i386: it works in the sandbox with ${mode:-no options}" exercise readwrite started_by obj/i386/aoede $mode 9 0 t0 "$img"
 	done
 	ok "i386: it freezes in the sandbox" freezes started_by obj/i386/aoede -f "$shadow" 9 0 t0 "$img"
-	ok "i386: (a daemon that tries to break out)" started_by obj/i386loose/tests/forbidden -S "$TMP/state/e9.0" 9 0 t0 "$img"
+	ok "i386: (a daemon that tries to break out)" started_by obj/i386loose/tests/breakout -S "$TMP/state/e9.0" 9 0 t0 "$img"
 	ok "i386: nothing that it tries succeeds" eval 'fails got'
 	ok "i386: it has tried, and socketcall is refused" eval \
 		'[ "$(tried loop)" -ge 35 ] && grep "^loop: a packet socket: Operation not permitted" "$TMP/out"'
@@ -174,7 +174,7 @@ chown 0 "$img"
 # Kernels that lack something say so in one line, and serve.
 lacks() { # lacks NAMES COUNT MESSAGE...: it says so many lines, these among them
 	truncate -s 65M "$img"
-	AOEDE=obj/tests/lacking start_target "$1" obj/strict/aoede 9 0 t0 "$img" && readwrite
+	AOEDE=obj/tests/withoutcalls start_target "$1" obj/strict/aoede 9 0 t0 "$img" && readwrite
 	then_stop || { cat "$TMP/out" "$TMP/err"; return 1; }
 	cat "$TMP/err"
 	[ "$(wc -l <"$TMP/err")" = "$2" ] || return 1

@@ -3,7 +3,7 @@
 
 # shellcheck disable=SC2016,SC2034 # ok and until_true expand what is quoted
 
-tests/need ip:iproute2 make:make unshare:util-linux nsenter:util-linux pgrep:procps /usr/lib/systemd/systemd:systemd \
+tests/needpackages ip:iproute2 make:make unshare:util-linux nsenter:util-linux pgrep:procps /usr/lib/systemd/systemd:systemd \
 	systemd-analyze:systemd mount:mount || exit 1
 . tests/lib.sh
 . tests/systemd.sh

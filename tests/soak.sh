@@ -39,7 +39,7 @@ SOAKSEED=${SOAKSEED:-$(date +%s)}
 DAEMONS=${DAEMONS:-$AOEDE}
 SOAKMEM=${SOAKMEM:-10240}
 IO=$B/tests/aoeio
-tests/need ip:iproute2 || exit 1
+tests/needpackages ip:iproute2 || exit 1
 
 # Sectors of the export: four regions to verify, one to share, one to trim.
 region=32768

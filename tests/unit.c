@@ -1,6 +1,6 @@
 /*
  * Unit tests: aoe.c, ata.c and buf.c in this process, over the operating
- * system in memory of memos.c.
+ * system in memory of memsys.c.
  *
  *	unit [seed]
  *
@@ -17,7 +17,7 @@
 #include "config.h"
 #include "dat.h"
 #include "fns.h"
-#include "memos.h"
+#include "memsys.h"
 #include "unit.h"
 #include "tap.h"
 

@@ -1,6 +1,6 @@
 /*
  * The unit tests: what each of their files may use of unit.c.  Include
- * dat.h and memos.h first.
+ * dat.h and memsys.h first.
  */
 enum {
 	Shelf		= 9,

@@ -7,7 +7,7 @@
 
 # shellcheck disable=SC2016,SC2317 # eval expands what is quoted, and ok calls the function
 
-tests/need timeout:coreutils || exit 1
+tests/needpackages timeout:coreutils || exit 1
 . tests/lib.sh
 
 seed=${SEED:-1}
@@ -21,10 +21,10 @@ ok "the unit tests ran to their end" whole
 
 mkdir "$TMP/corpus"
 ok "the seed corpus is what its generator makes" eval '
-	"$B/tests/corpus" -g "$TMP/corpus" && diff -r tests/corpus/frame "$TMP/corpus"'
+	"$B/tests/replay_frame" -g "$TMP/corpus" && diff -r tests/corpus/frame "$TMP/corpus"'
 ok "the target survives the seed corpus, and answers as the oracle expects" \
-	timeout 60 "$B/tests/corpus" tests/corpus/frame/*
-ok "and 3000 random inputs (from seed $seed)" timeout 300 "$B/tests/corpus" -r 3000 "$seed"
+	timeout 60 "$B/tests/replay_frame" tests/corpus/frame/*
+ok "and 3000 random inputs (from seed $seed)" timeout 300 "$B/tests/replay_frame" -r 3000 "$seed"
 
 # random inputs of each, in a few seconds
 for f in shadow:1000 state:3000 args:30000

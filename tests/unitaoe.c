@@ -13,7 +13,7 @@
 #include "config.h"
 #include "dat.h"
 #include "fns.h"
-#include "memos.h"
+#include "memsys.h"
 #include "unit.h"
 
 int	aoede_main(int, char**);
@@ -706,7 +706,7 @@ aoetests(void)
 }
 
 /*
- * The loop: aoede_main in a child, whose disk and interfaces are memos'.
+ * The loop: aoede_main in a child, whose disk and interfaces are memsys'.
  * Each time it is about to wait, the story goes on by a step; what it gets
  * wrong is the child's exit status.
  */

@@ -11,7 +11,7 @@
 #include "config.h"
 #include "dat.h"
 #include "fns.h"
-#include "memos.h"
+#include "memsys.h"
 #include "unit.h"
 
 enum {

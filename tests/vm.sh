@@ -33,7 +33,7 @@
 # shellcheck shell=sh disable=SC2016,SC2034,SC2046,SC2086,SC2154 # variables are for the sourcing script, and from it
 memory=256 patience=60 lifetime=1200
 
-tests/need ip:iproute2 timeout:coreutils cpio:cpio depmod:kmod xz:xz-utils flock:util-linux \
+tests/needpackages ip:iproute2 timeout:coreutils cpio:cpio depmod:kmod xz:xz-utils flock:util-linux \
 	pkill:procps awk:mawk || exit 1
 
 # The machine, by architecture.
@@ -98,7 +98,7 @@ vm_aoede() {
 vm_initrd() {
 	ARCH=$1
 	shift
-	vm_arch "$ARCH" && KERNEL=$(tests/kernel "$ARCH") || return 1
+	vm_arch "$ARCH" && KERNEL=$(tests/getkernel.sh "$ARCH") || return 1
 	rm -rf "$TMP/root"
 	mkdir -p "$TMP/root/bin" "$TMP/root/modules" "$TMP/root/share" "$TMP/root/proc" "$TMP/root/sys" "$TMP/root/dev" "$TMP/root/run" "$TMP/root/mnt"
 	cp "$KERNEL/busybox" "$TMP/root/bin/busybox"

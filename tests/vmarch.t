@@ -7,7 +7,7 @@
 
 # shellcheck disable=SC2016,SC2046,SC2086,SC2317 # ok calls the functions; lists of arguments
 
-tests/need qemu-system-aarch64:qemu-system-arm qemu-system-riscv64:qemu-system-misc \
+tests/needpackages qemu-system-aarch64:qemu-system-arm qemu-system-riscv64:qemu-system-misc \
 	aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu /usr/aarch64-linux-gnu/include/stdio.h:libc6-dev-arm64-cross \
 	arm-linux-gnueabihf-gcc:gcc-arm-linux-gnueabihf /usr/arm-linux-gnueabihf/include/stdio.h:libc6-dev-armhf-cross \
 	riscv64-linux-gnu-gcc:gcc-riscv64-linux-gnu /usr/riscv64-linux-gnu/include/stdio.h:libc6-dev-riscv64-cross || exit 1

@@ -6,7 +6,7 @@
 
 # shellcheck disable=SC2016,SC2034,SC2046,SC2086,SC2317 # ok calls the functions; lists of arguments
 
-tests/need qemu-system-x86_64:qemu-system-x86 drbdadm:drbd-utils /lib/drbd/drbdadm-84:drbd-utils || exit 1
+tests/needpackages qemu-system-x86_64:qemu-system-x86 drbdadm:drbd-utils /lib/drbd/drbdadm-84:drbd-utils || exit 1
 . tests/lib.sh
 . tests/vm.sh
 

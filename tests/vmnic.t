@@ -7,7 +7,7 @@
 
 # shellcheck disable=SC2016,SC2046,SC2086,SC2119,SC2317 # ok calls the functions; lists of arguments
 
-tests/need qemu-system-x86_64:qemu-system-x86 cut:coreutils seq:coreutils || exit 1
+tests/needpackages qemu-system-x86_64:qemu-system-x86 cut:coreutils seq:coreutils || exit 1
 . tests/lib.sh
 . tests/vm.sh
 

@@ -16,7 +16,7 @@
 
 # shellcheck disable=SC2016,SC2034,SC2046,SC2086,SC2317 # ok calls the functions; lists of arguments
 
-tests/need qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs \
+tests/needpackages qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs \
 	od:coreutils shuf:coreutils || exit 1
 . tests/lib.sh
 . tests/vm.sh

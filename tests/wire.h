@@ -77,16 +77,16 @@ void	readonlygroup(void);
 void	windowgroup(void);
 void	largegroup(void);
 
-/* wirebad.c */
+/* wiremalformed.c */
 void	badgroup(void);
 
-/* wireext.c */
+/* wireextensions.c */
 void	extgroup(void);
 
-/* wirewho.c */
+/* wireinitiators.c */
 void	whogroup(void);
 
-/* wireroom.c */
+/* wirefull.c */
 void	behindgroup(void);
 void	savegroup(void);
 void	tellgroup(void);

@@ -5,7 +5,7 @@
 
 # shellcheck disable=SC2317 # ok calls the functions
 
-tests/need ip:iproute2 hdparm:hdparm od:coreutils timeout:coreutils || exit 1
+tests/needpackages ip:iproute2 hdparm:hdparm od:coreutils timeout:coreutils || exit 1
 . tests/lib.sh
 
 img=$TMP/disk.img

@@ -10,7 +10,7 @@
 #
 # shellcheck disable=SC2317 # functions are called by way of ok
 
-tests/need ip:iproute2 linux.uml:user-mode-linux busybox:busybox-static \
+tests/needpackages ip:iproute2 linux.uml:user-mode-linux busybox:busybox-static \
 	mkfs.ext4:e2fsprogs e2fsck:e2fsprogs debugfs:e2fsprogs hdparm:hdparm \
 	aoe-stat:aoetools modprobe:kmod cmp:diffutils awk:mawk || exit 1
 . tests/lib.sh

@@ -6,7 +6,7 @@
 
 # shellcheck disable=SC2086,SC2317 # no options are no argument; ok calls the functions
 
-tests/need ip:iproute2 timeout:coreutils || exit 1
+tests/needpackages ip:iproute2 timeout:coreutils || exit 1
 . tests/lib.sh
 
 seed=${SEED:-1}

@@ -4,7 +4,7 @@
 
 # shellcheck disable=SC2016,SC2034,SC2086,SC2119,SC2317 # ok calls the functions and expands what is quoted
 
-tests/need ip:iproute2 /usr/share/doc/libio-pty-perl:libio-pty-perl perl:perl strace:strace setpriv:util-linux losetup:mount ss:iproute2 || exit 1
+tests/needpackages ip:iproute2 /usr/share/doc/libio-pty-perl:libio-pty-perl perl:perl strace:strace setpriv:util-linux losetup:mount ss:iproute2 || exit 1
 . tests/lib.sh
 
 mknet 9000
@@ -212,8 +212,8 @@ locked='ulimit -l 0 && exec "$@"'
 unlocked="setpriv --inh-caps=-ipc_lock --bounding-set=-ipc_lock"
 if grep -q '^engine io_uring, rings packet' "$TMP/out"
 then
-	ok "where io_uring is forbidden it does without" eval 'limited threads "$B/tests/lacking" uring_allowed "$AOEDE" 9 0 t0 "$img"; then_stop'
-	ok "with -d, too" eval 'limited aio "$B/tests/lacking" uring_allowed "$AOEDE" -d 9 0 t0 "$img"; then_stop'
+	ok "where io_uring is forbidden it does without" eval 'limited threads "$B/tests/withoutcalls" uring_allowed "$AOEDE" 9 0 t0 "$img"; then_stop'
+	ok "with -d, too" eval 'limited aio "$B/tests/withoutcalls" uring_allowed "$AOEDE" -d 9 0 t0 "$img"; then_stop'
 	ok "no memory that may be locked is no obstacle" eval 'limited "io_uring|threads" $unlocked sh -c "$locked" - "$AOEDE" 9 0 t0 "$img"; then_stop'
 	ok "with -d, too" eval 'limited "io_uring|aio" $unlocked sh -c "$locked" - "$AOEDE" -d 9 0 t0 "$img"; then_stop'
 	ok "it is none for root, who has io_uring" eval 'limited io_uring sh -c "$locked" - "$AOEDE" 9 0 t0 "$img"; then_stop'

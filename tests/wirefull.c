@@ -1,7 +1,7 @@
 /*
  * Tests of who gets room, when there is little: answers that find the
  * transmit ring full, and requests of more initiators, or of greedier ones,
- * than there is room for.  answers.t sets the network and the disk up for
+ * than there is room for.  fairness.t sets the network and the disk up for
  * each group.
  */
 #include <stdio.h>

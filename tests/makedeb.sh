@@ -1,5 +1,5 @@
 #!/bin/sh
-# deb.sh: make a package of what make install has put into $B/deb; "make deb"
+# makedeb.sh: make a package of what make install has put into $B/deb; "make deb"
 # runs it.
 #
 # Whatever becomes of the package, the targets that run go on: an upgrade
@@ -15,7 +15,7 @@
 set -e
 umask 022
 B=${B:-obj}
-tests/need dpkg-deb:dpkg objdump:binutils gzip:gzip
+tests/needpackages dpkg-deb:dpkg objdump:binutils gzip:gzip
 VERSION=${VERSION:-$(sed -n 's/^#define VERSION "\(.*\)"/\1/p' config.h)}
 maintainer="${DEBFULLNAME:-The aoede authors} <${DEBEMAIL:-authors@aoede.invalid}>"
 arch=$(dpkg --print-architecture)

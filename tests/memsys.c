@@ -59,7 +59,7 @@
 #include "config.h"
 #include "dat.h"
 #include "fns.h"
-#include "memos.h"
+#include "memsys.h"
 
 typedef struct Buf	Buf;
 typedef struct Queue	Queue;
@@ -231,7 +231,7 @@ wrong(const char *fmt, ...)
 	va_list ap;
 
 	fflush(stdout);
-	fputs("memos: ", stderr);
+	fputs("memsys: ", stderr);
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);

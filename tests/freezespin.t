@@ -6,7 +6,7 @@
 
 # shellcheck disable=SC2086,SC2317 # $cycles may be nothing, and ok calls the functions
 
-tests/need ip:iproute2 spin:spin gcc:gcc timeout:coreutils || exit 1
+tests/needpackages ip:iproute2 spin:spin gcc:gcc timeout:coreutils || exit 1
 . tests/lib.sh
 
 # search HOW DEFINITION...: its result, in $TMP/result.

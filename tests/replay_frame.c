@@ -2,9 +2,9 @@
  * Inputs for fuzz_frame.c without a fuzzer: write the seed corpus, live
  * through inputs in files, or through random ones.
  *
- *	corpus -g dir		write the seed corpus there, a file an input
- *	corpus file ...		live through these
- *	corpus -r n [seed]	live through n random ones
+ *	replay_frame -g dir		write the seed corpus there, a file an input
+ *	replay_frame file ...		live through these
+ *	replay_frame -r n [seed]	live through n random ones
  *
  * The seeds are what initiators send and one or more
  * frames for each row of the tables in the heads of aoe.c and ata.c, right and
@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <err.h>
-#include "fuzz.h"
+#include "fuzz_frame.h"
 
 typedef unsigned char uchar;
 typedef unsigned int uint;

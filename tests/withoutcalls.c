@@ -1,5 +1,5 @@
 /*
- * lacking NAME[,NAME...] COMMAND [ARGUMENT...]: run a command on a system
+ * withoutcalls NAME[,NAME...] COMMAND [ARGUMENT...]: run a command on a system
  * that seems to lack what is named: seccomp, landlock, io_uring,
  * restrictions (of io_uring), faccessat2.  A filter of our own has their
  * system calls fail, as they fail on kernels that have never heard of them;
@@ -52,7 +52,7 @@ main(int argc, char **argv)
 	unsigned i, arg;
 
 	if(argc < 3)
-		errx(1, "usage: lacking NAME[,NAME...] COMMAND [ARGUMENT...]");
+		errx(1, "usage: withoutcalls NAME[,NAME...] COMMAND [ARGUMENT...]");
 	for(i = 0; i < Nthings; i++){
 		if(!named(argv[1], things[i].name))
 			continue;

@@ -4,7 +4,7 @@
 
 # shellcheck disable=SC2016,SC2034,SC2086,SC2119,SC2317 # ok calls the functions and expands what is quoted
 
-tests/need ip:iproute2 strace:strace setpriv:util-linux || exit 1
+tests/needpackages ip:iproute2 strace:strace setpriv:util-linux || exit 1
 . tests/lib.sh
 
 mknet 9000
@@ -58,7 +58,7 @@ ok "the initiator is there, with its first and last frame" \
 ok "(a flush)" io flush
 latencies() { sed -n 's/^latency\.[0-9inf]*=//p' "$info" | paste -sd+ | bc; }
 some() { [ "$(latencies)" -gt 0 ]; }
-tests/need bc:bc
+tests/needpackages bc:bc
 ok "operations of the disk are in the histogram" soon some
 summed() { n=$(value latency_sum) m=$(latencies); echo "$n microseconds for $m operations"; [ "$n" -ge "$m" ] && [ "$n" -lt 60000000 ]; }
 ok "with the time that all of them took" summed

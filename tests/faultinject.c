@@ -2,7 +2,7 @@
  * The daemon in a bad world: memory that can't be had, clocks that jump, and
  * transfers that break off.  Linked with the daemon's own objects, the
  * functions below in place of the C library's.  The environment variable
- * FAULTY names a file of 32-bit numbers, which a test changes, or reads,
+ * FAULTS names a file of 32-bit numbers, which a test changes, or reads,
  * while the daemon runs:
  *
  *	every	each so many-th allocation fails; 0: none does
@@ -86,12 +86,12 @@ __attribute__((constructor))
 static void
 begin(void)
 {
-	const char *name = getenv("FAULTY");
+	const char *name = getenv("FAULTS");
 	int fd = name == NULL ? -1 : open(name, O_RDWR|O_CLOEXEC);
 	void *m;
 
 	if(fd < 0)
-		err(1, "FAULTY: expected a file");
+		err(1, "FAULTS: expected a file");
 	m = __real_mmap64(NULL, sizeof *world, PROT_READ|PROT_WRITE, MAP_SHARED, fd, 0);
 	if(m == MAP_FAILED)
 		err(1, "%s", name);

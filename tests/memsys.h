@@ -1,7 +1,7 @@
 /*
- * memos: an operating system in memory, for tests that link the daemon's
+ * memsys: an operating system in memory, for tests that link the daemon's
  * files with it instead of linux.c.  What it checks by itself, and how it
- * complains, stands in memos.c.  Include dat.h first.
+ * complains, stands in memsys.c.  Include dat.h first.
  */
 typedef struct Mem	Mem;
 typedef struct Call	Call;

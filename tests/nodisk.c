@@ -1,11 +1,11 @@
 /*
- * ceiling: what aoede could reach if the disk cost nothing.  A responder on
+ * nodisk: what aoede could reach if the disk cost nothing.  A responder on
  * the daemon's own rings (it is linked with linux.o or freebsd.o) that
  * answers reads from one buffer which never leaves the processor's cache,
  * and writes by forgetting them; make bench measures it beside aoede.  It
  * trusts its requests, so let nothing but the load generator talk to it.
  *
- *	ceiling [-n] shelf slot netif sectors
+ *	nodisk [-n] shelf slot netif sectors
  *
  * -n: not even the copy from the hot buffer; a read is answered with
  * whatever its slot of the ring holds.
@@ -134,7 +134,7 @@ main(int argc, char **argv)
 		argv++;
 	}
 	if(argc != 5)
-		errx(1, "usage: ceiling [-n] shelf slot netif sectors");
+		errx(1, "usage: nodisk [-n] shelf slot netif sectors");
 	shelf = (uint)strtoul(argv[1], NULL, 0);
 	slot = (uint)strtoul(argv[2], NULL, 0);
 	sectors = strtoull(argv[4], NULL, 0);

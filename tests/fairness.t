@@ -5,7 +5,7 @@
 
 # shellcheck disable=SC2016,SC2034,SC2317 # lib.sh has the variables; ok calls the functions
 
-tests/need ip:iproute2 tc:iproute2 losetup:mount strace:strace timeout:coreutils mkfs.ext4:e2fsprogs || exit 1
+tests/needpackages ip:iproute2 tc:iproute2 losetup:mount strace:strace timeout:coreutils mkfs.ext4:e2fsprogs || exit 1
 . tests/lib.sh
 
 truncate -s 16M "$TMP/under" "$TMP/other"

@@ -8,7 +8,7 @@
 
 # shellcheck disable=SC2016,SC2034,SC2046,SC2086,SC2119,SC2317 # ok calls the functions; lists of arguments
 
-tests/need qemu-system-x86_64:qemu-system-x86 /usr/lib/ipxe/ipxe.lkrn:ipxe mkfs.ext4:e2fsprogs mdadm:mdadm as:binutils \
+tests/needpackages qemu-system-x86_64:qemu-system-x86 /usr/lib/ipxe/ipxe.lkrn:ipxe mkfs.ext4:e2fsprogs mdadm:mdadm as:binutils \
 	objcopy:binutils cmp:diffutils od:coreutils debugfs:e2fsprogs || exit 1
 . tests/lib.sh
 . tests/vm.sh

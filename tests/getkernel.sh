@@ -1,5 +1,5 @@
 #!/bin/sh
-# kernel [ARCH]
+# getkernel.sh [ARCH]
 #
 # Print the directory where Debian's newest kernel for ARCH (this machine's
 # by default) and a static busybox lie unpacked, as vmlinuz, lib/modules/* and
@@ -53,7 +53,7 @@ find_image() {
 }
 [ "$arch" = "$here" ] || foreign ""
 find_image || { foreign trixie && find_image; } || {
-	echo "kernel: no $meta to be found" >&2
+	echo "getkernel.sh: no $meta to be found" >&2
 	tail -n 5 "$log" >&2
 	exit 1
 }
@@ -78,7 +78,7 @@ unpack() {
 	mv "$cache/new" "$dir"
 }
 [ -d "$dir" ] || unpack >>"$log" 2>&1 || {
-	echo "kernel: could not fetch $image and busybox-static for $arch" >&2
+	echo "getkernel.sh: could not fetch $image and busybox-static for $arch" >&2
 	tail -n 5 "$log" >&2
 	exit 1
 }
