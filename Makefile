@@ -76,7 +76,9 @@ $(B)/aoede: $(OBJ)
 $(B)/%.o: %.c | $(B)/tests
 	$(CC) $(ALLCFLAGS) -c -o $@ $<
 
-$(B)/tests/%.o: tests/%.c | $(B)/tests
+# Their objects lie side by side.
+vpath %.c $(addprefix tests/,unit wire fuzz bench faults)
+$(B)/tests/%.o: %.c | $(B)/tests
 	$(CC) $(ALLCFLAGS) -c -o $@ $<
 
 $(WIREPROGS:%=$(B)/tests/%): $(B)/tests/%: $(B)/tests/%.o $(B)/tests/initiator.o
@@ -155,7 +157,7 @@ demo: aoede $(B)/tests/aoeio
 # what has a figure to reach, in few rounds: make bench QUICK=1
 bench: aoede $(B)/tests/load $(B)/tests/nodisk $(B)/tests/crcbench $(B)/tests/slowdisk
 	@$(B)/tests/crcbench
-	@B=$(B) tests/bench.sh
+	@B=$(B) tests/bench/bench.sh
 
 # The daemon as it is where the system lacks something: each a variant in a
 # directory of its own.  Like the one that is strict and nothing else, they
@@ -165,7 +167,7 @@ DEFS_aio = -DENGINE=2
 DEFS_threads = -DENGINE=3
 DEFS_nowindow = -DWINDOW=0
 DEFS_norings = -DPACKET_RINGS=0
-$(VARIANTS:%=$(B)/%/aoede) $(B)/strict/tests/breakout $(VARIANTS:%=$(B)/%/tests/faultinject): $(B)/%: $(SRC) tests/breakout.c tests/faultinject.c $(wildcard *.h)
+$(VARIANTS:%=$(B)/%/aoede) $(B)/strict/tests/breakout $(VARIANTS:%=$(B)/%/tests/faultinject): $(B)/%: $(SRC) tests/faults/breakout.c tests/faults/faultinject.c $(wildcard *.h)
 	$(MAKE) B=$(B)/$(firstword $(subst /, ,$*)) SANDBOX=$(if $(SAN),0,2) DEFS='$(DEFS) $(DEFS_$(firstword $(subst /, ,$*)))' $@
 
 # The daemon for FreeBSD 15 and 13.0, over the layer, and the layer's own tests.
@@ -178,7 +180,7 @@ $(FREEBSD): $(B)/%: $(SRC) freebsd.c $(wildcard *.h tests/freebsd/*.[ch] tests/f
 
 # A big-endian one, for qemu, which can't share its libc.
 S390X = aoede tests/unit tests/model tests/replay_frame
-$(B)/s390x/aoede: $(SRC) $(wildcard *.h tests/*.[ch])
+$(B)/s390x/aoede: $(SRC) $(wildcard *.h tests/*.h tests/*/*.[ch])
 	$(MAKE) B=$(B)/s390x CC=s390x-linux-gnu-gcc LDFLAGS='$(LDFLAGS) -static' $(S390X:%=$(B)/s390x/%)
 
 # Everything that the tests run, in this build directory; and of it what those
@@ -300,13 +302,13 @@ fuzz:
 	tests/needpackages clang:clang
 	tests/needpackages $(FUZZLIB)
 	$(MAKE) B=obj/fuzz CC=clang SAN=address,undefined OPT='-O2 -g -fsanitize=fuzzer-no-link' DEFS=-DLOG_RATE=1 $(FUZZERS:%=obj/fuzz/tests/fuzz_%)
-	B=obj/fuzz tests/fuzz.sh $(FUZZTIME) $(FUZZERS) $(FAILED)
+	B=obj/fuzz tests/fuzz/fuzz.sh $(FUZZTIME) $(FUZZERS) $(FAILED)
 
 # How much of the files that are the same on every system the tests execute.
 # These tests make the difference; the others add hardly a line.
 COVERAGE = unit model freezemodel wire extensions statefile nic
 coverage:
-	$(MAKE) B=obj/coverage CC=gcc OPT='-O0 -g --coverage' SANDBOX=0 DEFS='-include tests/exitcounts.h' testprogs
-	B=obj/coverage tests/coverage.sh $(COVERAGE:%=tests/%.t)
+	$(MAKE) B=obj/coverage CC=gcc OPT='-O0 -g --coverage' SANDBOX=0 DEFS='-include tests/coverage/exitcounts.h' testprogs
+	B=obj/coverage tests/coverage/coverage.sh $(COVERAGE:%=tests/%.t)
 
 .PHONY: machines power check-all $(TOGETHER) $(MEASURED) coverage soak fuzz install uninstall deb clean all demo bench testprogs watchedprogs check ready test fresh bare

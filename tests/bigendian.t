@@ -22,7 +22,7 @@ do
 	ok "a random run agrees with the model, mode $mode" timeout 200 qemu-s390x "$B/s390x/tests/model" -1 1 $mode
 done
 ok "it survives the seed corpus, and answers as the oracle expects" \
-	timeout 100 qemu-s390x "$B/s390x/tests/replay_frame" tests/corpus/frame/*
+	timeout 100 qemu-s390x "$B/s390x/tests/replay_frame" tests/fuzz/corpus/frame/*
 
 # Over the wire.  qemu passes packet sockets on, but no packet rings.
 printf '#!/bin/sh\nexec qemu-s390x %s "$@"\n' "$B/s390x/aoede" >"$TMP/aoede"

@@ -54,7 +54,7 @@ cited() {
 	absent=
 	while read -r f
 	do
-		[ -e "$f" ] || [ -e "tests/$f" ] || absent="$absent $f"
+		[ -e "$f" ] || [ -n "$(find tests -path "*/$f")" ] || absent="$absent $f"
 	done <"$TMP/cited"
 	echo "absent:$absent"
 	[ -z "$absent" ]

@@ -73,7 +73,7 @@ ok "it serves the smaller ones again" eval 'until_true 5 sectors 2 && io verify 
 ok "and ends well" stop_target
 
 # Memory that can't be had at any moment, and clocks.
-# world FIELD [VALUE]: of tests/faultinject.c.
+# world FIELD [VALUE]: of tests/faults/faultinject.c.
 world() {
 	perl -e 'open F, "+<:raw", $ARGV[0] or die; seek F, 4 * $ARGV[1], 0;
 		if(@ARGV > 2) { print F pack "L", $ARGV[2] } else { read F, $n, 4; print unpack("L", $n), "\n" }' "$TMP/world" "$@"

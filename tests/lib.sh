@@ -300,7 +300,7 @@ frozen() { [ -e "$shadow" ]; }
 thawed() { ! [ -e "$shadow" ]; }
 
 # slow_disk: what $TMP/under holds as $TMP/slow/disk, a file on a disk that
-# behaves as $TMP/control says (tests/slowdisk.c); how LINE... rewrites that.
+# behaves as $TMP/control says (tests/faults/slowdisk.c); how LINE... rewrites that.
 how() {
 	printf '%s\n' "$@" >"$TMP/control.new"
 	mv "$TMP/control.new" "$TMP/control"

@@ -97,7 +97,7 @@ va_start_wrongParameter|va_start_referencePassed|va_end_missing|va_list_usedBefo
 AssignmentAddressToInteger|AssignmentIntegerToAddress|CastAddressToIntegerAtReturn|CastIntegerToAddressAtReturn|invalidPointerCast'
 check() {
 	cppcheck --quiet --enable=warning,performance,portability --inline-suppr --template='{file}:{line}: {message} [{id}]' \
-		--std=c11 -D_GNU_SOURCE -j2 -I. -Itests/freebsd/include ./*.c tests/*.c >"$TMP/cppcheck" 2>&1 &&
+		--std=c11 -D_GNU_SOURCE -j2 -I. -Itests/freebsd/include ./*.c tests/*/*.c >"$TMP/cppcheck" 2>&1 &&
 		fails grep -E "\\[($(echo "$findings" | tr '\n' '|'))\\]\$" "$TMP/cppcheck"
 }
 
@@ -105,7 +105,7 @@ check() {
 # for SC2317, which is said of the functions that ok calls.
 known=$(seq -s , 1000 1147),$(seq -s , 2000 2118),$(seq -s , 2121 2316),$(seq -s , 2318 2324),$(seq -s , 3000 3061)
 scripts() {
-	grep -lsE '^#!/bin/sh' AoEded .ci/* tests/* | xargs -P 2 -n 10 shellcheck -x -i "$known"
+	grep -lsE '^#!/bin/sh' AoEded .ci/* tests/* tests/*/* | xargs -P 2 -n 10 shellcheck -x -i "$known"
 }
 
 ok "shellcheck finds nothing in the scripts" scripts

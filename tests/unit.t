@@ -21,9 +21,9 @@ ok "the unit tests ran to their end" whole
 
 mkdir "$TMP/corpus"
 ok "the seed corpus is what its generator makes" eval '
-	"$B/tests/replay_frame" -g "$TMP/corpus" && diff -r tests/corpus/frame "$TMP/corpus"'
+	"$B/tests/replay_frame" -g "$TMP/corpus" && diff -r tests/fuzz/corpus/frame "$TMP/corpus"'
 ok "the target survives the seed corpus, and answers as the oracle expects" \
-	timeout 60 "$B/tests/replay_frame" tests/corpus/frame/*
+	timeout 60 "$B/tests/replay_frame" tests/fuzz/corpus/frame/*
 ok "and 3000 random inputs (from seed $seed)" timeout 300 "$B/tests/replay_frame" -r 3000 "$seed"
 
 # random inputs of each, in a few seconds
@@ -32,8 +32,8 @@ do
 	n=${f#*:} f=${f%:*}
 	mkdir "$TMP/$f"
 	ok "the seed corpus of fuzz_$f is what its generator makes" eval '
-		"$B/tests/replay_$f" -g "$TMP/$f" && diff -r "tests/corpus/$f" "$TMP/$f"'
-	ok "the target survives it" timeout 60 "$B/tests/replay_$f" "tests/corpus/$f"/*
+		"$B/tests/replay_$f" -g "$TMP/$f" && diff -r "tests/fuzz/corpus/$f" "$TMP/$f"'
+	ok "the target survives it" timeout 60 "$B/tests/replay_$f" "tests/fuzz/corpus/$f"/*
 	ok "and $n random inputs (from seed $seed)" timeout 300 "$B/tests/replay_$f" -r "$n" "$seed"
 done
 done_testing

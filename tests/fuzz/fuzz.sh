@@ -11,7 +11,7 @@ run() {
 	mkdir -p "$B/found/$1"
 	# shellcheck disable=SC2086 # they are words
 	"$B/tests/fuzz_$1" -max_total_time="$seconds" -max_len=8192 -timeout=20 -print_final_stats=1 \
-		-artifact_prefix="$B/crash-$1-" $FUZZFLAGS "$B/found/$1" "tests/corpus/$1" >"$B/$1.log" 2>&1
+		-artifact_prefix="$B/crash-$1-" $FUZZFLAGS "$B/found/$1" "tests/fuzz/corpus/$1" >"$B/$1.log" 2>&1
 }
 tell() {
 	if [ "$2" = 0 ]

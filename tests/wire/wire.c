@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "initiator.h"
-#include "tap.h"
+#include "../tap.h"
 #include "wire.h"
 
 enum {

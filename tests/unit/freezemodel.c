@@ -59,7 +59,7 @@
 #include "dat.h"
 #include "fns.h"
 #include "memsys.h"
-#include "tap.h"
+#include "../tap.h"
 
 typedef struct Mode	Mode;
 typedef struct Job	Job;

@@ -1,6 +1,6 @@
 #!/bin/sh
 # bench.sh: aoede beside vblade and beside the most that is possible: a
-# responder that has no disk (tests/nodisk.c) where the data is in memory,
+# responder that has no disk (tests/bench/nodisk.c) where the data is in memory,
 # and fio's io_uring on the backing file where it is on a disk.  What another
 # user might pick, nbdkit over TCP, is in two of the cases.  "make bench"
 # runs it; exit 1 when a pass mark is missed (1.3 times vblade in all cases
@@ -772,7 +772,7 @@ if [ -s "$TMP/chart" ]
 then
 	# For those who have the chart read to them.
 	about='Requests per second of aoede, vblade, nbdkit and the ceiling, relative to vblade'
-	gnuplot -e "data='$TMP/chart'; machine='$machine'" tests/bench.gp >"$TMP/svg" &&
+	gnuplot -e "data='$TMP/chart'; machine='$machine'" tests/bench/bench.gp >"$TMP/svg" &&
 	sed "s|<title>Gnuplot</title>|<title>$about</title>|; s|<title>gnuplot_.*</title>||; s|<desc>.*</desc>||" "$TMP/svg" >"$B/bench.svg" || status=1
 fi
 [ -z "$bad" ] || { echo "wrong or missing answers:$bad"; status=1; }

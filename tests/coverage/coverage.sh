@@ -1,7 +1,7 @@
 #!/bin/sh
 # coverage.sh TEST...: run these tests with a build that counts, and print
 # how many lines of the files below were executed, those that were not, and
-# why: tests/uncovered.txt has the reasons.  Fails when a file has less than 95
+# why: tests/coverage/uncovered.txt has the reasons.  Fails when a file has less than 95
 # per cent.
 #
 # A test that fails is named, but it is for make check to mind.
@@ -68,7 +68,7 @@ awk -F "$TAB" '
 			if(name[i] == $2 && index($5, part[i]) > 0)
 				break
 		printf "  %s:%d:%s  -- %s\n", $2, $3, $4, i <= n ? why[i] : "?"
-	}' tests/uncovered.txt "$B/lines"
+	}' tests/coverage/uncovered.txt "$B/lines"
 echo
 echo "file       lines  executed"
 awk -F "$TAB" '

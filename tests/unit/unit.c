@@ -19,7 +19,7 @@
 #include "fns.h"
 #include "memsys.h"
 #include "unit.h"
-#include "tap.h"
+#include "../tap.h"
 
 Nic nic;
 uvlong seed;

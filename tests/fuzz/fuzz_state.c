@@ -18,7 +18,7 @@
 #include "config.h"
 #include "dat.h"
 #include "fns.h"
-#include "memsys.h"
+#include "../unit/memsys.h"
 #include "replay.h"
 
 typedef struct Want Want;

@@ -38,7 +38,7 @@
 #include "config.h"
 #include "dat.h"
 #include "fns.h"
-#include "memsys.h"
+#include "../unit/memsys.h"
 #include "fuzz_frame.h"
 
 typedef struct Asked Asked;

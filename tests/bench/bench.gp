@@ -1,7 +1,7 @@
 # The chart of bench.sh: requests per second relative to vblade, as horizontal
 # bars in two panels with scales of their own, memory above and disk below.
 #
-#	gnuplot -e "data='FILE'; machine='WORDS'" tests/bench.gp >bench.svg
+#	gnuplot -e "data='FILE'; machine='WORDS'" tests/bench/bench.gp >bench.svg
 #
 # A line of the data, separated by tabs, is a bar: who it is of ("top" is
 # the ceiling), panel (0 or 1), length, and its two edges in rows from the top;
