@@ -113,7 +113,15 @@ ok "beta hands over" as beta "To change the roles" "the primary"
 ok "alpha takes over" as alpha "To change the roles" "the other"
 ok "the load goes on" moves alpha
 ok "(some seconds of it)" sleep 2
-ends() { kill $LOAD; wait $LOAD; r=$?; cat "$TMP/load"; return $r; }
+ends() {
+	kill $LOAD
+	until_true 15 over || { echo "the load did not end when it was told to"; return 1; }
+	wait $LOAD
+	r=$?
+	cat "$TMP/load"
+	return $r
+}
+over() { ! goes_on; }
 ok "nothing that was read under load was wrong" ends
 note "$(tail -n 1 "$TMP/load")"
 ok "no answered write is lost" on_initiator "$B/tests/aoeio" -t 20000 hold 0 0 $region "$TMP/held"

@@ -889,7 +889,8 @@ clash(int argc, char **argv)
  * at least and the last that was sent.  Without flushes a write must be there
  * when it has been answered, else when a flush that was sent after that has
  * been.  The load ends when its time is over, with an error of the disk, or by
- * a SIGTERM that says that the target's power has failed.  The next one first compares the whole
+ * a SIGTERM, as when the target's power has failed: nothing is sent any more, and
+ * no answer is waited for for long.  The next one first compares the whole
  * region with the file; what is found is on the disk, and must stay.
  */
 typedef struct Hold Hold;
@@ -1033,10 +1034,16 @@ savehold(const char *name)
 }
 
 static void
-powerfails(int sig)
+stophold(int sig)
 {
 	(void)sig;
 	h.w.giveup = -1;
+}
+
+static int
+holds(int64_t end)
+{
+	return nowms() < end && h.w.giveup != -1;
 }
 
 static int
@@ -1063,10 +1070,10 @@ hold(int argc, char **argv)
 		return status;
 	seed = (h.seq + (uint64_t)target.slot * 7919 + net.tag) * 2 + 1;
 	h.w.giveup = patience();
-	signal(SIGTERM, powerfails);
+	signal(SIGTERM, stophold);
 	h.flushdue = nowms() + h.flushms;
-	for(last = nowms(), end += last; nowms() < end || h.w.busy > 0; ){
-		while(nowms() < end && (r = winslot(&h.w)) != NULL)
+	for(last = nowms(), end += last; holds(end) || h.w.busy > 0; ){
+		while(holds(end) && (r = winslot(&h.w)) != NULL)
 			starthold(r);
 		if(h.w.busy == 0)
 			continue;
