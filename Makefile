@@ -257,7 +257,7 @@ $(filter-out fuzz bare,$(TOGETHER)) $(MEASURED):
 # What takes minutes on machines that are emulated comes with all:
 #	make check-all
 machines: testprogs
-	B=obj $(ALONE) -j2 $(MACHINES:%=tests/%.t) $(FAILED)
+	B=obj $(ALONE) --comments -j2 $(MACHINES:%=tests/%.t) $(FAILED)
 # Any number of power cuts, and the same ones again: make power CUTS=50 SEED=1
 CUTS = 10
 power: testprogs

@@ -58,11 +58,14 @@ undo() {
 $UNDO"
 }
 
-# ok NAME COMMAND...: one test; it passes when the command succeeds.
+# ok NAME COMMAND...: one test; it passes when the command succeeds.  One that
+# takes long says how long, and when in the script that was.
 ok() {
 	name=$1
 	shift
 	tests=$((tests + 1))
+	uptime
+	ok_began=$clock
 	if "$@" >"$TMP/ok.out" 2>&1
 	then
 		echo "ok $tests - $name"
@@ -72,7 +75,15 @@ ok() {
 		sed 's/^/#   /' "$TMP/ok.out" | head -n 40 >&2
 		[ -z "$LOST" ] || lost
 	fi
+	timeline
 }
+uptime() { read -r clock _ </proc/uptime; clock=${clock%.*}; }
+timeline() {
+	uptime
+	[ $((clock - ok_began)) -lt 5 ] || note "${0##*/}, $((ok_began - script_began)) to $((clock - script_began)) s: $name"
+}
+uptime
+script_began=$clock
 # lost: a program that the rest of the script can't do without is gone; $LOST
 # has its last words.
 lost() {
