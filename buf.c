@@ -215,7 +215,10 @@ static struct {
 	uint	waiting;	/* in tosync */
 	uint	answering;	/* in insync */
 	uint	due;		/* as many are expected to wait; 0: the next sync does not wait */
-	uvlong	until;		/* and it waits no longer than this */
+	uint	seen;		/* the value of waiting at the last check */
+	uvlong	gap;		/* for which it waits for another, */
+	uvlong	next;		/* that is until then, */
+	uvlong	until;		/* and no longer than this for all */
 	Looks	looks;
 } batch;
 
@@ -689,25 +692,36 @@ breaks(int error)
  * Initiators whose writes a sync has answered mostly send the next ones at
  * once.  A sync that began with the first of these would leave the others to
  * the sync after it, and each would do half of the work.  So the next sync
- * waits until as many requests are there as were under way, but no longer
- * than a quarter of the time that the last one took, and not where they
- * mostly don't come.
+ * waits until as many requests are there as were under way, for each of them
+ * no longer than a quarter of the time that the last one took, and not where
+ * they mostly don't come.
  */
 static void
 expectmore(void)
 {
-	uvlong t = microseconds(), wait = (t - syncstart) / 4;
+	uvlong t = microseconds();
 
 	batch.due = batch.answering + batch.waiting;
 	if(batch.due == 1 || !worthlooking(&batch.looks))
 		batch.due = 0;
-	batch.until = t + (wait < Batch_us ? wait : Batch_us);
+	batch.seen = batch.waiting;
+	batch.gap = (t - syncstart) / 4;
+	batch.next = t + batch.gap;
+	batch.until = t + Batch_us;
 }
 
 static int
 expected(void)
 {
-	return batch.waiting < batch.due && microseconds() < batch.until && !closing;
+	uvlong t;
+
+	if(batch.waiting >= batch.due || closing)
+		return 0;
+	t = microseconds();
+	if(batch.waiting != batch.seen)
+		batch.next = t + batch.gap;
+	batch.seen = batch.waiting;
+	return t < batch.next && t < batch.until;
 }
 
 static void
@@ -2725,6 +2739,9 @@ bufrequests(uint n)
 
 	freeruns = NULL;
 	usedruns = 0;
+	memset(&batch, 0, sizeof batch);
+	syncslow = 1;
+	slowtill = slowfor = 0;
 	if(n != nrequests){
 		free(runs);
 		nrequests = 0;

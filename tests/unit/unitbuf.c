@@ -669,16 +669,13 @@ syncends(void)
 		;
 }
 
+/* However vain waiting was before. */
 static void
-gathers(void)
+pays(void)
 {
-	uvlong tick, n;
 	int i;
 
 	setup();
-	tick = mem.tick;
-	mem.tick = 100;
-	/* However vain it was before. */
 	for(i = 0; i < 150; i++){
 		memhold(Msync, 0, 1);
 		serves(4);
@@ -686,6 +683,17 @@ gathers(void)
 		freejobs();
 	}
 	setup();
+}
+
+static void
+gathers(void)
+{
+	uvlong tick, n;
+	int i;
+
+	tick = mem.tick;
+	mem.tick = 100;
+	pays();
 	memhold(Msync, 0, 1);
 	serves(4);
 	serves(4);
@@ -718,6 +726,20 @@ gathers(void)
 		mem.clock += 1000000;
 	}
 	test(i > 0 && i < 20, "and not at all when they never come (%d times)", i);
+	pays();
+	memhold(Msync, 0, 1);
+	serves(32);
+	syncends();
+	n = mem.count[Msync];
+	for(i = 0; i < 10; i++){
+		if(serves(1) > n)
+			break;
+		mem.clock += 95000;
+	}
+	test(i == 10, "that long for each that comes (%d)", i);
+	for(i = 0; i < 10 && serves(1) == n; i++)
+		mem.clock += 95000;
+	test(i < 3, "but a millisecond for all of them (%d)", i);
 	settle();
 	test(good() && mem.unstable == 0, "all are stable");
 	mem.tick = tick;
