@@ -35,8 +35,8 @@
  *    it came.
  * 6. The loop does not wait for the disk, with two exceptions that are kept
  *    rare: a page that the system has dropped since we last looked (see
- *    mapped), and a write for which the page cache has no space (see took and
- *    locked).
+ *    mapped), and a write for which the page cache has no space, or the disk
+ *    no time (see took, locked and push).
  * 7. When a write behind fails (-w) its sectors stay dirty.  Writes and
  *    flushes fail until a later pass has written everything.
  * 8. Valid sectors of the pool have the newest content.  A write or trim that
@@ -90,6 +90,7 @@ enum {
 	Batch_us	= 1000,		/* for which a sync waits for more requests, at most */
 	Stall_us	= 10000,	/* between checks whether the loop has waited for a page */
 	Slow_us		= 1000000,	/* during which writes go to the engine, at first */
+	Pushmin		= 8,		/* stable writes that the disk begins before their sync */
 	Verifymax	= 128,		/* sectors of a verify read at a time */
 	Owns		= 64,		/* our own requests under way */
 	Ownsize		= 256 * 1024,	/* bytes of data of each */
@@ -219,6 +220,7 @@ static struct {
 	uvlong	gap;		/* for which it waits for another, */
 	uvlong	next;		/* that is until then, */
 	uvlong	until;		/* and no longer than this for all */
+	uint	dirty;		/* writes since the disk was last told to begin with them */
 	Looks	looks;
 } batch;
 
@@ -656,6 +658,7 @@ settled(Io *io)
 	}
 	delist(io);
 	awaitsync(io);
+	batch.dirty += io->op == Owrite;
 }
 
 /*
@@ -777,7 +780,7 @@ startsync(void)
 	insync = tosync;
 	tosync = (List){ 0 };
 	batch.answering = batch.waiting;
-	batch.waiting = batch.due = 0;
+	batch.waiting = batch.due = batch.dirty = 0;
 	syncing = 1;
 	syncstart = now;
 	syncop = (Op){ .op = shadowed ? Owork : Oflush, .work = freezesync, .done = synced };
@@ -1952,6 +1955,24 @@ admitted(Io **q, int n)
 	return i;
 }
 
+/*
+ * Have the disk begin with stable writes in the page cache while others still
+ * come, so that their sync finds it mostly done.  This may have to wait where
+ * the disk is slow, so there it is left to the sync.
+ */
+static void
+push(int file)
+{
+	uvlong t;
+
+	if(batch.dirty < Pushmin || syncslow || slowsync())
+		return;
+	batch.dirty = 0;
+	t = microseconds();
+	diskpush(file);
+	took(t, microseconds());
+}
+
 static void
 writeall(Io **q, int n)
 {
@@ -1998,6 +2019,7 @@ writeall(Io **q, int n)
 		else
 			retry(q[i], 1, error);
 	}
+	push(h.file);
 }
 
 /* Returns the errno with which a request must fail now (inv. 4 and 7), or 0. */

@@ -849,6 +849,13 @@ size_t	diskwrite(int file, struct iovec *iov, int niov, uvlong off);
 int	disksync(int file);
 
 /*
+ * Have the disk begin to write what the page cache holds of a file, where the
+ * system can, and don't wait for it.  This is no sync, and takes the place of
+ * none: it says nothing of what fails.
+ */
+void	diskpush(int file);
+
+/*
  * Returns where the first data of a file from off on begins, and sets *end to
  * where the next hole begins.  Each is the file's end if there is none.  What
  * is not known to be a hole counts as data.

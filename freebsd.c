@@ -1107,6 +1107,12 @@ disksync(int file)
 	return r < 0 && f->isdev && (errno == EOPNOTSUPP || errno == ENOTTY) ? 0 : r;
 }
 
+void
+diskpush(int file)
+{
+	(void)file;	/* there is no way but a sync */
+}
+
 uvlong
 diskdata(int file, uvlong off, uvlong *end)
 {

@@ -1210,6 +1210,13 @@ disksync(int file)
 	return r;
 }
 
+void
+diskpush(int file)
+{
+	/* What fails here fails again in the sync, or is reported by it. */
+	(void)!sync_file_range(files[file].cached, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 uvlong
 diskdata(int file, uvlong off, uvlong *end)
 {

@@ -1005,7 +1005,7 @@ memdisk(uvlong size)
 	mem.life = mem.worklife = mem.writeback = 0;
 	mem.warned = 0;
 	mem.quiet = 0;
-	mem.tries = mem.copies = mem.stalls = 0;
+	mem.tries = mem.copies = mem.stalls = mem.pushes = 0;
 	memset(mem.count, 0, sizeof mem.count);
 	memheal();
 	memrelease();
@@ -1730,6 +1730,15 @@ writeback(void)
 		for(i = 0; tracked(f) && i < sectors(f); i++)
 			if(f->version[i] > f->stablever[i] && chance(many) == 0)
 				memcpy(f->stable + i * Sector, f->image + i * Sector, Sector);
+}
+
+void
+diskpush(int file)
+{
+	(void)file;
+	mem.pushes++;
+	if(mem.writeback > 0)
+		writeback();
 }
 
 /*

@@ -100,6 +100,7 @@ struct Mem {
 	uvlong	copies;
 	uvlong	stalls;		/* copies that waited */
 	uvlong	sleeps;		/* and transfers */
+	uvlong	pushes;		/* calls of diskpush */
 	uint	underway;	/* operations started and not ended */
 	uint	unkicked;	/* of them, those not yet kicked */
 	uvlong	unstable;	/* writes and trims that no sync has covered */

@@ -745,6 +745,29 @@ gathers(void)
 	mem.tick = tick;
 }
 
+/* The disk begins with stable writes before their sync, if syncs are fast. */
+static void
+pushes(uvlong ms)
+{
+	const uvlong whole = (8 - First % 8) % 8;
+	uvlong i;
+	Job *j;
+
+	setup();
+	memhold(Msync, 0, 1);
+	serves(1);
+	mem.clock += ms * 1000000;
+	memrelease();
+	settle();
+	mem.pushes = 0;
+	for(i = 0; i < 12; i++){
+		j = newjob(Owrite, whole + 16 * i, 8);
+		j->io.stable = 1;
+		bufio(&j->io);
+	}
+	settle();
+}
+
 static void
 syncs(void)
 {
@@ -767,6 +790,10 @@ syncs(void)
 	i = atonce();
 	test(i > Runmax && good() && mem.unstable == 0, "a sync that %d wait for answers all of them", i);
 	test(apart(brokenflush) == 0, "after a flush that failed no write and no flush succeeds");
+	pushes(1);
+	test(mem.pushes == 1 && good() && mem.unstable == 0, "the disk begins with eight stable writes before others have come");
+	pushes(10);
+	test(mem.pushes == 0 && good() && mem.unstable == 0, "not where syncs are slow");
 	test(apart(brokenwrite) == 0, "nor after a stable write whose sync failed");
 	test(apart(brokentrim) == 0, "nor after a stable trim whose sync failed");
 	test(apart(brokenbatch) == 0, "a sync that fails fails the stable writes of its batch");
