@@ -64,7 +64,8 @@ enum {
 	Doubted		= 128,		/* unused ones of these that are tolerated */
 
 	Pages		= 512,		/* pages of a Region */
-	Lookahead		= 64,		/* pages asked about together */
+	Lookahead	= 8,		/* pages asked about together, at first */
+	Manylooks		= 16,		/* in one region, after which asking about all of it pays */
 };
 
 struct Block {
@@ -715,8 +716,10 @@ note(int file, uvlong page, uint n, uchar *vec)
 }
 
 /*
- * Ask the system about a page and those after it.  When a region is asked
- * about for the second time in a tick, ask about all of it.
+ * Ask the system about a page and those after it, or about all of its region
+ * where that pays: for a sequential reader, and where many looks in one tick
+ * show that readers are busy there.  To ask about a region takes as long as to
+ * read a page several times, so one that is hardly used must not cost that.
  */
 static int
 look(int file, uvlong page)
@@ -728,7 +731,7 @@ look(int file, uvlong page)
 	uint n = Lookahead;
 
 	r->looks = r->tick == tick ? r->looks + 1 : 1;
-	if(r->looks == 2){
+	if(r->looks == Manylooks || (page % Pages > 0 && known(file, page - 1))){
 		page -= page % Pages;
 		n = Pages;
 	}

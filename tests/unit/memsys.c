@@ -1005,7 +1005,7 @@ memdisk(uvlong size)
 	mem.life = mem.worklife = mem.writeback = 0;
 	mem.warned = 0;
 	mem.quiet = 0;
-	mem.tries = mem.copies = mem.stalls = mem.pushes = 0;
+	mem.tries = mem.copies = mem.stalls = mem.pushes = mem.looks = mem.looked = 0;
 	memset(mem.count, 0, sizeof mem.count);
 	memheal();
 	memrelease();
@@ -1518,6 +1518,8 @@ diskincore(int file, uvlong off, size_t len, uchar *vec)
 		wrong("diskincore without a mapping");
 	if(off + len > (windowlen[file] + Mpage - 1) / Mpage * Mpage)
 		wrong("diskincore of %zu bytes at %llu: beyond the mapping of %llu", len, off, windowlen[file]);
+	mem.looks++;
+	mem.looked += (len + Mpage - 1) / Mpage;
 	for(i = 0; i < (len + Mpage - 1) / Mpage; i++)
 		vec[i] = (uchar)(!tracked(f) || !f->absent[off / Mpage + i] ? chance(128) << 1 | 1 : chance(128) << 1);
 	return 0;

@@ -101,6 +101,8 @@ struct Mem {
 	uvlong	stalls;		/* copies that waited */
 	uvlong	sleeps;		/* and transfers */
 	uvlong	pushes;		/* calls of diskpush */
+	uvlong	looks;		/* and of diskincore, */
+	uvlong	looked;		/* and the pages that these asked about */
 	uint	underway;	/* operations started and not ended */
 	uint	unkicked;	/* of them, those not yet kicked */
 	uvlong	unstable;	/* writes and trims that no sync has covered */

@@ -1,6 +1,6 @@
 /*
- * Unit tests of cache.c: what the pool keeps, and what a pass over its dirty
- * sectors finds.
+ * Unit tests of cache.c: what the pool keeps, what a pass over its dirty
+ * sectors finds, and how often the system is asked about the page cache.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -278,9 +278,55 @@ dropped(void)
 	return poolhas(40, 1) || poolhas(50, 1) || pooldirty() != 0 || poolnext(4, &s) != 0;
 }
 
+/*
+ * Look for so many pages, step pages apart, in a large mapped image.  What the
+ * system was asked then is in mem.
+ */
+static void
+lookfor(uint n, uint step)
+{
+	const uvlong page = 4096;
+	uint i;
+
+	memdisk(64 << 20);
+	mem.window = 1;
+	windowopen(Image, 0);
+	windowopen(Image, 64 << 20);
+	windowtime(mem.clock / 1000);
+	windowforget();
+	mem.looks = mem.looked = 0;
+	for(i = 0; i < n; i++)
+		if(!windowhas(Image, i * step * page, page))
+			abort();
+}
+
+static int
+fewlooks(void)
+{
+	lookfor(64, 256);
+	return mem.looked > 64 * 16;
+}
+
+static int
+manylooks(void)
+{
+	lookfor(1024, 16);
+	return mem.looks > 1024 / 2 + 32;
+}
+
+static int
+nextlooks(void)
+{
+	lookfor(16384, 1);
+	return mem.looks > 64 || mem.looked > 2 * 16384;
+}
+
 void
 cachetests(void)
 {
+	test(apart(fewlooks) == 0, "a page that is looked for alone is asked about with few others");
+	test(apart(manylooks) == 0, "where many are looked for all are asked about");
+	test(apart(nextlooks) == 0, "and for who comes to one page after the other");
 	test(apart(readpass) == 0 && apart(readpass2) == 0 && apart(readpass17) == 0, "a pass of reads does not flush the pool");
 	test(apart(writepass) == 0 && apart(writepass2) == 0 && apart(writepass17) == 0, "nor does one of writes");
 	test(apart(fewtaken) == 0, "a full pool takes few of the blocks that are used once");
