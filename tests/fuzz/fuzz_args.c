@@ -148,8 +148,14 @@ render(Conf *c)
 		string("-f");
 		string(c->shadow);
 	}
+	if(c->info != NULL){
+		string("-i");
+		string(c->info);
+	}
 	if(c->length > 0)
 		number("-l", c->length);
+	if(c->locked)
+		string("-L");
 	for(i = 0; i < c->nmask; i++){
 		uchar *a = c->mask[i].a;
 
@@ -159,12 +165,18 @@ render(Conf *c)
 	number("-o", c->offset);
 	if(c->readonly)
 		string("-r");
+	if(c->unreserved)
+		string("-R");
 	if(c->sync)
 		string("-s");
 	if(c->state != NULL){
 		string("-S");
 		string(c->state);
 	}
+	if(c->rxtags)
+		string("-t");
+	if(c->writetags)
+		string("-T");
 	if(c->behind)
 		string("-w");
 	string("--");
@@ -188,11 +200,16 @@ same(Conf *a, Conf *b)
 
 	check(a->shelf == b->shelf && a->slot == b->slot, "another shelf or slot");
 	check(a->bufcnt == b->bufcnt && a->pool == b->pool, "another buffer count or pool");
-	check(a->direct == b->direct && a->readonly == b->readonly && a->sync == b->sync && a->behind == b->behind, "other flags");
+	check(a->direct == b->direct && a->readonly == b->readonly && a->sync == b->sync
+		&& a->behind == b->behind && a->locked == b->locked
+		&& a->unreserved == b->unreserved && a->rxtags == b->rxtags
+		&& a->writetags == b->writetags, "other flags");
 	check(samestring(a->shadow, b->shadow) && a->shadowmib == b->shadowmib, "another shadow");
 	check(a->offset == b->offset && a->length == b->length, "another offset or length");
 	check(a->nmask == b->nmask && memcmp(a->mask, b->mask, (size_t)a->nmask * sizeof(Ea)) == 0, "another mask list");
-	check(samestring(a->state, b->state) && samestring(a->file, b->file) && a->nnic == b->nnic, "another file, or other interfaces");
+	check(samestring(a->state, b->state) && samestring(a->info, b->info)
+		&& samestring(a->file, b->file) && a->nnic == b->nnic,
+		"another file, or other interfaces");
 	for(i = 0; i < a->nnic; i++)
 		check(strcmp(a->nic[i], b->nic[i]) == 0, "another interface");
 }
@@ -245,6 +262,9 @@ seeds(void (*give)(const char *name, const uint8_t*, size_t))
 		"65535\n255\nt0\nf",
 		"9\n4\nt0\nt0\nf",
 		"",
+		"-LRtTiinfo\n-Sstate\n9\n4\nt0\nf",
+		"9\n4\n-i\n\nt0\n-Tt\nf\n-R",
+		"-i",
 	};
 	char name[20];
 	uint i;
