@@ -53,18 +53,18 @@
  *			a write: behindtake puts it into the pool (-w), writeall into
  *			the page cache, startall gives it to the engine
  *			a flush: into tosync, with -w into toclean until a pass ends
- *	transferred	the engine has ended it; retry does again what failed
+ *	transferred	the engine has ended it; what failed is tried again alone
  *	readstep	the next part of a read or verify; readstepped ends it
- *	mend		a write that fills no whole blocks; mended ends it
+ *	mend		a write that fills no whole blocks
  *	written		a write or trim has reached the system
  *	maprecord	its place is noted in the shadow's map; maprecorded ends it
  *	settled		written and recorded: done, or if stable put into tosync
  *	startsync	a sync covers it; synced ends it
  *	finish		done is called
  *
- * A piece of the pool that is written behind: behindlift copies it (flying),
- * behindwrite writes it, behindlanded has it recorded if there is a shadow,
- * and behindland makes it clean, or dirty again.
+ * A piece of the pool that is written behind: behindwrite copies it (flying)
+ * and writes it, behindwritten has it recorded if there is a shadow, and
+ * behindland makes it clean, or dirty again.
  *
  * Nothing here knows of ATA, sockets or initiators.
  */
@@ -80,7 +80,6 @@
 
 typedef struct Run	Run;
 typedef struct List	List;
-typedef struct Own	Own;
 typedef struct Stream	Stream;
 typedef struct Part	Part;
 typedef struct Span	Span;
@@ -145,10 +144,10 @@ struct Run {
 	Io	*io[Runmax];
 	int	n;
 	int	niov;
-	uvlong	lba;		/* of a readstep, or a write by mend: the first sector, */
+	uvlong	lba;		/* of a write by mend: the first sector, */
 	uint	nsec;		/* and how many; 0 otherwise */
 	uint	edge;		/* of a write by mend: ends that need no more reading */
-	void	(*done)(Run*, int);	/* a write by mend has ended, with an errno or 0 */
+	void	(*done)(Run*, int);	/* it has ended, with an errno or 0 */
 };
 
 /* The blocks of the disk that a write lies in.  Lengths are in sectors. */
@@ -174,15 +173,6 @@ struct Piece {
 struct Part {
 	Io	io;		/* first, so that a range's Io is a Part */
 	Io	*trim;
-};
-
-/* Our own request. */
-struct Own {
-	Io	io;		/* first, so that our Io is an Own */
-	Own	*next;
-	uint	progress;		/* of a write: sectors done */
-	uint	n;		/* sectors after these that are being written */
-	int	careful;	/* write single sectors, as a longer write has failed */
 };
 
 static uvlong first, nsec;	/* the export, in sectors of the image */
@@ -790,8 +780,7 @@ startsync(void)
 
 /* Runs. */
 
-static void edgeread(Op*);
-static void mended(Op*);
+static void mend(Run*);
 
 static Run*
 newrun(Io **q, int n)
@@ -818,7 +807,7 @@ newrun(Io **q, int n)
 static uint
 alters(Run *r)
 {
-	return r->op.op != Oread || r->op.done == edgeread;
+	return r->op.op != Oread || r->nsec > 0;
 }
 
 static void
@@ -830,90 +819,97 @@ launch(Run *r)
 }
 
 static void
-startrun(Run *r, int op, Home h, void (*done)(Op*))
+runended(Op *o)
 {
-	r->op = (Op){ .op = op, .file = h.file, .iov = r->iov, .niov = r->niov, .off = h.off,
-		.done = done };
-	stats.transfers++;
-	launch(r);
-}
+	Run *r = (Run*)o;
 
-static void
-runtrim(Run *r, void (*done)(Op*))
-{
-	Io *io = r->io[0];
-
-	r->op = (Op){ .op = Otrim, .file = io->file, .off = freezeplace(io->lba, io->file),
-		.len = (uvlong)io->nsec * Sector, .done = done };
-	launch(r);
-}
-
-/* The operation has ended.  The run may start another. */
-static void
-endrun(Run *r)
-{
 	changing -= alters(r);
-	inflight[r->op.file]--;
-}
-
-static void
-giverun(Run *r)
-{
+	inflight[o->file]--;
+	if(o->error == 0 && o->op == Oread && r->nsec > 0){
+		r->edge++;
+		mend(r);
+		return;
+	}
+	r->done(r, o->error);
 	r->next = freeruns;
 	freeruns = r;
 }
 
 static void
-freerun(Run *r)
+startrun(Run *r, int op, Home h, void (*done)(Run*, int))
 {
-	endrun(r);
-	giverun(r);
+	r->op = (Op){ .op = op, .file = h.file, .iov = r->iov, .niov = r->niov, .off = h.off,
+		.done = runended };
+	r->done = done;
+	stats.transfers++;
+	launch(r);
 }
 
-static void readstepped(Op*);
+static void
+runtrim(Io *io, void (*done)(Run*, int))
+{
+	Run *r = newrun(&io, 1);
+
+	r->op = (Op){ .op = Otrim, .file = io->file, .off = freezeplace(io->lba, io->file),
+		.len = (uvlong)io->nsec * Sector, .done = runended };
+	r->done = done;
+	launch(r);
+}
 
 /*
- * Read the next part of a request that takes several steps: a verify, a read
- * from two files, or a read that has failed, which is repeated in single
- * sectors to find the first bad one.
+ * Requests of several steps: a verify, a read from two files, a write behind,
+ * and a read that has failed.  A step that fails is repeated in single sectors
+ * to find the bad ones.
  */
+
+/* Returns how many sectors the next step may have, at most most. */
+static uint
+steplen(Io *io, uint most)
+{
+	uint left = io->nsec - io->progress;
+
+	return io->progress < io->careful ? 1 : left < most ? left : most;
+}
+
+/*
+ * A step has ended: go on after it, or with its first sector if it failed.
+ * Returns the error of a single sector, or 0.
+ */
+static int
+stepped(Io *io, int error)
+{
+	if(error != 0 && io->step > 1){
+		io->careful = io->progress + io->step;
+		return 0;
+	}
+	io->progress += io->step;
+	return error;
+}
+
+static void readstepped(Run*, int);
+
 static void
 readstep(Io *io)
 {
 	static _Alignas(4096) uchar sink[Verifymax * Sector];
 	Run *r = newrun(&io, 1);
-	uint n = io->nsec - io->progress;
 	Home h;
 
-	if(io->progress < io->careful)
-		n = 1;
-	else if(n > Verifymax)
-		n = Verifymax;
-	n = freezemap(io->lba + io->progress, n, &h);
+	io->step = freezemap(io->lba + io->progress, steplen(io, Verifymax), &h);
 	r->iov[0] = (struct iovec){ io->op == Oread ? io->space + io->progress * Sector : sink,
-		n * Sector };
-	r->nsec = n;
+		io->step * Sector };
 	startrun(r, Oread, h, readstepped);
 }
 
 static void
-readstepped(Op *o)
+readstepped(Run *r, int error)
 {
-	Run *r = (Run*)o;
 	Io *io = r->io[0];
-	uint n = r->nsec;
-	int error = o->error;
+	uvlong lba = io->lba + io->progress;
 
-	freerun(r);
-	if(error != 0 && n == 1){
-		readfailed(io, io->lba + io->progress, error);
-		return;
-	}
-	if(error != 0)
-		io->careful = io->progress + n;
-	else
-		io->progress += n;
-	if(io->progress < io->nsec)
+	if((error = stepped(io, error)) != 0)
+		readfailed(io, lba, error);
+	else if(io->progress < io->nsec)
 		readstep(io);
 	else if(io->op == Oread)
 		deliver(io);
@@ -964,7 +960,7 @@ writespan(Run *r, Span *s)
 	if(s->tail > 0)
 		memcpy(io->space + (s->head + r->nsec) * Sector, behind, s->tail * Sector);
 	r->iov[0] = (struct iovec){ s->block == 1 ? io->data : io->space, s->all * Sector };
-	startrun(r, Owrite, (Home){ io->file, s->off }, mended);
+	startrun(r, Owrite, (Home){ io->file, s->off }, r->done);
 }
 
 /*
@@ -984,34 +980,10 @@ mend(Run *r)
 		if(r->edge == 1)
 			h.off += (s.all - s.block) * Sector;
 		r->iov[0] = (struct iovec){ edge(r->io[0], (int)r->edge), disk.block };
-		startrun(r, Oread, h, edgeread);
+		startrun(r, Oread, h, r->done);
 		return;
 	}
 	writespan(r, &s);
-}
-
-static void
-mended(Op *op)
-{
-	Run *r = (Run*)op;
-
-	endrun(r);
-	r->done(r, op->error);
-	giverun(r);
-}
-
-static void
-edgeread(Op *op)
-{
-	Run *r = (Run*)op;
-
-	if(op->error != 0){
-		mended(op);
-		return;
-	}
-	endrun(r);
-	r->edge++;
-	mend(r);
 }
 
 static void
@@ -1051,8 +1023,7 @@ allwhole(Io **q, int n)
 	return i == n;
 }
 
-static void transferred(Op*);
-static void gathered(Run*, int);
+static void transferred(Run*, int);
 
 /*
  * Give n requests that follow each other on the disk to the engine.  Those in
@@ -1082,93 +1053,14 @@ startio(Io **q, int n)
 		if(q[0]->op == Owrite && !allwhole(q, n)){
 			for(i = 0; i < n; i++)
 				q[i]->file = h.file;
-			startmend(q, n, q[0]->lba, gather(q, n), gathered);
+			startmend(q, n, q[0]->lba, gather(q, n), transferred);
 		}else if(i > 0)
 			startrun(newrun(q, i), q[0]->op, h, transferred);
 		else{
-			q[0]->progress = q[0]->careful = 0;
 			readstep(q[0]);
 			i = 1;
 		}
 	}
-}
-
-/*
- * The operation for this request has failed.  If it was joined to others, try
- * it alone.
- */
-static void
-retry(Io *io, int alone, int error)
-{
-	if(io->op == Oread){
-		io->progress = 0;
-		io->careful = alone ? io->nsec : 0;
-		readstep(io);
-	}else if(!alone)
-		startio(&io, 1);
-	else{
-		if(io->file == Shadow){
-			freezefilled(io->lba, io->nsec);
-			error = freezefull(error);
-		}
-		if(error != Unanswered)
-			complain("write error", io->lba, error);
-		if(poolsize() > 0)
-			pooldistrust(first + io->lba, io->nsec);
-		finish(io, error);
-	}
-}
-
-/*
- * Gathered writes have ended.  After a failure each begins anew alone.  They
- * may be parts of the same block, so they wait for each other.
- */
-static void
-gathered(Run *r, int error)
-{
-	Io *io;
-	int i;
-
-	for(i = 0; i < r->n && error == 0; i++)
-		written(r->io[i]);
-	if(error == 0)
-		return;
-	if(r->n == 1){
-		retry(r->io[0], 1, error);
-		return;
-	}
-	for(i = 0; i < r->n; i++)
-		delist(r->io[i]);
-	for(i = 0; i < r->n; i++){
-		io = r->io[i];
-		io->batch = 0;
-		io->alone = 1;
-		enlist(io);
-		io->began = Notbegun;
-		await(io);
-	}
-}
-
-static void
-transferred(Op *o)
-{
-	Run *r = (Run*)o;
-	size_t end = 0;
-	Io *io;
-	int i;
-
-	endrun(r);
-	for(i = 0; i < r->n; i++){
-		io = r->io[i];
-		end += io->nsec * Sector;
-		if(o->error != 0 && (r->n == 1 || end > o->moved))
-			retry(io, r->n == 1, o->error);
-		else if(io->op == Oread)
-			deliver(io);
-		else
-			written(io);
-	}
-	giverun(r);
 }
 
 /*
@@ -1187,6 +1079,66 @@ keep(Io *io)
 		return;
 	memcpy(to, io->data, io->nsec * Sector);
 	io->data = to;
+}
+
+/* A write or trim has failed for good. */
+static void
+changefailed(Io *io, const char *what, int error)
+{
+	if(io->file == Shadow){
+		freezefilled(io->lba, io->nsec);
+		error = freezefull(error);
+	}
+	if(error != Unanswered)
+		complain(what, io->lba, error);
+	if(poolsize() > 0)
+		pooldistrust(first + io->lba, io->nsec);
+	finish(io, error);
+}
+
+/*
+ * A write has failed.  If it was joined to others, it begins anew alone.
+ * These may be parts of the same block, so they wait for each other.
+ */
+static void
+writefailed(Io *io, int joined, int error)
+{
+	if(!joined){
+		changefailed(io, "write error", error);
+		return;
+	}
+	keep(io);
+	delist(io);
+	io->batch = 0;
+	io->careful = io->nsec;
+	enlist(io);
+	io->began = Notbegun;
+	await(io);
+}
+
+/* Reads or writes have ended. */
+static void
+transferred(Run *r, int error)
+{
+	size_t end = 0;
+	Io *io;
+	int i;
+
+	for(i = 0; i < r->n; i++){
+		io = r->io[i];
+		end += io->nsec * Sector;
+		if(error == 0 || (r->n > 1 && r->nsec == 0 && end <= r->op.moved)){
+			if(io->op == Oread)
+				deliver(io);
+			else
+				written(io);
+		}else if(io->op == Owrite)
+			writefailed(io, r->n > 1, error);
+		else{
+			io->careful = r->n > 1 ? 0 : io->nsec;
+			readstep(io);
+		}
+	}
 }
 
 static int
@@ -1262,8 +1214,8 @@ collect(Io *io)
  * They are entered in the order like others and have their own space.  A
  * request that the pool can serve need not wait for them (see blocks).
  */
-static Own owns[Owns];
-static Own *freeowns;
+static Io owns[Owns];
+static Io *freeowns;		/* linked by Io.link, the last used first */
 static uint nfreeowns;
 
 /* Merging. */
@@ -1280,32 +1232,26 @@ static struct {
 	uvlong	busytill;	/* users are assumed to want the disk until then */
 } mover;
 
-static Own*
-newown(int op, uvlong lba, uint n)
+/* Returns a request of our own.  The caller has seen that one is free. */
+static Io*
+newown(int op, int own, uvlong lba, uint n)
 {
-	Own *o = freeowns;
+	Io *io = freeowns;
 
-	if(o == NULL)
-		return NULL;
-	freeowns = o->next;
+	freeowns = io->link;
 	nfreeowns--;
-	o->io.op = op;
-	o->io.own = Ownfill;
-	o->io.lba = lba;
-	o->io.nsec = n;
-	o->io.stable = 0;
-	o->io.data = o->io.space + lead(lba) * Sector;
-	concern(&o->io, lba, lba + n);
-	o->progress = o->n = 0;
-	o->careful = 0;
-	return o;
+	*io = (Io){ .op = op, .own = own, .lba = lba, .nsec = n, .space = io->space,
+		.data = io->space + lead(lba) * Sector };
+	concern(io, lba, lba + n);
+	return io;
 }
 
 static void
-freeown(Own *o)
+freeown(Io *io)
 {
-	o->next = freeowns;
-	freeowns = o;
+	delist(io);
+	io->link = freeowns;
+	freeowns = io;
 	nfreeowns++;
 }
 
@@ -1315,29 +1261,26 @@ initowns(void)
 	uchar *space;
 	uint i;
 
-	if(owns[0].io.space != NULL)
+	if(owns[0].space != NULL)
 		return 0;
 	space = aligned_alloc(4096, Owns * (Ownsize + Edges));
 	if(space == NULL)
 		return -1;
 	for(i = 0; i < Owns; i++){
-		owns[i].io.space = space + i * (Ownsize + Edges);
+		owns[i].space = space + i * (Ownsize + Edges);
 		freeown(&owns[i]);
 	}
 	return 0;
 }
 
 static void
-aheaddone(Op *op)
+aheaddone(Run *r, int error)
 {
-	Run *r = (Run*)op;
-	Own *o = (Own*)r->io[0];
+	Io *io = r->io[0];
 
-	if(op->error == 0)
-		poolfill(o->io.space, first + o->io.lba, o->io.nsec, 1);
-	freerun(r);
-	delist(&o->io);
-	freeown(o);
+	if(error == 0)
+		poolfill(io->space, first + io->lba, io->nsec, 1);
+	freeown(io);
 }
 
 /*
@@ -1375,8 +1318,7 @@ static void
 aheadstart(Stream *s)
 {
 	uint n, most = poolsize() / (4 * Streams);
-	Own *o;
-	Io *a;
+	Io *io;
 	Home h;
 
 	if(s->upto < s->next)
@@ -1398,15 +1340,14 @@ aheadstart(Stream *s)
 		}
 		if(nfreeowns <= Owns / 2)
 			return;		/* the rest is for writing behind */
-		o = newown(Oread, s->upto, n);
+		io = newown(Oread, Ownfill, s->upto, n);
 		s->upto += n;
-		if(each(&o->io, conflict) > 0){
-			freeown(o);	/* reading ahead is not worth waiting */
+		if(each(io, conflict) > 0){
+			freeown(io);	/* reading ahead is not worth waiting */
 			return;
 		}
-		a = &o->io;
-		enlist(&o->io);
-		startrun(newrun(&a, 1), Oread, h, aheaddone);
+		enlist(io);
+		startrun(newrun(&io, 1), Oread, h, aheaddone);
 	}
 }
 
@@ -1443,45 +1384,30 @@ static uint firstpass;		/* the pass that a freeze waits for */
 static int lost;		/* the error of the last pass, or 0 */
 static List toclean;		/* flushes that wait for the end of their Io.pass */
 
+static void behindwritten(Run*, int);
+
 /*
- * Copy the next piece of a write that is still dirty, as other requests may
- * have written or trimmed there since it was found.  It is copied only now,
- * when the write need not wait any longer; an earlier copy could be outdated.
- * Sets o->n, to 0 when nothing is left.
+ * Write the next piece of a write behind that is still dirty, or end it: other
+ * requests may have written or trimmed there since it was found.  It is copied
+ * only now, when the write need not wait any longer; an earlier copy could be
+ * outdated.
  */
-static void
-behindlift(Own *o)
-{
-	uint left = o->io.nsec - o->progress;
-	uint skip = poolclean(first + o->io.lba + o->progress, left);
-	uvlong lba;
-
-	o->progress += skip;
-	lba = o->io.lba + o->progress;
-	o->io.data = o->io.space + lead(lba) * Sector;
-	o->n = poollift(o->io.data, first + lba, o->careful && left > skip ? 1 : left - skip);
-}
-
-static void behindland(Own*, int);
-static void behindlanded(Run*, int);
-
-/* Write the next piece of a write behind, or end it. */
 static void
 behindwrite(Io *io)
 {
-	Own *o = (Own*)io;
 	uvlong lba;
 
-	behindlift(o);
-	if(o->n == 0){
-		delist(io);
-		freeown(o);
+	io->progress += poolclean(first + io->lba + io->progress, io->nsec - io->progress);
+	lba = io->lba + io->progress;
+	io->data = io->space + lead(lba) * Sector;
+	io->step = poollift(io->data, first + lba, steplen(io, io->nsec));
+	if(io->step == 0){
+		freeown(io);
 		pass.flying--;
 		return;
 	}
-	lba = io->lba + o->progress;
 	io->file = freezehome();
-	startmend(&io, 1, lba, o->n, behindlanded);
+	startmend(&io, 1, lba, io->step, behindwritten);
 }
 
 /*
@@ -1489,33 +1415,31 @@ behindwrite(Io *io)
  * With Unanswered the shadow has no space, and a later pass tries again.
  */
 static void
-behindland(Own *o, int error)
+behindland(Io *io, int error)
 {
-	uvlong lba = o->io.lba + o->progress;
+	uvlong lba = io->lba + io->progress;
 
-	if(error != 0 && (o->n == 1 || error == Unanswered))
-		pass.error = error;
-	if(error != 0 && o->n == 1 && error != Unanswered)
-		complain("write error", lba, error);
 	/* Without -d the page cache has the data now, so the pool need not. */
-	poollanded(first + lba, o->n, error == 0, disk.direct);
-	/* Write single sectors to find the bad one. */
-	if(error != 0 && error != Unanswered && o->n > 1)
-		o->careful = 1;
-	else
-		o->progress += o->n;
-	behindwrite(&o->io);
+	poollanded(first + lba, io->step, error == 0, disk.direct);
+	if(error == Unanswered){
+		pass.error = error;
+		io->progress += io->step;
+	}else if((error = stepped(io, error)) != 0){
+		pass.error = error;
+		complain("write error", lba, error);
+	}
+	behindwrite(io);
 }
 
 static void
-behindlanded(Run *r, int error)
+behindwritten(Run *r, int error)
 {
-	Own *o = (Own*)r->io[0];
+	Io *io = r->io[0];
 
 	if(error == 0 && shadowed)
-		put(&torecord, &o->io);
+		put(&torecord, io);
 	else
-		behindland(o, o->io.file == Shadow ? freezefull(error) : error);
+		behindland(io, io->file == Shadow ? freezefull(error) : error);
 }
 
 /* Start as many writes of the pass as possible. */
@@ -1524,13 +1448,13 @@ behindpump(void)
 {
 	uvlong s;
 	uint n;
-	Own *o;
+	Io *io;
 
-	while(freeowns != NULL && (n = poolnext(Ownsize / Sector, &s)) > 0){
-		o = newown(Owrite, s - first, n);
+	while(nfreeowns > 0 && (n = poolnext(Ownsize / Sector, &s)) > 0){
+		io = newown(Owrite, Ownfill, s - first, n);
 		pass.flying++;
-		if(enlist(&o->io) == 0)
-			behindwrite(&o->io);
+		if(enlist(io) == 0)
+			behindwrite(io);
 	}
 }
 
@@ -1651,7 +1575,7 @@ static struct {
 	uint	n;		/* ranges given to the engine */
 } trims;
 
-static void trimended(Op*);
+static void trimended(Run*, int);
 
 static void
 trimstart(void)
@@ -1660,33 +1584,23 @@ trimstart(void)
 
 	while(trims.n < Trims && (io = get(&trims.waiting)) != NULL){
 		trims.n++;
-		runtrim(newrun(&io, 1), trimended);
+		runtrim(io, trimended);
 	}
 }
 
 static void
-trimended(Op *o)
+trimended(Run *r, int error)
 {
-	Run *r = (Run*)o;
 	Io *io = r->io[0];
-	int error = o->error;
 
-	freerun(r);
 	trims.n--;
 	windowforget();		/* the holes' pages are not in memory */
 	if(error == 0){
 		if(poolsize() > 0)
 			pooldrop(first + io->lba, io->nsec);
 		written(io);
-	}else{
-		if(io->file == Shadow)
-			error = freezefull(error);
-		if(error != Unanswered)
-			complain("trim error", io->lba, error);
-		if(poolsize() > 0)
-			pooldistrust(first + io->lba, io->nsec);
-		finish(io, error);
-	}
+	}else
+		changefailed(io, "trim error", error);
 	trimstart();
 }
 
@@ -2014,10 +1928,8 @@ writeall(Io **q, int n)
 		end += q[i]->nsec * Sector;
 		if(end <= got)
 			written(q[i]);
-		else if(n > 1)
-			startall(q + i, 1);
 		else
-			retry(q[i], 1, error);
+			writefailed(q[i], n > 1, error);
 	}
 	push(h.file);
 }
@@ -2055,7 +1967,6 @@ begin(Io **q, int n)
 		finish(q[--n], ERANGE);
 	if(error != 0 || n == 0)
 		return;
-	io->progress = io->careful = 0;
 	switch(io->op){
 	case Oread:
 		readall(q, n);
@@ -2173,7 +2084,7 @@ static int
 neighbours(Io *a, Io *b)
 {
 	return (a->op == Oread || a->op == Owrite) && a->op == b->op
-		&& !(a->alone || b->alone || a->own || b->own) && a->lba + a->nsec == b->lba;
+		&& !(a->careful || b->careful || a->own || b->own) && a->lba + a->nsec == b->lba;
 }
 
 /* Begin n requests that may be reordered and need not wait. */
@@ -2206,18 +2117,16 @@ beginall(Io **q, int n)
 
 /* The shadow. */
 
-static void moved(Own*, int);
+static void moved(Io*, int);
 
 /* A request's sectors have been recorded in the map, or that failed. */
 static void
 maprecorded(Io *io, int error)
 {
-	if(error == 0)
-		error = io->error;
 	if(io->own == Ownmove)
-		moved((Own*)io, error);
+		moved(io, error);
 	else if(io->own)
-		behindland((Own*)io, error);
+		behindland(io, error);
 	else if(error != 0)
 		finish(io, error);
 	else
@@ -2250,11 +2159,9 @@ mapsaved(Op *o)
 static int
 noteio(Io *io)
 {
-	Own *o = (Own*)io;
-
 	freezedirty(io->file);
 	if(io->own == Ownfill)
-		return freezenote(io->lba + o->progress, o->n, io->file);
+		return freezenote(io->lba + io->progress, io->step, io->file);
 	if(io->op == Otrim)
 		return freezenotetrim(io->lba, io->nsec, io->file);
 	return freezenote(io->lba, io->nsec, io->file);
@@ -2309,7 +2216,7 @@ maprecord(void)
  * so that a bad sector keeps no others from being moved.
  */
 static void
-moved(Own *o, int error)
+moved(Io *io, int error)
 {
 	mover.n--;
 	mover.done++;
@@ -2321,8 +2228,7 @@ moved(Own *o, int error)
 		mover.pause = mover.retry;
 		mover.retry = mover.retry < Moverest_us / 2 ? 2 * mover.retry : Moverest_us;
 	}
-	delist(&o->io);
-	freeown(o);
+	freeown(io);
 }
 
 /*
@@ -2330,41 +2236,36 @@ moved(Own *o, int error)
  * messages are rare.
  */
 static void
-movefailed(Own *o, const char *what, int error)
+movefailed(Io *io, const char *what, int error)
 {
 	if(now >= mover.quiet){
 		mover.quiet = now + Movesay_us;
-		complain(what, o->io.lba, error);
+		complain(what, io->lba, error);
 	}else
 		stats.errors++;
-	moved(o, error);
+	moved(io, error);
 }
 
 static void
 movewritten(Run *r, int error)
 {
-	Own *o = (Own*)r->io[0];
-
 	if(r->op.op == Otrim)
 		windowforget();
 	if(error == 0)
-		put(&torecord, &o->io);
+		put(&torecord, r->io[0]);
 	else
-		movefailed(o, "merge: write error", error);
+		movefailed(r->io[0], "merge: write error", error);
 }
 
 static void
-moveread(Op *op)
+moveread(Run *r, int error)
 {
-	Run *r = (Run*)op;
 	Io *io = r->io[0];
-	int error = op->error;
 
-	freerun(r);
 	if(error == 0)
 		startmend(&io, 1, io->lba, io->nsec, movewritten);
 	else
-		movefailed((Own*)io, "merge: read error", error);
+		movefailed(io, "merge: read error", error);
 }
 
 /* Does this request change these sectors, or is it our own? */
@@ -2384,28 +2285,24 @@ movenext(void)
 	uvlong lba;
 	int hole;
 	uint n = freezenext(mover.size, &lba, &hole);
-	Own *o;
 	Run *r;
 	Io *io;
 
 	if(n == 0)
 		return 0;
-	o = newown(Overify, lba, n);
-	io = &o->io;
-	io->own = Ownmove;
+	io = newown(Overify, Ownmove, lba, n);
 	io->file = Image;
 	if(each(io, inway) > 0){
-		freeown(o);
+		freeown(io);
 		return 0;
 	}
 	mover.n++;
 	enlist(io);
-	r = newrun(&io, 1);
 	if(hole){
-		r->done = movewritten;
-		runtrim(r, mended);
+		runtrim(io, movewritten);
 		return 1;
 	}
+	r = newrun(&io, 1);
 	r->iov[0].iov_base = io->data;
 	startrun(r, Oread, (Home){ Shadow, freezeplace(lba, Shadow) }, moveread);
 	return 1;
@@ -2725,8 +2622,7 @@ bufio(Io *io)
 
 	io->error = 0;
 	io->ordered = io->own = 0;
-	io->batch = 0;
-	io->alone = 0;
+	io->batch = io->progress = io->careful = 0;
 	io->state = Collected;
 	io->came = ++came;
 	io->began = Notbegun;

@@ -307,12 +307,14 @@ struct Io {
 	uint	blockers;	/* how many requests it must wait for */
 	uint	waiters;	/* how many wait for it */
 	uint	parts;		/* of a trim: ranges not trimmed yet */
-	uint	progress;	/* of a request of several steps: sectors done */
+	uint	progress;	/* of a request of several steps: sectors done, */
+	uint	step;		/* and sectors of the step under way */
+	/* what failed together with others is tried again alone: sectors of a step */
+	/* before this one; a write, if it is not 0 */
+	uint	careful;
 	uint	pass;		/* of a flush with -w: the pass that it waits for */
-	int	alone;		/* it failed when joined to others, and must not be joined again */
 	/* the same number as others in the same operation; 0: it is in none */
 	uint	batch;
-	uint	careful;	/* read single sectors up to this one */
 };
 
 /* Whether polling or waiting for the next event pays (worthlooking). */
