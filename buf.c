@@ -2136,7 +2136,7 @@ maprecorded(Io *io, int error)
 static void
 mapwork(Op *o)
 {
-	o->error = freezesave() < 0 ? errno : 0;
+	o->error = freezesave(1) < 0 ? errno : 0;
 }
 
 static void
@@ -2159,12 +2159,9 @@ mapsaved(Op *o)
 static int
 noteio(Io *io)
 {
-	freezedirty(io->file);
 	if(io->own == Ownfill)
-		return freezenote(io->lba + io->progress, io->step, io->file);
-	if(io->op == Otrim)
-		return freezenotetrim(io->lba, io->nsec, io->file);
-	return freezenote(io->lba, io->nsec, io->file);
+		return freezenote(io->lba + io->progress, io->step, io->file, 0);
+	return freezenote(io->lba, io->nsec, io->file, io->op == Otrim);
 }
 
 /*
@@ -2177,38 +2174,34 @@ static void
 maprecord(void)
 {
 	List all = torecord;
-	int r, news = freezeunsaved();
+	int left;
 	uvlong t;
 	Io *io;
 
-	if(saving || (all.first == NULL && (!news || now < saveretry)))
+	if(saving || (all.first == NULL && (freezeunsaved() == 0 || now < saveretry)))
 		return;
 	torecord = (List){ 0 };
-	while((io = get(&all)) != NULL){
-		r = noteio(io);
-		if(r < 0)
+	while((io = get(&all)) != NULL)
+		if(noteio(io) < 0)
 			maprecorded(io, Unanswered);
 		else
 			put(&inrecord, io);
-		news |= r > 0;
-	}
 	saveop = (Op){ .op = Owork, .work = mapwork, .done = mapsaved };
-	t = microseconds();
-	if(news && now >= slowtill && !slowsync() && freezeunsaved() <= Manychunks
-	&& freezestore() == 0){
+	left = freezeunsaved();
+	if(left > 0 && left <= Manychunks && now >= slowtill && !slowsync()){
+		t = microseconds();
+		left = freezesave(0);
+		if(left > 0 && !disk.direct && changing == 0){
+			mapwork(&saveop);
+			left = 0;
+		}
 		took(t, microseconds());
-		news = 0;
 	}
-	if(!news)
-		mapsaved(&saveop);
-	else if(disk.direct || now < slowtill || locked() || freezeunsaved() > Manychunks){
+	if(left > 0){
 		saving = 1;
 		enginestart(&saveop);
-	}else{
-		mapwork(&saveop);
-		took(t, microseconds());
+	}else
 		mapsaved(&saveop);
-	}
 }
 
 /*
@@ -2571,7 +2564,7 @@ nextstep(void)
 		ms = 0;
 	else if(pooldirty() > 0 || lost != 0)
 		ms = until(flushdue);
-	if(freezeunsaved() && !saving)
+	if(!saving && freezeunsaved() > 0)
 		ms = sooner(ms, until(saveretry));
 	if(freedue != 0 && !freeing && !closing)
 		ms = sooner(ms, until(freedue));

@@ -385,15 +385,12 @@ uvlong	freezesize(void);
 int	freezefits(uvlong lba, uint n, uvlong pending);
 
 /*
- * Note that the newest data of these sectors is now in this file.  Returns 1
- * when freezesave must succeed before the write is answered, 0 when it need
- * not, and -1 when there is no memory.  Not to be called while the engine
- * carries out a freezesave.
+ * Note that this file was written to, and that the newest data of these
+ * sectors is there; hole: they were trimmed.  Nothing may be answered before
+ * freezeunsaved returns 0.  Returns -1 when there is no memory.  Not to be
+ * called while the engine carries out a freezesave.
  */
-int	freezenote(uvlong lba, uint n, int file);
-
-/* The same for sectors that were trimmed. */
-int	freezenotetrim(uvlong lba, uint n, int file);
+int	freezenote(uvlong lba, uint n, int file, int hole);
 
 /*
  * Note that these sectors may no longer be holes, as a failed write to the
@@ -405,19 +402,11 @@ void	freezefilled(uvlong lba, uvlong n);
 int	freezeunsaved(void);
 
 /*
- * Save noted changes, so that they survive our process, as far as the map's
- * pages are in memory.  Returns how many pieces are left.
+ * Save noted changes, so that they survive our process: all of them if wait is
+ * set, which may wait for the disk, or those whose pages of the map are in
+ * memory.  Returns how many pieces are left, or -1 with errno.
  */
-int	freezestore(void);
-
-/*
- * Write the pieces that are left.  May wait for the disk.  Returns -1 with
- * errno.
- */
-int	freezesave(void);
-
-/* Note that this file was written to. */
-void	freezedirty(int file);
+int	freezesave(int wait);
 
 /*
  * Returns the milliseconds after which a sync must begin even if nobody asks
@@ -455,7 +444,7 @@ int	freezefull(int error);
  */
 uint	freezenext(uint max, uvlong *lba, int *hole);
 
-/* Log the progress of a merge when it is time. */
+/* While merging: log the progress when it is time. */
 void	freezetick(void);
 
 /* Log the state if it is not Fnone. */

@@ -128,6 +128,11 @@ enum {
 	Smerging	= 2,
 	Smerged		= 3,
 
+	Soft		= 0,	/* the shadow's maps */
+	Hard		= 1,
+	Nmaps		= 2,
+	Same		= -1,	/* to note: they are where they were */
+
 	Unwritten	= -1,	/* returned by writeheaders */
 	Unsynced	= -2,
 
@@ -151,11 +156,9 @@ struct Chunk {
 	uchar	holes[Chunkbytes];	/* those of them that were trimmed, and take no room */
 	uvlong	no;
 	uint	n;		/* sectors in the shadow */
-	uvlong	unhard;		/* a bit for each word that differs from the hard map */
-	Chunk	*nextunhard;
-	uchar	from, to;	/* words that differ from the soft map */
+	uvlong	late[Nmaps];	/* a bit for each word that differs from this map of the shadow */
+	Chunk	*next[Nmaps];	/* the next in the list of such chunks */
 	int	written;	/* to the soft map: its page there is in memory, and has room */
-	Chunk	*nextunsaved;
 };
 
 /* A word of the map as it shall become hard. */
@@ -185,9 +188,8 @@ static uint *groups;		/* of each group of chunks, those that have sectors in the
 static uvlong nchunk;
 static uvlong count;		/* sectors that the shadow has */
 static uvlong cursor;		/* where merging goes on */
-static Chunk *unhard, *unsaved;
-static uint nunsaved;		/* chunks */
-static uvlong nunhard;		/* words */
+static Chunk *late[Nmaps];	/* chunks that differ from this map of the shadow */
+static uint nunsaved;		/* how many differ from the soft map */
 static uvlong hardendue;	/* when a sync must make them hard, in milliseconds, or 0 */
 
 static Word *snap;		/* becoming hard: words, in any order */
@@ -244,9 +246,7 @@ milliseconds(void)
 	return microseconds() / 1000;
 }
 
-/*
- * Writes wait for room in the shadow: say so, but once a minute at most.
- */
+/* Writes wait for room in the shadow: say so, but once a minute at most. */
 static void
 sayfull(const char *what)
 {
@@ -313,9 +313,7 @@ writeshadow(const void *p, size_t n, uvlong off)
 	return diskwrite(Shadow, &iov, 1, off) == n ? 0 : -1;
 }
 
-/*
- * Write the older header anew.
- */
+/* Write the older header anew. */
 static int
 writeheader(uint s)
 {
@@ -366,9 +364,7 @@ isheader(uchar *h)
 	return memcmp(h + Hmagic, "AoEdeShd", 8) == 0 && get4(h + Hsum) == crc32(h, Hsum);
 }
 
-/*
- * Read the header in force.  Returns -1 when there is none.
- */
+/* Read the header in force.  Returns -1 when there is none. */
 static int
 readheader(uchar *h)
 {
@@ -385,9 +381,7 @@ readheader(uchar *h)
 
 /* The map. */
 
-/*
- * What a map has for 16 sectors, those from 16 * no on.
- */
+/* What a map has for 16 sectors, those from 16 * no on. */
 static uint
 unit(uvlong no, uint bits)
 {
@@ -414,9 +408,7 @@ encode(uchar *to, const uchar *bits, uvlong no, uint n)
 	return n * wordlen;
 }
 
-/*
- * Decode one word.  Returns -1 when it is damaged.
- */
+/* Decode one word.  Returns -1 when it is damaged. */
 static int
 decode(uvlong *word, const uchar *from, uvlong no)
 {
@@ -459,9 +451,9 @@ forgetmap(void)
 	free(groups);
 	chunks = NULL;
 	groups = NULL;
-	nchunk = count = cursor = nunhard = hardendue = 0;
+	nchunk = count = cursor = hardendue = 0;
 	nunsaved = 0;
-	unhard = unsaved = NULL;
+	memset(late, 0, sizeof late);
 	memset(dirty, 0, sizeof dirty);
 }
 
@@ -481,37 +473,18 @@ newmap(void)
 	return 0;
 }
 
+/* This word differs from a map of the shadow. */
 static void
-setunhard(Chunk *c, uint word)
+setlate(Chunk *c, uint word, int map)
 {
-	if(c->unhard >> word & 1)
-		return;
-	if(c->unhard == 0){
-		c->nextunhard = unhard;
-		unhard = c;
+	if(c->late[map] == 0){
+		c->next[map] = late[map];
+		late[map] = c;
+		nunsaved += map == Soft;
 	}
-	c->unhard |= 1ULL << word;
-	nunhard++;
-	if(hardendue == 0)
+	c->late[map] |= 1ULL << word;
+	if(map == Hard && hardendue == 0)
 		hardendue = milliseconds() + HARDEN_MS;
-}
-
-/*
- * This word differs from the soft map.
- */
-static void
-setunsaved(Chunk *c, uint word)
-{
-	if(c->from == c->to){
-		c->nextunsaved = unsaved;
-		unsaved = c;
-		nunsaved++;
-		c->from = (uchar)word;
-		c->to = (uchar)(word + 1);
-	}else if(word < c->from)
-		c->from = (uchar)word;
-	else if(word >= c->to)
-		c->to = (uchar)(word + 1);
 }
 
 /*
@@ -530,54 +503,37 @@ recount(Chunk *c, int more)
 }
 
 /*
- * In a map of one chunk, how many of the n bits from number i on are as the
- * first, which is put into *bit.
- */
-static uint
-alike(const uchar *map, uint i, uint n, int *bit)
-{
-	uint k;
-	uvlong others;
-
-	*bit = map[i / 8] >> i % 8 & 1;
-	for(k = 0; k < n; k += 64 - (i + k) % 64){
-		others = get8(map + (i + k) / 64 * 8);
-		others = (*bit ? ~others : others) >> (i + k) % 64;
-		if(others == 0)
-			continue;
-		k += (uint)__builtin_ctzll(others);
-		break;
-	}
-	return k < n ? k : n;
-}
-
-/*
  * Is sector lba in the shadow (holes: a hole there)?  Sets *is, and returns how
  * many of the n sectors from lba on are alike.
  */
 static uint
 sectors(uvlong lba, uint n, int holes, int *is)
 {
-	uint at, part, k, got = 0;
+	uint at, k, got;
+	uvlong others;
 	Chunk *c;
-	int bit;
 
-	for(*is = 0; got < n; got += part){
+	*is = 0;
+	for(got = 0; got < n; got += k){
 		at = (uint)((lba + got) % Chunksec);
-		part = n - got < Chunksec - at ? n - got : Chunksec - at;
-		c = chunks[(lba + got) / Chunksec];
-		k = part;
-		bit = 0;
-		if(c != NULL)
-			k = alike(holes ? c->holes : c->bits, at, part, &bit);
+		k = Chunksec - at;
+		if((c = chunks[(lba + got) / Chunksec]) == NULL){
+			if(*is)
+				return got;
+			continue;
+		}
+		others = get8((holes ? c->holes : c->bits) + at / 64 * Wordbytes) >> at % 64;
 		if(got == 0)
-			*is = bit;
-		else if(bit != *is)
-			return got;
-		if(k < part)
-			return got + k;
+			*is = others & 1;
+		if(*is)
+			others = ~others;
+		k = 64 - at % 64;
+		if(others << at % 64 != 0){
+			got += (uint)__builtin_ctzll(others);
+			break;
+		}
 	}
-	return got;
+	return got < n ? got : n;
 }
 
 uvlong
@@ -605,25 +561,31 @@ freezehome(void)
 }
 
 /*
- * How many of these sectors take no room in the shadow yet?
+ * The bits of a word for the first of n sectors that begin at number i of a
+ * chunk; *k says how many those are.
  */
+static uvlong
+maskof(uint i, uvlong n, uint *k)
+{
+	*k = n < 64 - i % 64 ? (uint)n : 64 - i % 64;
+	return (*k < 64 ? (1ULL << *k) - 1 : ~0ULL) << i % 64;
+}
+
+/* How many of these sectors take no room in the shadow yet? */
 static uint
 growth(uvlong lba, uint n)
 {
-	uint part, in, k, more = 0;
-	int hole;
-	Home h;
+	uint i, k, byte, more = 0;
+	uvlong new;
+	Chunk *c;
 
-	for(; n > 0; lba += part, n -= part){
-		part = freezemap(lba, n, &h);
-		if(h.file != Shadow){
-			more += part;
-			continue;
-		}
-		for(k = 0; k < part; k += in){
-			in = sectors(lba + k, part - k, 1, &hole);
-			more += hole ? in : 0;
-		}
+	for(; n > 0; lba += k, n -= k){
+		i = (uint)(lba % Chunksec);
+		byte = i / 64 * Wordbytes;
+		new = maskof(i, n, &k);
+		if((c = chunks[lba / Chunksec]) != NULL)
+			new &= ~get8(c->bits + byte) | get8(c->holes + byte);
+		more += (uint)__builtin_popcountll(new);
 	}
 	return more;
 }
@@ -644,91 +606,50 @@ freezefits(uvlong lba, uint n, uvlong pending)
 }
 
 /*
- * The bits of a word that stand for the sectors from number i of a chunk to
- * before end; *n says how many those are.
+ * Note of sectors, a word at a time, whether they are in the shadow, unless in
+ * is Same, and whether they are a hole there.
  */
-static uvlong
-maskof(uint i, uint end, uint *n)
+static int
+note(uvlong lba, uvlong n, int in, int hole)
 {
-	*n = 64 - i % 64 < end - i ? 64 - i % 64 : end - i;
-	return (*n < 64 ? (1ULL << *n) - 1 : ~0ULL) << i % 64;
-}
-
-/*
- * Note n sectors from number i of the chunk on, a word at a time.
- */
-static void
-notepart(Chunk *c, uint i, uint n, int in, int hole)
-{
-	uint k, end = i + n, byte;
+	uint i, k, byte;
 	uvlong mask, was, is, old;
+	Chunk *c;
 
-	for(; i < end; i += k){
-		mask = maskof(i, end, &k);
+	for(; chunks != NULL && n > 0; lba += k, n -= k){
+		i = (uint)(lba % Chunksec);
+		mask = maskof(i, n, &k);
+		c = in == 1 ? getchunk(lba / Chunksec) : chunks[lba / Chunksec];
+		if(c == NULL && in == 1)
+			return -1;
+		if(c == NULL)
+			continue;
 		byte = i / 64 * Wordbytes;
-		was = get8(c->bits + byte);
-		is = in ? was | mask : was & ~mask;
 		old = get8(c->holes + byte);
 		put8(c->holes + byte, hole ? old | mask : old & ~mask);
+		was = get8(c->bits + byte);
+		is = in == 1 ? was | mask : in == 0 ? was & ~mask : was;
 		if(is == was)
 			continue;
 		put8(c->bits + byte, is);
 		recount(c, __builtin_popcountll(is) - __builtin_popcountll(was));
-		setunhard(c, byte / Wordbytes);
-		setunsaved(c, byte / Wordbytes);
+		setlate(c, byte / Wordbytes, Hard);
+		setlate(c, byte / Wordbytes, Soft);
 	}
-}
-
-static int
-note(uvlong lba, uint n, int in, int hole)
-{
-	uint i, part;
-	Chunk *c;
-
-	if(chunks == NULL)
-		return 0;
-	for(; n > 0; lba += part, n -= part){
-		i = (uint)(lba % Chunksec);
-		part = n < Chunksec - i ? n : Chunksec - i;
-		c = chunks[lba / Chunksec];
-		if(c == NULL && !in)
-			continue;
-		if(c == NULL && (c = getchunk(lba / Chunksec)) == NULL)
-			return -1;
-		notepart(c, i, part, in, hole);
-	}
-	return unsaved != NULL;
+	return 0;
 }
 
 int
-freezenote(uvlong lba, uint n, int file)
+freezenote(uvlong lba, uint n, int file, int hole)
 {
-	return note(lba, n, file == Shadow, 0);
-}
-
-int
-freezenotetrim(uvlong lba, uint n, int file)
-{
-	return note(lba, n, file == Shadow, file == Shadow);
+	dirty[file] = 1;
+	return note(lba, n, file == Shadow, hole && file == Shadow);
 }
 
 void
 freezefilled(uvlong lba, uvlong n)
 {
-	uint part, i, k, end;
-	Chunk *c;
-	uchar *p;
-
-	for(; chunks != NULL && n > 0; lba += part, n -= part){
-		i = (uint)(lba % Chunksec);
-		part = n < Chunksec - i ? (uint)n : Chunksec - i;
-		if((c = chunks[lba / Chunksec]) == NULL)
-			continue;
-		for(end = i + part; i < end; i += k){
-			p = c->holes + i / 64 * Wordbytes;
-			put8(p, get8(p) & ~maskof(i, end, &k));
-		}
-	}
+	note(lba, n, Same, 0);
 }
 
 int
@@ -737,71 +658,31 @@ freezeunsaved(void)
 	return (int)nunsaved;
 }
 
-void
-freezedirty(int file)
-{
-	dirty[file] = 1;
-}
-
-/*
- * What of a chunk is to be saved, and where.  Returns the bytes that it has.
- */
-static uint
-unsavedpart(Chunk *c, uchar *buf, uvlong *place)
-{
-	uvlong no = c->no * Chunkwords + c->from;
-
-	*place = soft + no * wordlen;
-	return encode(buf, c->bits + c->from * Wordbytes, no, c->to - c->from);
-}
-
-static int
-storepart(Chunk *c)
+int
+freezesave(int wait)
 {
 	_Alignas(4) uchar buf[Chunkwords * Checkedbytes];
-	uvlong place;
-	uint n = unsavedpart(c, buf, &place);
+	Chunk *c, **p = &late[Soft];
+	uint from, n;
+	uvlong no;
 
-	return diskstore(Shadow, place, buf, n);
-}
-
-int
-freezestore(void)
-{
-	Chunk *c, *left = NULL, *next;
-
-	for(c = unsaved, nunsaved = 0; c != NULL; c = next){
-		next = c->nextunsaved;
-		if(c->written && storepart(c) == 0){
-			c->from = c->to = 0;
+	while((c = *p) != NULL){
+		from = (uint)__builtin_ctzll(c->late[Soft]);
+		n = 64 - (uint)__builtin_clzll(c->late[Soft]) - from;
+		no = c->no * Chunkwords + from;
+		n = encode(buf, c->bits + from * Wordbytes, no, n);
+		if(wait && writeshadow(buf, n, soft + no * wordlen) < 0)
+			return -1;
+		if(!wait && (!c->written || diskstore(Shadow, soft + no * wordlen, buf, n) < 0)){
+			p = &c->next[Soft];
 			continue;
 		}
-		c->nextunsaved = left;
-		left = c;
-		nunsaved++;
-	}
-	unsaved = left;
-	return (int)nunsaved;
-}
-
-int
-freezesave(void)
-{
-	_Alignas(4) uchar buf[Chunkwords * Checkedbytes];
-	uvlong place;
-	Chunk *c;
-	uint n;
-
-	while((c = unsaved) != NULL){
-		n = unsavedpart(c, buf, &place);
-		if(writeshadow(buf, n, place) < 0)
-			return -1;
-		unsaved = c->nextunsaved;
+		*p = c->next[Soft];
 		nunsaved--;
-		c->from = c->to = 0;
+		c->late[Soft] = 0;
 		c->written = 1;
 	}
-	return 0;
+	return (int)nunsaved;
 }
 
 /* Hardening (inv. 3). */
@@ -824,23 +705,26 @@ distrust(void)
 int
 freezesnap(void)
 {
+	size_t n = 1;
 	Chunk *c;
 	uint i;
 
+	for(c = late[Hard]; c != NULL; c = c->next[Hard])
+		n += (size_t)__builtin_popcountll(c->late[Hard]);
 	free(snap);
 	nsnap = 0;
-	snap = malloc((size_t)(nunhard + 1) * sizeof *snap);
+	snap = malloc(n * sizeof *snap);
 	if(snap == NULL)
 		return -1;
-	for(; (c = unhard) != NULL; c->unhard = 0){
-		unhard = c->nextunhard;
+	for(; (c = late[Hard]) != NULL; c->late[Hard] = 0){
+		late[Hard] = c->next[Hard];
 		for(i = 0; i < Chunkwords; i++)
-			if(c->unhard >> i & 1){
+			if(c->late[Hard] >> i & 1){
 				snap[nsnap].no = c->no * Chunkwords + i;
 				memcpy(snap[nsnap++].bits, c->bits + i * Wordbytes, Wordbytes);
 			}
 	}
-	nunhard = hardendue = 0;
+	hardendue = 0;
 	memcpy(tosync, dirty, sizeof tosync);
 	memset(dirty, 0, sizeof dirty);
 	return 0;
@@ -857,9 +741,7 @@ freezewait(void)
 	return now >= hardendue ? 0 : (int)(hardendue - now);
 }
 
-/*
- * Write the words of the snapshot, those that follow each other together.
- */
+/* Write the words of the snapshot, those that follow each other together. */
 static int
 writewords(void)
 {
@@ -909,7 +791,7 @@ freezesynced(int error)
 
 	/* What did not become hard must be tried again. */
 	for(i = 0; error != 0 && i < nsnap; i++)
-		setunhard(chunks[snap[i].no / Chunkwords], (uint)(snap[i].no % Chunkwords));
+		setlate(chunks[snap[i].no / Chunkwords], (uint)(snap[i].no % Chunkwords), Hard);
 	for(f = 0; error != 0 && f < Nfiles; f++)
 		dirty[f] |= tosync[f];
 	free(snap);
@@ -920,9 +802,7 @@ freezesynced(int error)
 
 /* Jobs. */
 
-/*
- * A job has failed, with errno; why says what it was about.
- */
+/* A job has failed, with errno; why says what it was about. */
 static void
 failed(Op *o, const char *object, const char *reason)
 {
@@ -942,9 +822,7 @@ syncimage(Op *o)
 	return -1;
 }
 
-/*
- * Mark the image.  That syncs it, and what a sync has to tell is told once.
- */
+/* Mark the image.  That syncs it, and what a sync has to tell is told once. */
 static int
 mark(Op *o, int how)
 {
@@ -999,9 +877,7 @@ watch(void)
 	return fingerprint(&changed, &places) < 0 || writeheaders(Sfrozen) != 0 ? -1 : 0;
 }
 
-/*
- * Has the image been changed since?
- */
+/* Has the image been changed since? */
 static int
 tampered(uchar *h)
 {
@@ -1035,9 +911,7 @@ prepare(Op *o)
 		shadowremove(0);
 }
 
-/*
- * No write is under way: make the image stand still, and say so.
- */
+/* No write is under way: make the image stand still, and say so. */
 static void
 commit(Op *o)
 {
@@ -1075,9 +949,7 @@ thaw(Op *o)
 	}
 }
 
-/*
- * The map is empty: the shadow is of no use any more (inv. 5).
- */
+/* The map is empty: the shadow is of no use any more (inv. 5). */
 static void
 end(Op *o)
 {
@@ -1118,9 +990,7 @@ cancel(Op *o)
 	mark(o, Marknone);
 }
 
-/*
- * The job of a state, and the state that follows it.
- */
+/* The job of a state, and the state that follows it. */
 struct Job {
 	int	quiet;		/* buf.c must be */
 	int	kind;		/* Jobapart or Jobsync */
@@ -1150,7 +1020,7 @@ freezejob(Op *o, int quiet, int syncing)
 
 	if(j->work == NULL || (j->quiet && !quiet) || (j->kind == Jobsync && syncing))
 		return 0;
-	if(state == Fmerging && (count > 0 || unsaved != NULL || milliseconds() < retry))
+	if(state == Fmerging && (count > 0 || nunsaved > 0 || milliseconds() < retry))
 		return 0;
 	*o = (Op){ .op = Owork, .work = j->work };
 	job = j;
@@ -1219,8 +1089,6 @@ freezetick(void)
 {
 	uvlong now;
 
-	if(state != Fmerging)
-		return;
 	now = milliseconds();
 	if(now - told < Tell_ms)
 		return;
@@ -1358,9 +1226,7 @@ freezejobdone(Op *o)
 	return lost;
 }
 
-/*
- * The first sector from at on that is in the shadow, or nsec.
- */
+/* The first sector from at on that is in the shadow, or nsec. */
 static uvlong
 nextsector(uvlong at)
 {
@@ -1444,9 +1310,9 @@ loadpart(uchar *s, uchar *h, uvlong no, uint n, int rebooted)
 		put8(c->holes + w * Wordbytes, is);	/* until its data is found */
 		recount(c, __builtin_popcountll(is));
 		if((hardbad || is != hard1) && !shared)
-			setunhard(c, w);
+			setlate(c, w, Hard);
 		if((softbad || is != soft1) && !shared)
-			setunsaved(c, w);
+			setlate(c, w, Soft);
 	}
 	return NULL;
 }
@@ -1490,9 +1356,7 @@ loadmap(int rebooted)
 	return NULL;
 }
 
-/*
- * Find what is no hole.
- */
+/* Find what is no hole. */
 static void
 loadholes(void)
 {
@@ -1534,9 +1398,7 @@ mismatch(uchar *h, uvlong size)
 	return NULL;
 }
 
-/*
- * Take up where the last aoede was.
- */
+/* Take up where the last aoede was. */
 static char*
 resume(uvlong size)
 {
@@ -1561,7 +1423,7 @@ resume(uvlong size)
 	if(newmap() < 0)
 		return sentence("%s: no memory for the map", path);
 	e = loadmap(memcmp(h + Hboot, boot, sizeof boot) != 0);
-	if(e == NULL && !shared && (freezesave() < 0 || writeheaders(s) != 0))
+	if(e == NULL && !shared && (freezesave(1) < 0 || writeheaders(s) != 0))
 		e = sentence("%s: %s", path, strerror(errno));
 	if(e != NULL){
 		forgetmap();
