@@ -35,7 +35,7 @@
  *    it came.
  * 6. The loop does not wait for the disk, with two exceptions that are kept
  *    rare: a page that the system has dropped since we last looked (see
- *    mapped), and a write for which the page cache has no space, or the disk
+ *    resident), and a write for which the page cache has no space, or the disk
  *    no time (see took, locked and push).
  * 7. When a write behind fails (-w) its sectors stay dirty.  Writes and
  *    flushes fail until a later pass has written everything.
@@ -307,15 +307,6 @@ lead(uvlong lba)
 }
 
 /*
- * Are these sectors whole blocks of the disk?
- */
-static int
-whole(uvlong lba, uint n)
-{
-	return lead(lba) == 0 && n % (disk.block / Sector) == 0;
-}
-
-/*
  * Set the sectors that a request concerns.  If it changes them, it concerns
  * all sectors of their blocks, as whole blocks are written.
  */
@@ -339,8 +330,8 @@ matters(Io *a)
 }
 
 /*
- * Must b wait for a, which precedes it?  A read need not read sectors that are
- * being read ahead.  Requests in one operation of the engine don't wait for
+ * Must b wait for a, if that comes before it?  A read need not read sectors that
+ * are being read ahead.  Requests in one operation of the engine don't wait for
  * each other.
  */
 static int
@@ -361,6 +352,13 @@ before(Io *a, Io *b)
 	if(a->own || b->own || (a->began == Notbegun) != (b->began == Notbegun))
 		return a->began < b->began;
 	return a->came < b->came;
+}
+
+/* Must b wait for a? */
+static int
+precedes(Io *a, Io *b)
+{
+	return before(a, b) && conflict(a, b);
 }
 
 static int
@@ -438,10 +436,10 @@ unknit(Knot *k)
 static int
 meet(Io *a, Io *io)
 {
-	if(before(a, io) && conflict(a, io)){
+	if(precedes(a, io)){
 		a->waiters++;
 		io->blockers++;
-	}else if(before(io, a) && conflict(io, a)){
+	}else if(precedes(io, a)){
 		io->waiters++;
 		a->blockers++;
 	}
@@ -502,7 +500,7 @@ await(Io *io)
 static int
 release1(Io *a, Io *io)
 {
-	if(io->waiters == 0 || a->blockers == 0 || !before(io, a) || !conflict(io, a))
+	if(io->waiters == 0 || a->blockers == 0 || !precedes(io, a))
 		return 0;
 	io->waiters--;
 	a->blockers--;
@@ -562,31 +560,27 @@ deliver(Io *io)
 }
 
 /*
- * Can this be copied from the mapping without waiting?  If the system drops
+ * Can all this be copied from the mapping without waiting?  If the system drops
  * one of the pages all the same, the copy waits for the disk, and then the
  * mapping is not used for a while (see forget).
  */
 static int
-mapped(Home h, size_t len)
-{
-	/* A request from before the image shrank may lie beyond its end. */
-	if(!windowhas(h.file, h.off, len))
-		return 0;
-	/* If a page can't be read after all, leave the error to the engine. */
-	if(disktouch(h.file, h.off, len) == 0)
-		return 1;
-	windowclose();
-	return 0;
-}
-
-static int
 resident(Piece *p, int n)
 {
-	int i;
+	size_t len;
 
-	for(i = 0; i < n && mapped(p[i].h, p[i].n * Sector); i++)
-		;
-	return i == n;
+	for(; n > 0; p++, n--){
+		len = p->n * Sector;
+		/* A request from before the image shrank may lie beyond its end. */
+		if(!windowhas(p->h.file, p->h.off, len))
+			return 0;
+		/* If a page can't be read after all, leave the error to the engine. */
+		if(disktouch(p->h.file, p->h.off, len) < 0){
+			windowclose();
+			return 0;
+		}
+	}
+	return 1;
 }
 
 /* Check from time to time whether the loop has waited for a page. */
@@ -727,14 +721,12 @@ synced(Op *o)
 	syncing = 0;
 	expectmore();
 	syncslow = microseconds() - syncstart >= SLOW_MS * 1000ULL;
-	if(error == Unanswered){
-		while((io = get(&insync)) != NULL)
-			finish(io, error);
-		return;
+	if(error != Unanswered){
+		breaks(error);
+		error = broken;
 	}
-	breaks(error);
 	while((io = get(&insync)) != NULL)
-		finish(io, broken);
+		finish(io, error);
 }
 
 /*
@@ -1013,12 +1005,13 @@ gather(Io **q, int n)
 	return total;
 }
 
+/* Are these all whole blocks of the disk? */
 static int
 allwhole(Io **q, int n)
 {
 	int i;
 
-	for(i = 0; i < n && whole(q[i]->lba, q[i]->nsec); i++)
+	for(i = 0; i < n && lead(q[i]->lba) == 0 && q[i]->nsec % (disk.block / Sector) == 0; i++)
 		;
 	return i == n;
 }
@@ -1139,12 +1132,6 @@ transferred(Run *r, int error)
 			readstep(io);
 		}
 	}
-}
-
-static int
-precedes(Io *a, Io *io)
-{
-	return before(a, io) && conflict(a, io);
 }
 
 /*
@@ -1530,9 +1517,7 @@ passes(void)
 	}
 }
 
-/*
- * Is a freeze being prepared?
- */
+/* Is a freeze being prepared? */
 static int
 preparing(void)
 {
@@ -1763,12 +1748,10 @@ readall(Io **q, int n)
 			cold++;
 			continue;
 		}
-		if(cold > 0)
-			startall(q + i - cold, cold);
+		startall(q + i - cold, cold);
 		cold = 0;
 	}
-	if(cold > 0)
-		startall(q + n - cold, cold);
+	startall(q + n - cold, cold);
 }
 
 /*
@@ -1903,7 +1886,7 @@ writeall(Io **q, int n)
 	}
 	if(behind && !preparing()){
 		for(i = 0; i < n; i++)
-			if(!isbehind(q[i]) || !behindtake(q[i]))
+			if(q[i]->stable || !behindtake(q[i]))
 				startall(q + i, 1);
 		return;
 	}
@@ -2021,7 +2004,7 @@ poolonly(Io *io)
 static int
 blocks(Io *a, Io *io)
 {
-	return before(a, io) && conflict(a, io) && (!a->own || !poolonly(io));
+	return precedes(a, io) && (!a->own || !poolonly(io));
 }
 
 /*

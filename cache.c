@@ -569,22 +569,19 @@ poolnext(uint max, uvlong *s)
 	return n;
 }
 
-static int
-isdirty(uvlong s)
-{
-	Piece p = piece(s, 1);
-	Block *b = find(p.no);
-
-	return b != NULL && (b->dirty & p.bits) != 0;
-}
-
 uint
 poolclean(uvlong s, uint n)
 {
+	Block *b;
+	Piece p;
 	uint i;
 
-	for(i = 0; i < n && !isdirty(s + i); i++)
-		;
+	for(i = 0; i < n; i++){
+		p = piece(s + i, 1);
+		b = find(p.no);
+		if(b != NULL && (b->dirty & p.bits) != 0)
+			break;
+	}
 	return i;
 }
 
