@@ -925,6 +925,31 @@ behinddeep(void)
 	return most != Deep;
 }
 
+/* With -w, what finds no room in the shadow is tried once in each pass, and written when there is room. */
+static int
+behindfull(void)
+{
+	uvlong tries, start;
+
+	if(!frozen() || bufpool(1, 1) < 0)
+		return 1;
+	memfaultof(Shadow, Mwrite, freezeplace(150, Shadow) / Sector, 4, ENOSPC, 0);
+	if(transfer(Owrite, 150, 4, 0x61) != 0)
+		return 2;
+	tries = stats.transfers;
+	start = mem.clock;
+	rounds(5 * FLUSH_MS);
+	tries = stats.transfers - tries;
+	if(tries < 2 || tries > (mem.clock - start) / 1000000 / FLUSH_MS + 1)
+		return 3;
+	memheal();
+	rounds(5 * FLUSH_MS);
+	if(pooldirty() != 0 || transfer(Oflush, 0, 1, 0) != 0 || buffreeze(0) != NULL)
+		return 4;
+	rounds(20000);
+	return whole() ? 0 : 5;
+}
+
 /* With -w what is dirty is written in time, though a merge rests that can't write. */
 static int
 behindmerging(void)
@@ -1313,6 +1338,7 @@ freezetests(void)
 	test(apart(sleepssaving) == 0, "a sync that is due while the map is saved keeps nobody awake");
 	test(apart(sleepsmerging) == 0, "nor does a merge that has nothing to move, while users are busy");
 	test(apart(behindmerging) == 0, "what is dirty with -w is written in time while a merge rests");
+	test(apart(behindfull) == 0, "with -w what finds no room in the shadow is tried once in each pass, and written when there is room");
 	test(apart(behinddeep) == 0, "64 blocks that were written behind go to the disk at the same time");
 	test(apart(behindshrunk) == 0, "what is lost behind the end of a disk that has become smaller is not tried for ever");
 	test(apart(removing) == 0, "removing the shadow holds up no sync");
