@@ -1641,9 +1641,10 @@ trimsplit(Io *trim)
 		io = get(&trims.free);
 		trims.nfree--;
 		trim->parts++;
+		came++;
 		*(Part*)io = (Part){
 			.io = { .op = Otrim, .lba = g->lba, .nsec = g->nsec, .done = trimpartdone,
-				.came = trim->came, .began = Notbegun },
+				.came = came, .began = Notbegun },
 			.trim = trim,
 		};
 		concern(io, io->lba, io->lba + io->nsec);

@@ -414,6 +414,41 @@ trimapart(void)
 	test(j->ndone == 1 && j->io.error == 0 && at->ndone == 1 && zeros(at->data, Sector), "and it is answered when all of it is done");
 }
 
+/*
+ * Two ranges of a trim overlap, of which the first must wait for another
+ * request: neither is begun early, and a write behind them is begun in the end.
+ */
+static void
+trimoverlapping(void)
+{
+	enum { Border = 512 };		/* the requests are listed by stretches of so many sectors */
+	Job *before, *j, *behind;
+
+	settle();
+	freejobs();
+	target("-o 5 -l 1000", First + 1000, 9000);
+	mempattern(0, First + 1000, 1);
+	memhold(Mtrim, First + Border - 13, 1);
+	before = newjob(Otrim, 0, 1);
+	before->range[0] = (Range){ Border - 13, 2 };
+	before->io.range = before->range;
+	before->io.nrange = 1;
+	bufio(&before->io);
+	bufcommit();
+	j = newjob(Otrim, 0, 1);
+	j->range[0] = (Range){ Border - 12, 8 };
+	j->range[1] = (Range){ Border - 6, 12 };
+	j->io.range = j->range;
+	j->io.nrange = 2;
+	bufio(&j->io);
+	behind = job(Owrite, Border + 2, 2);
+	memdrain(100);
+	test(before->ndone == 0 && behind->ndone == 0 && !zeros(mem.image + (First + Border - 10) * Sector, Sector),
+		"ranges of a trim that overlap wait for what came before");
+	memrelease();
+	test(!memdrain(100000) && good(), "and no longer, nor does a write behind them");
+}
+
 /* More ranges than there is room for: the trim is left to be sent again. */
 static void
 trimmany(void)
@@ -981,6 +1016,7 @@ buftests(void)
 	verifies();
 	trimranges();
 	trimapart();
+	trimoverlapping();
 	trimmany();
 	shrunk();
 	blocks();
