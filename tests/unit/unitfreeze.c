@@ -881,6 +881,26 @@ sleepsmerging(void)
 	return !whole();
 }
 
+/* The soft map can't be written, and each attempt takes long: a flush is not held up for ever. */
+static int
+slowfailure(void)
+{
+	enum { Softmap = 16, Softlen = 8 };	/* sectors of the shadow */
+
+	if(!frozen())
+		return 1;
+	disk.direct = 1;
+	memfaultof(Shadow, Mwrite, Softmap, Softlen, ENOSPC, 0);
+	if(transfer(Owrite, 50, 1, 0x12) == 0)
+		return 2;
+	mem.tick = 1000000000;
+	rounds(20);
+	if(transfer(Oflush, 0, 1, 0) != 0)
+		return 3;
+	memheal();
+	return transfer(Owrite, 50, 1, 0x13) != 0 ? 4 : transfer(Oflush, 0, 1, 0) != 0 ? 5 : 0;
+}
+
 /* With -w, a disk becomes smaller while what was behind its new end is being written. */
 static int
 behindshrunk(void)
@@ -1337,6 +1357,7 @@ freezetests(void)
 	test(apart(merging) == 0, "a merge that can't write says so seldom, and goes on when it can");
 	test(apart(sleepssaving) == 0, "a sync that is due while the map is saved keeps nobody awake");
 	test(apart(sleepsmerging) == 0, "nor does a merge that has nothing to move, while users are busy");
+	test(apart(slowfailure) == 0, "a map that can't be written holds up no flush");
 	test(apart(behindmerging) == 0, "what is dirty with -w is written in time while a merge rests");
 	test(apart(behindfull) == 0, "with -w what finds no room in the shadow is tried once in each pass, and written when there is room");
 	test(apart(behinddeep) == 0, "64 blocks that were written behind go to the disk at the same time");
