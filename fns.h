@@ -387,7 +387,7 @@ int	freezefits(uvlong lba, uint n, uvlong pending);
 /*
  * Note that this file was written to, and that the newest data of these
  * sectors is there; hole: they were trimmed.  Nothing may be answered before
- * freezeunsaved returns 0.  Returns -1 when there is no memory.  Not to be
+ * freezesave returns 0.  Returns -1 when there is no memory.  Not to be
  * called while the engine carries out a freezesave.
  */
 int	freezenote(uvlong lba, uint n, int file, int hole);
@@ -404,7 +404,9 @@ int	freezeunsaved(void);
 /*
  * Save noted changes, so that they survive our process: all of them if wait is
  * set, which may wait for the disk, or those whose pages of the map are in
- * memory.  Returns how many pieces are left, or -1 with errno.
+ * memory.  Returns how many pieces are left, or -1 with errno.  A piece for
+ * which there was no room is not tried again, nor counted, until freezenote
+ * has more for it.
  */
 int	freezesave(int wait);
 

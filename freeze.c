@@ -159,6 +159,8 @@ struct Chunk {
 	uvlong	late[Nmaps];	/* a bit for each word that differs from this map of the shadow */
 	Chunk	*next[Nmaps];	/* the next in the list of such chunks */
 	int	written;	/* to the soft map: its page there is in memory, and has room */
+	int	filled;		/* the soft map may have something other than zeros there */
+	int	vain;		/* it has zeros and no room for more: nothing here has been answered */
 };
 
 /* A word of the map as it shall become hard. */
@@ -624,6 +626,7 @@ note(uvlong lba, uvlong n, int in, int hole)
 			return -1;
 		if(c == NULL)
 			continue;
+		c->vain &= in != 1;
 		byte = i / 64 * Wordbytes;
 		old = get8(c->holes + byte);
 		put8(c->holes + byte, hole ? old | mask : old & ~mask);
@@ -658,31 +661,60 @@ freezeunsaved(void)
 	return (int)nunsaved;
 }
 
+/*
+ * Save a chunk, at once or not at all unless wait is set.  Where the soft map
+ * has zeros and shall have no more that takes no room.
+ */
+static int
+save(Chunk *c, int wait)
+{
+	_Alignas(4) uchar buf[Chunkwords * Checkedbytes];
+	uint from = (uint)__builtin_ctzll(c->late[Soft]);
+	uint n = 64 - (uint)__builtin_clzll(c->late[Soft]) - from;
+	uvlong no = c->no * Chunkwords + from;
+	struct iovec iov = { buf, 0 };
+	size_t got;
+
+	if(!c->filled && c->n == 0)
+		return 0;
+	n = encode(buf, c->bits + from * Wordbytes, no, n);
+	if(!wait)
+		return c->written ? diskstore(Shadow, soft + no * wordlen, buf, n) : -1;
+	iov.iov_len = n;
+	got = diskwrite(Shadow, &iov, 1, soft + no * wordlen);
+	c->filled |= got > 0;
+	c->vain = !c->filled;
+	c->written = got == n;
+	return got == n ? 0 : -1;
+}
+
+/*
+ * A chunk that found no room holds up no others, and no merge: it waits until
+ * one of its writes is sent again, or until what it has is in the image.
+ */
 int
 freezesave(int wait)
 {
-	_Alignas(4) uchar buf[Chunkwords * Checkedbytes];
 	Chunk *c, **p = &late[Soft];
-	uint from, n;
-	uvlong no;
+	int left = 0;
 
 	while((c = *p) != NULL){
-		from = (uint)__builtin_ctzll(c->late[Soft]);
-		n = 64 - (uint)__builtin_clzll(c->late[Soft]) - from;
-		no = c->no * Chunkwords + from;
-		n = encode(buf, c->bits + from * Wordbytes, no, n);
-		if(wait && writeshadow(buf, n, soft + no * wordlen) < 0)
-			return -1;
-		if(!wait && (!c->written || diskstore(Shadow, soft + no * wordlen, buf, n) < 0)){
+		if(c->vain && c->n > 0){
 			p = &c->next[Soft];
 			continue;
 		}
-		*p = c->next[Soft];
-		nunsaved--;
-		c->late[Soft] = 0;
-		c->written = 1;
+		if(save(c, wait) == 0){
+			*p = c->next[Soft];
+			nunsaved--;
+			c->late[Soft] = 0;
+			continue;
+		}
+		if(wait)
+			return -1;
+		left++;
+		p = &c->next[Soft];
 	}
-	return (int)nunsaved;
+	return left;
 }
 
 /* Hardening (inv. 3). */
@@ -1306,6 +1338,7 @@ loadpart(uchar *s, uchar *h, uvlong no, uint n, int rebooted)
 		if((c = getchunk(no / Chunkwords)) == NULL)
 			return sentence("%s: no memory for the map", path);
 		w = (uint)(no % Chunkwords);
+		c->filled = 1;
 		put8(c->bits + w * Wordbytes, is);
 		put8(c->holes + w * Wordbytes, is);	/* until its data is found */
 		recount(c, __builtin_popcountll(is));

@@ -1102,6 +1102,22 @@ static int	earlywithdrawn(void) { return early(1); }
 static int	againfrozen(void) { return again(0); }
 static int	againwithdrawn(void) { return again(1); }
 
+/* The shadow has room for data, but not for the map: what was left unanswered holds up nothing. */
+static int
+maphasnoroom(void)
+{
+	if(!begin() || buffreeze(1) != NULL || !waitfor(Ffrozen))
+		return 1;
+	memfaultof(Shadow, Mwrite, 16, 8, ENOSPC, 0);	/* the soft map */
+	if(transfer(Owrite, 50, 1, 0x12) != Unanswered || transfer(Owrite, 50, 1, 0x12) != Unanswered)
+		return 2;
+	if(buffreeze(0) != NULL || !waitfor(Fmerging) || transfer(Owrite, 60, 2, 0x13) != 0)
+		return 3;
+	memset(model + 50 * Sector, 0x12, Sector);
+	rounds(20000);
+	return !whole();
+}
+
 /* A write that the shadow can't take fails, and its sectors stay. */
 static int
 badshadow(void)
@@ -1369,6 +1385,7 @@ freezetests(void)
 	test(apart(againwithdrawn) == 0, "unless it is withdrawn by an unfreeze");
 	test(apart(earlyunfreeze) == 0, "an unfreeze that is asked for as soon as the shadow is there comes");
 	test(apart(earlywithdrawn) == 0, "unless it is withdrawn by a freeze");
+	test(apart(maphasnoroom) == 0, "a map that the shadow has no room for holds up no merge");
 	test(apart(badshadow) == 0, "a write that the shadow can't take fails");
 	test(apart(cancelled) == 0, "a freeze is given up when answered writes can't be written");
 	test(apart(writtenthrough) == 0, "while the shadow is being made nothing is written behind, and whose write fails is told");
