@@ -1102,6 +1102,29 @@ static int	earlywithdrawn(void) { return early(1); }
 static int	againfrozen(void) { return again(0); }
 static int	againwithdrawn(void) { return again(1); }
 
+/* Scattered pieces are moved at the same time, as long as nobody else wants the disk. */
+static int
+movedtogether(void)
+{
+	enum { Together = 12, Apart = 16 };
+	uint i, most;
+
+	if(!frozen())
+		return 1;
+	for(i = 0; i < Together; i++)
+		if(transfer(Owrite, i * Apart, 1, (int)i + 1) != 0)
+			return 2;
+	memhold(Mread, 0, 1000);
+	if(buffreeze(0) != NULL || !waitfor(Fmerging))
+		return 3;
+	for(i = 0; i < 200 && mem.underway < Together; i++)
+		rounds(1);
+	most = mem.underway;
+	memrelease();
+	rounds(20000);
+	return most != Together || !whole();
+}
+
 /* The shadow has room for data, but not for the map: what was left unanswered holds up nothing. */
 static int
 maphasnoroom(void)
@@ -1385,6 +1408,7 @@ freezetests(void)
 	test(apart(againwithdrawn) == 0, "unless it is withdrawn by an unfreeze");
 	test(apart(earlyunfreeze) == 0, "an unfreeze that is asked for as soon as the shadow is there comes");
 	test(apart(earlywithdrawn) == 0, "unless it is withdrawn by a freeze");
+	test(apart(movedtogether) == 0, "a merge moves 12 pieces at a time");
 	test(apart(maphasnoroom) == 0, "a map that the shadow has no room for holds up no merge");
 	test(apart(badshadow) == 0, "a write that the shadow can't take fails");
 	test(apart(cancelled) == 0, "a freeze is given up when answered writes can't be written");
