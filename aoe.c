@@ -2604,27 +2604,6 @@ patience(int unsent)
 	return linkfd < 0 ? sooner(ms, 1000) : ms;
 }
 
-int
-worthlooking(Looks *l)
-{
-	if(l->skip == 0)
-		return 1;
-	l->skip--;
-	return 0;
-}
-
-void
-looked(Looks *l, int found)
-{
-	enum { Free = 3, Limit = 9 };
-
-	if(found)
-		l->vain -= l->vain > 0;
-	else
-		l->vain += l->vain < Limit;
-	l->skip = l->vain > Free ? (1U << (l->vain - Free)) - 1 : 0;
-}
-
 /*
  * Take turns as long as they find something, or polling for it is worthwhile.
  * This is learnt separately for the disk and for the initiators, as they

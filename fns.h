@@ -38,15 +38,6 @@ int	takeframes(Nic *n);
  */
 void	sendwaiting(Nic *n);
 
-/*
- * After an event: is it worth polling for the next for SPIN_US, or shall the
- * loop sleep at once?  The caller reports the result of a poll to looked.
- * While more than half of the polls find something, nearly all are worth it.
- * When events come more slowly one in 64 is, so that shorter gaps are noticed.
- */
-int	worthlooking(Looks *l);
-void	looked(Looks *l, int found);
-
 /* ata.c */
 
 /*
@@ -508,6 +499,15 @@ char	*sentence(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * counted, and later the count is logged as "more" of what.
  */
 int	maysay(Few *f, const char *what);
+
+/*
+ * After an event: is it worth polling for the next for SPIN_US, or shall the
+ * loop sleep at once?  The caller reports the result of a poll to looked.
+ * While more than half of the polls find something, nearly all are worth it.
+ * When events come more slowly one in 64 is, so that shorter gaps are noticed.
+ */
+int	worthlooking(Looks *l);
+void	looked(Looks *l, int found);
 
 /*
  * Send a message to the service manager that started us, if it wants messages

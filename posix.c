@@ -2,7 +2,8 @@
  * What is the same on all systems: inherited descriptors and signals,
  * messages, the service manager, directories, the state file and the info
  * file, the shadow's names and the image's mark, windows and copying from
- * them, threads for disk operations, and the time these take.
+ * them, threads for disk operations, the time these take, and whether polling
+ * pays.
  *
  * 1. From logopen on no message waits.  When standard output or error is full
  *    the message is lost, as a log that nobody reads must not stop the disk.
@@ -264,6 +265,27 @@ maysay(Few *f, const char *what)
 		f->said = 0;
 	}
 	return f->said++ < LOG_RATE;
+}
+
+int
+worthlooking(Looks *l)
+{
+	if(l->skip == 0)
+		return 1;
+	l->skip--;
+	return 0;
+}
+
+void
+looked(Looks *l, int found)
+{
+	enum { Free = 3, Limit = 9 };
+
+	if(found)
+		l->vain -= l->vain > 0;
+	else
+		l->vain += l->vain < Limit;
+	l->skip = l->vain > Free ? (1U << (l->vain - Free)) - 1 : 0;
 }
 
 /* The service manager. */
