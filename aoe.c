@@ -2834,6 +2834,7 @@ main(int argc, char **argv)
 	int status;
 
 	freshstart();
+	closefiles();
 	e = getconf(&c, argc, argv);
 	if(e != NULL)
 		errx(1, "%s", e);
@@ -2841,7 +2842,7 @@ main(int argc, char **argv)
 		fputs(c.help ? usage : "aoede " VERSION "\n", stdout);
 		return 0;
 	}
-	logopen();
+	logopen(lognowait);
 	started = wallclock();
 	if(aoeinit(&c) < 0)
 		err(1, "-b %d: no memory for so many requests", c.bufcnt);
@@ -2866,7 +2867,7 @@ main(int argc, char **argv)
 	linkfd = linkopen();
 	if(conf.info != NULL && (e = infoopen(conf.info)) != NULL)
 		errx(1, "%s", e);
-	notifyopen();
+	notifyopen(managersocket());
 	if(engineopen(&enginefd) < 0)
 		err(1, "can't open an engine for the disk");
 	disarm();

@@ -464,16 +464,17 @@ uint	crc32(const void *data, uint n);
 
 /*
  * Undo inherited state that could do harm: open standard files that are
- * closed, close all others, stop ignoring and blocking signals.  Ignore
- * signals that a failing write raises.
+ * closed, stop ignoring and blocking signals.  Ignore signals that a failing
+ * write raises.
  */
 void	freshstart(void);
 
 /*
  * From now on no message waits: it is lost when standard output or error is
- * full.  The journal gets levels with the messages.
+ * full.  The journal gets levels with the messages.  nowait makes writes to a
+ * pipe or terminal fail rather than wait.
  */
-void	logopen(void);
+void	logopen(void (*nowait)(int fd));
 
 /*
  * Write a line to the standard output; fmt has no newline.  The other
@@ -510,10 +511,10 @@ int	worthlooking(Looks *l);
 void	looked(Looks *l, int found);
 
 /*
- * Send a message to the service manager that started us, if it wants messages
- * (sd_notify(3)).  Only READY may wait.  notifyopen must precede disarm.
+ * Send a message to the service manager that started us (sd_notify(3)), by the
+ * socket that notifyopen was given, -1 if it wants none.  Only READY may wait.
  */
-void	notifyopen(void);
+void	notifyopen(int fd);
 void	notify(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* posix.c: directories, and files in them */
@@ -594,10 +595,14 @@ void	inforemove(void);
 /* posix.c: the shadow, and the image's mark.  All of them may wait for the disk. */
 
 /*
- * Open the shadow's directory for later calls and remember the shadow's name.
- * Returns NULL, or a sentence saying why it can't be used.
+ * shadowdir, with what differs between systems.  flags are added to open(2)'s
+ * for the shadow.  attach makes it the file Shadow when it is open and locked as
+ * fd and has this name in dir; detach undoes that before fd is closed.
+ * renamenew renames a file without replacing another.  attach and renamenew
+ * return -1 with errno, renamenew EEXIST if the new name exists.
  */
-char	*shadowdir(char *path);
+char	*shadowat(char *path, int flags, int (*attach)(int fd, int dir, char *name, int readonly),
+		void (*detach)(void), int (*renamenew)(int dir, char *from, char *to));
 
 /* Returns the shadow's absolute path. */
 char	*shadowpath(void);
@@ -639,17 +644,12 @@ int	shadowremove(int later);
 int	shadowfree(void);
 
 /*
- * Mark the image, stably: Marknone, or Marklive or Markgone with the shadow's
- * path.  Where files can't be marked this does nothing.  Returns 1 with errno
- * when marking fails, and -1 when the image can't be synced.
+ * imagemark and imagemarked, with what differs between systems: putmark sets
+ * the mark's text, or removes the mark if it is NULL; getmark reads the text and
+ * returns its length, or -1.
  */
-int	imagemark(int mark);
-
-/*
- * Returns the image's mark and puts the path in it into path.  Markgone is
- * returned only if there is no file of that path.
- */
-int	imagemarked(char *path, size_t size);
+int	markset(int mark, int (*putmark)(char *text));
+int	markfind(ssize_t (*getmark)(char *text, size_t size), char *path, size_t size);
 
 /*
  * Lock the image, which is open as fd; if readonly is set, shared with other
@@ -889,29 +889,24 @@ void	bootid(uchar id[16]);
 /* Returns when the image was last changed, in nanoseconds; 0 if unknown. */
 uvlong	imagechanged(void);
 
-/* Returns further flags for open(2) of the shadow. */
-int	shadowflags(void);
+/*
+ * Open the shadow's directory for later calls and remember the shadow's name.
+ * Returns NULL, or a sentence saying why it can't be used.
+ */
+char	*shadowdir(char *path);
 
 /*
- * Use the file that is open and locked as fd, and has this name in dir, as the
- * file Shadow.  Returns -1 with errno.
+ * Mark the image, stably: Marknone, or Marklive or Markgone with the shadow's
+ * path.  Where files can't be marked this does nothing.  Returns 1 with errno
+ * when marking fails, and -1 when the image can't be synced.
  */
-int	shadowattach(int fd, int dir, char *name, int readonly);
-
-/* Stop using it.  fd stays open. */
-void	shadowdetach(void);
+int	imagemark(int mark);
 
 /*
- * Rename a file within a directory without replacing another.  Returns -1 with
- * errno, EEXIST if the new name exists.
+ * Returns the image's mark and puts the path in it into path.  Markgone is
+ * returned only if there is no file of that path.
  */
-int	renamenew(int dir, char *from, char *to);
-
-/* imagemark with the mark's text; NULL removes the mark. */
-int	markput(char *text);
-
-/* Read the text of the image's mark.  Returns its length, or -1. */
-ssize_t	markget(char *text, size_t size);
+int	imagemarked(char *path, size_t size);
 
 /* Returns the attribute's name, for users who want to read or remove the mark. */
 char	*imagemarkname(void);
@@ -924,7 +919,7 @@ void	closefiles(void);
 /* Make writes to this pipe or terminal fail rather than wait. */
 void	lognowait(int fd);
 
-/* Returns a socket to the service manager, or -1. */
+/* Returns a socket to the service manager, or -1.  To be called before disarm. */
 int	managersocket(void);
 
 /* linux.c, freebsd.c: the engine */

@@ -817,14 +817,7 @@ bootid(uchar id[16])
 
 /* The parts of the shadow that differ between systems. */
 
-int
-shadowflags(void)
-{
-	/* With -d like the image, but without O_DIRECT, as its file system may not support it. */
-	return files[Image].direct ? O_DSYNC : 0;
-}
-
-int
+static int
 shadowattach(int fd, int dir, char *name, int readonly)
 {
 	(void)dir, (void)name, (void)readonly;
@@ -832,13 +825,13 @@ shadowattach(int fd, int dir, char *name, int readonly)
 	return 0;
 }
 
-void
+static void
 shadowdetach(void)
 {
 	files[Shadow] = (File){ .fd = -1 };
 }
 
-int
+static int
 renamenew(int dir, char *from, char *to)
 {
 	int e;
@@ -854,6 +847,15 @@ renamenew(int dir, char *from, char *to)
 	return -1;
 }
 
+char*
+shadowdir(char *path)
+{
+	/* With -d like the image, but without O_DIRECT, as its file system may not support it. */
+	int flags = files[Image].direct ? O_DSYNC : 0;
+
+	return shadowat(path, flags, shadowattach, shadowdetach, renamenew);
+}
+
 uvlong
 imagechanged(void)
 {
@@ -866,7 +868,7 @@ imagechanged(void)
 
 static const char markname[] = "aoede.shadow";
 
-int
+static int
 markput(char *text)
 {
 	int fd = files[Image].fd;
@@ -883,10 +885,22 @@ markput(char *text)
 	return files[Image].isdev ? 0 : fsync(fd);
 }
 
-ssize_t
+static ssize_t
 markget(char *text, size_t size)
 {
 	return extattr_get_fd(files[Image].fd, EXTATTR_NAMESPACE_USER, markname, text, size);
+}
+
+int
+imagemark(int mark)
+{
+	return markset(mark, markput);
+}
+
+int
+imagemarked(char *path, size_t size)
+{
+	return markfind(markget, path, size);
 }
 
 char*

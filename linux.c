@@ -1360,18 +1360,12 @@ bootid(uchar id[16])
 
 /* The parts of the shadow that differ between systems. */
 
-int
-shadowflags(void)
-{
-	return 0;
-}
-
 /*
  * With -d the shadow's data bypasses the page cache too.  Where direct I/O is
  * impossible, no transfer's length is a multiple of dio, so that all of them
  * use cached and every write is written through.
  */
-int
+static int
 shadowattach(int fd, int dir, char *name, int readonly)
 {
 	File *f = &files[Shadow];
@@ -1389,7 +1383,7 @@ shadowattach(int fd, int dir, char *name, int readonly)
 	return 0;
 }
 
-void
+static void
 shadowdetach(void)
 {
 	File *f = &files[Shadow];
@@ -1399,7 +1393,7 @@ shadowdetach(void)
 	f->fd = f->cached = -1;
 }
 
-int
+static int
 renamenew(int dir, char *from, char *to)
 {
 	enum { Noreplace = 1 };		/* RENAME_NOREPLACE */
@@ -1417,6 +1411,12 @@ renamenew(int dir, char *from, char *to)
 	return renameat(dir, from, dir, to);
 }
 
+char*
+shadowdir(char *path)
+{
+	return shadowat(path, 0, shadowattach, shadowdetach, renamenew);
+}
+
 uvlong
 imagechanged(void)
 {
@@ -1429,7 +1429,7 @@ imagechanged(void)
 
 static char markname[] = "user.aoede.shadow";
 
-int
+static int
 markput(char *text)
 {
 	int fd = files[Image].fd, r;
@@ -1445,10 +1445,22 @@ markput(char *text)
 	return fsync(fd);
 }
 
-ssize_t
+static ssize_t
 markget(char *text, size_t size)
 {
 	return fgetxattr(files[Image].fd, markname, text, size);
+}
+
+int
+imagemark(int mark)
+{
+	return markset(mark, markput);
+}
+
+int
+imagemarked(char *path, size_t size)
+{
+	return markfind(markget, path, size);
 }
 
 char*

@@ -13,7 +13,8 @@
  *    that isn't ours is written to, replaced or removed in doing so, even if
  *    it appears meanwhile.
  *
- * Nothing here knows of requests, freezing or frames.
+ * Nothing here knows of requests, freezing or frames, or calls another file:
+ * what differs between systems comes as functions that these pass.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -103,7 +104,6 @@ freshstart(void)
 	int i;
 
 	standardfiles();
-	closefiles();
 	for(i = 1; i <= Maxsig; i++)
 		if(sigaction(i, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN)
 			sigaction(i, &deflt, NULL);
@@ -131,7 +131,7 @@ isjournal(struct stat *st)
 }
 
 void
-logopen(void)
+logopen(void (*nowait)(int fd))
 {
 	Log *logs[] = { &out, &errors };
 	struct stat st;
@@ -142,7 +142,7 @@ logopen(void)
 			logs[i]->issocket = S_ISSOCK(st.st_mode);
 			logs[i]->journal = isjournal(&st);
 			if(S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode))
-				lognowait(logs[i]->fd);
+				nowait(logs[i]->fd);
 		}
 }
 
@@ -293,9 +293,9 @@ looked(Looks *l, int found)
 static int manager = -1;
 
 void
-notifyopen(void)
+notifyopen(int fd)
 {
-	manager = managersocket();
+	manager = fd;
 }
 
 void
@@ -676,17 +676,26 @@ static struct {
 	char	temp[NAME_MAX + 1];	/* its name until shadowname; no other process uses it */
 	char	path[PATH_MAX];		/* absolute */
 	int	named;			/* it has its final name */
+	int	flags;			/* shadowat's */
+	int	(*attach)(int fd, int dir, char *name, int readonly);
+	void	(*detach)(void);
+	int	(*renamenew)(int dir, char *from, char *to);
 	int	fd;			/* open and locked, or -1 */
 	/* a removed shadow, whose space is being freed piece by piece; or -1 */
 	_Atomic int gone;
 } shadow = { .dir = -1, .fd = -1, .gone = -1 };
 
 char*
-shadowdir(char *path)
+shadowat(char *path, int flags, int (*attach)(int fd, int dir, char *name, int readonly),
+	void (*detach)(void), int (*renamenew)(int dir, char *from, char *to))
 {
 	char dir[PATH_MAX];
 	size_t n;
 
+	shadow.flags = flags;
+	shadow.attach = attach;
+	shadow.detach = detach;
+	shadow.renamenew = renamenew;
 	shadow.dir = opendirectory(path, dir, &shadow.name);
 	if(shadow.dir < 0 || realpath(dir, shadow.path) == NULL)
 		return sentence("-f %s: %s: expected a file in a directory that exists", path,
@@ -712,7 +721,7 @@ shadowclose(void)
 {
 	int e = errno;
 
-	shadowdetach();
+	shadow.detach();
 	if(shadow.fd >= 0)
 		close(shadow.fd);
 	shadow.fd = -1;
@@ -729,7 +738,7 @@ shadowtake(char *name, int flags)
 	int how = (flags & O_ACCMODE) == O_RDONLY ? LOCK_SH : LOCK_EX;
 	struct stat st, now;
 
-	shadow.fd = openplain(shadow.dir, name, flags|shadowflags());
+	shadow.fd = openplain(shadow.dir, name, flags|shadow.flags);
 	if(shadow.fd < 0)
 		return -1;
 	if(flock(shadow.fd, how|LOCK_NB) < 0 || fstat(shadow.fd, &st) < 0
@@ -760,7 +769,7 @@ shadowopen(uvlong *size, int readonly)
 		return 0;
 	shadow.named = 1;
 	if(fstat(shadow.fd, &st) < 0
-	|| shadowattach(shadow.fd, shadow.dir, shadow.name, readonly) < 0){
+	|| shadow.attach(shadow.fd, shadow.dir, shadow.name, readonly) < 0){
 		shadowclose();
 		return -1;
 	}
@@ -785,7 +794,7 @@ shadowmake(uvlong size)
 	if(shadowtake(shadow.temp, O_RDWR|O_CREAT|O_EXCL) < 0)
 		return -1;
 	if(hasholes(shadow.fd) == 0 && ftruncate(shadow.fd, (off_t)size) == 0
-	&& fsync(shadow.fd) == 0 && shadowattach(shadow.fd, shadow.dir, shadow.temp, 0) == 0)
+	&& fsync(shadow.fd) == 0 && shadow.attach(shadow.fd, shadow.dir, shadow.temp, 0) == 0)
 		return 0;
 	e = errno;
 	shadowremove(0);
@@ -804,7 +813,7 @@ shadowtakes(void)
 int
 shadowname(void)
 {
-	if(renamenew(shadow.dir, shadow.temp, shadow.name) < 0)
+	if(shadow.renamenew(shadow.dir, shadow.temp, shadow.name) < 0)
 		return -1;
 	shadow.named = 1;
 	return fsync(shadow.dir);
@@ -815,7 +824,7 @@ shadowremove(int later)
 {
 	int r;
 
-	diskmap(Shadow, 0);
+	windowmap(Shadow, shadow.fd, 0, 0);
 	r = unlinkat(shadow.dir, shadow.named ? shadow.name : shadow.temp, 0);
 	if(r == 0 && later && shadow.gone < 0){
 		shadow.gone = shadow.fd;
@@ -866,22 +875,22 @@ imagelock(int fd, char *path, int readonly)
 }
 
 int
-imagemark(int mark)
+markset(int mark, int (*putmark)(char *text))
 {
 	char text[PATH_MAX + 8];
 
 	if(mark == Marknone)
-		return markput(NULL);
+		return putmark(NULL);
 	snprintf(text, sizeof text, "%s %s", mark == Marklive ? "live" : "gone", shadow.path);
-	return markput(text);
+	return putmark(text);
 }
 
 int
-imagemarked(char *path, size_t size)
+markfind(ssize_t (*getmark)(char *text, size_t size), char *path, size_t size)
 {
 	char text[PATH_MAX + 8];
 	struct stat st;
-	ssize_t n = markget(text, sizeof text - 1);
+	ssize_t n = getmark(text, sizeof text - 1);
 	int there;
 
 	if(n <= 5)

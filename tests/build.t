@@ -84,6 +84,20 @@ posix() {
 }
 ok "with glibc's headers, the rest of it needs POSIX only" posix gcc
 ok "with musl's too" posix musl-gcc
+# downward FILE...: none calls a function of one that stands before it.
+downward() {
+	[ $# -gt 0 ] || return 1
+	: >"$TMP/above"
+	for f in "$@"
+	do
+		nm -u "obj/gcc/$f.o" | awk '{ print $2 }' | sort | comm -12 - "$TMP/above" | sed "s/^/$f.c calls /" >&2
+		nm -g --defined-only "obj/gcc/$f.o" | awk '$2 == "T" { print $3 }' | sort - "$TMP/above" -o "$TMP/above"
+	done 2>"$TMP/upward"
+	cat "$TMP/upward"
+	[ ! -s "$TMP/upward" ]
+}
+# shellcheck disable=SC2046 # names
+ok "calls go down README's table of files" downward $(sed -n '/^Reading the source/,/^Calls go down/s/^    \([a-z]*\)\.c .*/\1/p' "$top/README" | grep -vx freebsd)
 header() { touch dat.h && fails make -q B=obj/gcc CC=gcc CFLAGS='-O2 -g -Werror' WARN="$WARN" obj/gcc/aoede; }
 ok "a changed header means a build" header
 plain() { env -i PATH="$PATH" make >"$TMP/make.out" 2>&1 && [ -x ./aoede ]; }

@@ -708,54 +708,6 @@ closefiles(void)
 {
 }
 
-/*
- * The rest of posix.c's shadow, whose place is taken as a whole, needs these.
- */
-int
-shadowflags(void)
-{
-	wrong("posix.c's shadow is at work");
-	return 0;
-}
-
-int
-shadowattach(int fd, int dir, char *name, int readonly)
-{
-	(void)fd, (void)dir, (void)name, (void)readonly;
-	wrong("posix.c's shadow is at work");
-	return -1;
-}
-
-void
-shadowdetach(void)
-{
-	wrong("posix.c's shadow is at work");
-}
-
-int
-renamenew(int dir, char *from, char *to)
-{
-	(void)dir, (void)from, (void)to;
-	wrong("posix.c's shadow is at work");
-	return -1;
-}
-
-int
-markput(char *text)
-{
-	(void)text;
-	wrong("posix.c's mark is at work");
-	return -1;
-}
-
-ssize_t
-markget(char *text, size_t size)
-{
-	(void)text, (void)size;
-	wrong("posix.c's mark is at work");
-	return -1;
-}
-
 char*
 sandboxname(void)
 {
