@@ -256,10 +256,7 @@ struct Op {
 	int	fd;
 };
 
-/*
- * A request to buf.c.  The caller keeps it until done is called, which may
- * happen before bufio returns.
- */
+/* What an Io or Op does. */
 enum {
 	Oread,
 	Owrite,
@@ -275,6 +272,10 @@ struct Knot {
 	Knot	**prev;
 };
 
+/*
+ * A request to buf.c.  The caller keeps it until done is called, which may
+ * happen before bufio returns.
+ */
 struct Io {
 	int	op;
 	int	stable;		/* of a write or trim: done only when it is on stable storage */
@@ -397,8 +398,8 @@ enum {
 };
 
 /*
- * The counters that HUP prints and the info file has.  Each is counted by the
- * file named.
+ * The counters that the info file has.  HUP prints them too, but for requests,
+ * freezes, unfreezes, refusals and latencies.  Each is counted by the file named.
  */
 struct Stats {
 	uvlong	frames;		/* aoe.c: frames accepted, */
