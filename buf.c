@@ -211,6 +211,8 @@ static struct {
 	uvlong	next;		/* that is until then, */
 	uvlong	until;		/* and no longer than this for all */
 	uint	dirty;		/* writes since the disk was last told to begin with them */
+	int	others;		/* other data was written too since the last sync began, */
+	int	under;		/* or before the sync under way did */
 	Looks	looks;
 } batch;
 
@@ -637,6 +639,7 @@ static void
 settled(Io *io)
 {
 	if(!io->stable || broken){
+		batch.others |= io->op == Owrite;
 		finish(io, broken);	/* inv. 4 */
 		return;
 	}
@@ -718,7 +721,7 @@ synced(Op *o)
 
 	int error = shadowed ? freezesynced(o->error) : o->error;
 
-	syncing = 0;
+	syncing = batch.under = 0;
 	expectmore();
 	syncslow = microseconds() - syncstart >= SLOW_MS * 1000ULL;
 	if(error != Unanswered){
@@ -763,6 +766,8 @@ startsync(void)
 	tosync = (List){ 0 };
 	batch.answering = batch.waiting;
 	batch.waiting = batch.due = batch.dirty = 0;
+	batch.under = batch.others;
+	batch.others = 0;
 	syncing = 1;
 	syncstart = now;
 	syncop = (Op){ .op = shadowed ? Owork : Oflush, .work = freezesync, .done = synced };
@@ -1856,14 +1861,16 @@ admitted(Io **q, int n)
 /*
  * Have the disk begin with stable writes in the page cache while others still
  * come, so that their sync finds it mostly done.  This may have to wait where
- * the disk is slow, so there it is left to the sync.
+ * the disk is slow, or the page cache has more for it than these, so there it is
+ * left to the sync.
  */
 static void
 push(int file)
 {
 	uvlong t;
 
-	if(batch.dirty < Pushmin || syncslow || slowsync())
+	if(batch.dirty < Pushmin || batch.others || batch.under || behind || shadowed
+	|| syncslow || slowsync())
 		return;
 	batch.dirty = 0;
 	t = microseconds();
