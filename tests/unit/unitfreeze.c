@@ -631,11 +631,12 @@ cutoff(int merging, int killed)
 	if(transfer(Owrite, 10, 4, 0x35) != 0 || transfer(Owrite, 20, 1, 0x36) != 0)
 		return 3;
 	memwriteback();
-	if(killed && bufshadow(path, 0, 0) != NULL)
-		return 4;
 	if(bufwait() < 0 || bufwait() > HARDEN_MS)
-		return 5;
+		return 4;
 	mem.clock += HARDEN_MS * 1000000ULL;
+	/* The time before a start counts too: the power may fail soon after it. */
+	if(killed && bufshadow(path, 0, 0) != NULL)
+		return 5;
 	rounds(200);
 	mempower();
 	if(bufshadow(path, 0, 0) != NULL || freezestate() != (merging ? Fmerging : Ffrozen))
