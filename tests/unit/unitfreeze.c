@@ -648,6 +648,32 @@ static int	cutfrozen(void) { return cutoff(0, 0); }
 static int	cutmerging(void) { return cutoff(1, 0); }
 static int	cutkilled(void) { return cutoff(0, 1); }
 
+/* A hard map that found no room follows when there is some, though nobody flushes or writes. */
+static int
+hardroom(void)
+{
+	enum { Hardmap = 24, Hardlen = 8 };	/* sectors of the shadow */
+	uvlong n, ms = 20 * HARDEN_MS;
+
+	if(!frozen() || transfer(Oflush, 0, 1, 0) != 0)
+		return 1;
+	memfaultof(Shadow, Mwrite, Hardmap, Hardlen, ENOSPC, 0);
+	if(transfer(Owrite, 20, 1, 0x36) != 0)
+		return 2;
+	n = mem.count[Msync];
+	rounds((uint)ms);	/* of a millisecond each */
+	n = mem.count[Msync] - n;
+	if(n == 0 || n > 2 * (ms / HARDEN_MS + 1))
+		return 3;
+	memheal();
+	memwriteback();
+	rounds(HARDEN_MS + 200);
+	mempower();
+	if(bufshadow(path, 0, 0) != NULL || freezestate() != Ffrozen)
+		return 4;
+	return transfer(Oread, 8, 16, 0);
+}
+
 /* When all is hard nobody asks for a sync. */
 static int
 hardened(void)
@@ -1386,6 +1412,7 @@ freezetests(void)
 	test(apart(cutfrozen) == 0, "a power cut while frozen loses nothing that was on the disk for HARDEN_MS");
 	test(apart(cutmerging) == 0, "nor does one while merging");
 	test(apart(cutkilled) == 0, "nor one after a kill");
+	test(apart(hardroom) == 0, "a hard map that found no room follows when there is some");
 	test(apart(hardened) == 0, "and no sync is asked for when there is nothing to sync");
 	test(apart(nosnapshot) == 0, "one for which there is no memory is tried again, but not all the time");
 	test(apart(holesmoved) == 0, "what was trimmed while frozen becomes a hole in the image");
