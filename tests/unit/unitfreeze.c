@@ -742,6 +742,41 @@ imagecalls(int op)
 	return n;
 }
 
+/* A large trim while frozen changes many pieces of the map: the engine saves them, and the loop goes on. */
+static int
+trimmedlarge(void)
+{
+	enum { Pieces = 100, N = Pieces * 4096 };
+	Range range = { 0, N };
+	Io io = { .op = Otrim, .range = &range, .nrange = 1, .done = done };
+	uvlong n, size;
+	uint i;
+
+	target("", N + 8, 9000);
+	mem.tick = 1000000;
+	mem.quiet = 1;
+	if(freopen("/dev/null", "w", stdout) == NULL || bufshadow(path, 0, 0) != NULL || buffreeze(1) != NULL || !waitfor(Ffrozen))
+		return 1;
+	memhold(Mwork, 0, 1);
+	n = mem.count[Mwrite];
+	ndone = 0;
+	bufio(&io);
+	rounds(500);
+	if(mem.count[Mwrite] != n || freezeunsaved() != Pieces)
+		return 2;
+	if(ndone != 0 || mem.underway != 1 || transfer(Oread, N, 8, 0) != 0)
+		return 3;
+	ndone = 0;
+	memrelease();
+	rounds(500);
+	if(ndone != 1 || io.error != 0 || freezeunsaved() != 0)
+		return 4;
+	for(i = 0; i < Pieces; i++)
+		if(memhas(memshadow(&size) + 8192, i * 4096, 2) != 1)
+			return 5;
+	return 0;
+}
+
 /* What was trimmed while frozen becomes a hole: no zero is written to the image. */
 static int
 holesstay(int restarted)
@@ -1417,6 +1452,7 @@ freezetests(void)
 	test(apart(nosnapshot) == 0, "one for which there is no memory is tried again, but not all the time");
 	test(apart(holesmoved) == 0, "what was trimmed while frozen becomes a hole in the image");
 	test(apart(holesfound) == 0, "after another start too");
+	test(apart(trimmedlarge) == 0, "the loop goes on while the map of a large trim is saved");
 	test(apart(limitkept) == 0, "the limit is what the shadow takes, and holes take nothing");
 	test(apart(limitresumed) == 0, "after another start too");
 	test(apart(limitbehind) == 0, "with -w what is dirty counts as much as it will take");
