@@ -1376,7 +1376,7 @@ loadround(void)
 }
 
 static int
-underload(int direct)
+underload(int direct, uint mib)
 {
 	uint i, paused = 0, longest = 0, answers;
 
@@ -1385,7 +1385,7 @@ underload(int direct)
 	disk.direct = direct;
 	mem.late = 20;
 	mem.shuffled = 1;
-	if(bufpool(1, 1) < 0 || bufshadow(path, 0, 0) != NULL)
+	if(bufpool(mib, 1) < 0 || bufshadow(path, 0, 0) != NULL)
 		return 1;
 	for(i = 0; i < 300; i++)
 		loadround();
@@ -1404,8 +1404,10 @@ underload(int direct)
 	return longest > 100 ? 4 : 0;
 }
 
-static int	frozenbehind(void) { return underload(0); }
-static int	frozenbehinddirect(void) { return underload(1); }
+static int	frozenbehind(void) { return underload(0, 1); }
+static int	frozenbehinddirect(void) { return underload(1, 1); }
+/* A pool that has room for all that is written is never crowded. */
+static int	frozenroomy(void) { return underload(0, 4); }
 
 void
 freezetests(void)
@@ -1481,4 +1483,5 @@ freezetests(void)
 	test(apart(distrustedbehind) == 0, "with -w too");
 	test(apart(crowded) == 0, "while the image is brought to a stand only so many writes wait, be it for each other");
 	test(apart(frozenbehind) == 0 && apart(frozenbehinddirect) == 0, "with -w a freeze comes under a load that never lets up, and writes pause but shortly");
+	test(apart(frozenroomy) == 0, "in a pool that has room for all of it too");
 }
