@@ -627,22 +627,23 @@ append(uvlong lba, uint n, int id)
 /*
  * A sector has been read that was written to last by number most at the
  * latest.  Of the writes from floor on, those behind the one that was read
- * and were left unanswered have not happened.
+ * and were left unanswered have not happened.  Trims look alike: it was the
+ * last of them.
  */
 static void
 seen(const uchar *c, uvlong lba, int floor, int most)
 {
 	Past *p = &world->past[lba];
-	int i, n = 0, found = 0;
+	int i, n = 0, last = -1;
 
-	for(i = 0; i < p->n; i++){
-		if(!found || world->faulted || p->id[i] > most || world->fate[p->id[i]] != Left)
+	for(i = 0; i < p->n && p->id[i] <= most; i++)
+		if(p->id[i] >= floor && holds(c, p->id[i], lba))
+			last = i;
+	for(i = 0; i < p->n; i++)
+		if(last < 0 || i <= last || world->faulted || p->id[i] > most || world->fate[p->id[i]] != Left)
 			p->id[n++] = p->id[i];
 		else
 			lose(p, p->id[i]);
-		if(p->id[i] >= floor && holds(c, p->id[i], lba))
-			found = 1;
-	}
 	p->n = n;
 }
 
