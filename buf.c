@@ -1083,15 +1083,21 @@ keep(Io *io)
 static void
 changefailed(Io *io, const char *what, int error)
 {
-	if(io->file == Shadow){
-		freezefilled(io->lba, io->nsec);
+	if(io->file == Shadow)
 		error = freezefull(error);
-	}
 	if(error != Unanswered)
 		complain(what, io->lba, error);
+	finish(io, error);
+}
+
+/* A write or trim has failed: who knows what of it was done. */
+static void
+distrust(Io *io)
+{
+	if(io->file == Shadow)
+		freezefilled(io->lba, io->nsec);
 	if(poolsize() > 0)
 		pooldistrust(first + io->lba, io->nsec);
-	finish(io, error);
 }
 
 /*
@@ -1101,6 +1107,7 @@ changefailed(Io *io, const char *what, int error)
 static void
 writefailed(Io *io, int joined, int error)
 {
+	distrust(io);
 	if(!joined){
 		changefailed(io, "write error", error);
 		return;
@@ -1589,8 +1596,10 @@ trimended(Run *r, int error)
 		if(poolsize() > 0)
 			pooldrop(first + io->lba, io->nsec);
 		written(io);
-	}else
+	}else{
+		distrust(io);
 		changefailed(io, "trim error", error);
+	}
 	trimstart();
 }
 

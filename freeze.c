@@ -482,7 +482,8 @@ setlate(Chunk *c, uint word, int map)
 	if(c->late[map] == 0){
 		c->next[map] = late[map];
 		late[map] = c;
-		nunsaved += map == Soft;
+		if(map == Soft)
+			nunsaved++;
 	}
 	c->late[map] |= 1ULL << word;
 	if(map == Hard && hardendue == 0)
@@ -626,7 +627,8 @@ note(uvlong lba, uvlong n, int in, int hole)
 			return -1;
 		if(c == NULL)
 			continue;
-		c->vain &= in != 1;
+		if(in == 1)
+			c->vain = 0;
 		byte = i / 64 * Wordbytes;
 		old = get8(c->holes + byte);
 		put8(c->holes + byte, hole ? old | mask : old & ~mask);
@@ -662,6 +664,21 @@ freezeunsaved(void)
 }
 
 /*
+ * Has the shadow only zeros there?  A write that failed may have come as far as
+ * the page cache.  Leaves errno.
+ */
+static int
+iszero(uvlong off, uint n)
+{
+	static const uchar zeros[Chunkwords * Checkedbytes];
+	uchar is[Chunkwords * Checkedbytes];
+	int e = errno, r = readshadow(is, n, off) == 0 && memcmp(is, zeros, n) == 0;
+
+	errno = e;
+	return r;
+}
+
+/*
  * Save a chunk, at once or not at all unless wait is set.  Where the soft map
  * has zeros and shall have no more that takes no room.
  */
@@ -682,7 +699,7 @@ save(Chunk *c, int wait)
 		return c->written ? diskstore(Shadow, soft + no * wordlen, buf, n) : -1;
 	iov.iov_len = n;
 	got = diskwrite(Shadow, &iov, 1, soft + no * wordlen);
-	c->filled |= got > 0;
+	c->filled |= got > 0 || !iszero(soft + no * wordlen, n);
 	c->vain = !c->filled;
 	c->written = got == n;
 	return got == n ? 0 : -1;

@@ -946,6 +946,7 @@ memdisk(uvlong size)
 	mem.lo = 0;
 	mem.readonly = 0;
 	mem.grain = Sector;
+	mem.through = 0;
 	mem.late = mem.balk = mem.evict = mem.copyfail = mem.slow = 0;
 	mem.shuffled = mem.torn = mem.held = mem.nostall = mem.tryless = 0;
 	mem.window = 1;
@@ -1415,6 +1416,12 @@ diskwrite(int file, struct iovec *iov, int niov, uvlong off)
 	if(allocate(f, off, end) < end){
 		end = allocate(f, off, end);
 		error = errno;
+	}
+	if(mem.through && file == Shadow && end < off + len){
+		allocate(f, off, off + len);
+		movebytes(f, Mwrite, iov, niov, off, 0, len);
+		errno = error;
+		return 0;
 	}
 	end = grain(off, len, end);
 	if(mem.life > 0 && end - off > whole){

@@ -1203,6 +1203,34 @@ maphasnoroom(void)
 	return !whole();
 }
 
+/*
+ * With -d the soft map gets into the page cache and no further, so it has what
+ * was not answered: a start that believes it must find it changed back.
+ */
+static int
+maphalfway(void)
+{
+	setup();
+	mem.window = 0;
+	memremap();
+	disk.direct = 1;
+	if(bufinit(First, Sectors) < 0 || bufshadow(path, 0, 0) != NULL || buffreeze(1) != NULL || !waitfor(Ffrozen))
+		return 1;
+	mem.through = 1;
+	memfaultof(Shadow, Mwrite, 16, 8, EIO, 1);	/* the soft map */
+	if(transfer(Owrite, 10, 2, 0x11) != EIO)
+		return 2;
+	mem.through = 0;
+	memheal();
+	/* Not moved. */
+	memfaultof(Shadow, Mread, freezeplace(11, Shadow) / Sector, 1, EIO, 0);
+	if(buffreeze(0) != NULL || !waitfor(Fmerging) || transfer(Owrite, 10, 1, 0x22) != 0)
+		return 3;
+	rounds(2000);
+	memheal();
+	return bufshadow(path, 0, 0) != NULL ? 4 : transfer(Oread, 10, 1, 0);
+}
+
 /* A write that the shadow can't take fails, and its sectors stay. */
 static int
 badshadow(void)
@@ -1476,6 +1504,7 @@ freezetests(void)
 	test(apart(earlywithdrawn) == 0, "unless it is withdrawn by a freeze");
 	test(apart(movedtogether) == 0, "a merge moves 12 pieces at a time");
 	test(apart(maphasnoroom) == 0, "a map that the shadow has no room for holds up no merge");
+	test(apart(maphalfway) == 0, "one that came no further than the page cache is kept up to date");
 	test(apart(badshadow) == 0, "a write that the shadow can't take fails");
 	test(apart(cancelled) == 0, "a freeze is given up when answered writes can't be written");
 	test(apart(writtenthrough) == 0, "while the shadow is being made nothing is written behind, and whose write fails is told");
