@@ -842,7 +842,7 @@ int	disksync(int file);
 /*
  * Have the disk begin to write what the page cache holds of a file, where the
  * system can, and don't wait for it.  This is no sync, and takes the place of
- * none: it says nothing of what fails.
+ * none.  What fails makes the next sync fail.
  */
 void	diskpush(int file);
 

@@ -1199,6 +1199,23 @@ diskwrite(int file, struct iovec *iov, int niov, uvlong off)
 	return carryout(&(Op){ .op = Owrite, .file = file, .iov = iov, .niov = niov, .off = off });
 }
 
+/*
+ * What diskpush was told.  A file system may drop data that it can't place, and
+ * says so only to whoever made it write; the next sync passes it on.
+ */
+static atomic_int pushfailed[Nfiles];
+
+static int
+afterpush(int file)
+{
+	int e = atomic_exchange(&pushfailed[file], 0);
+
+	if(e == 0)
+		return 0;
+	errno = e;
+	return -1;
+}
+
 int
 disksync(int file)
 {
@@ -1207,14 +1224,15 @@ disksync(int file)
 	do
 		r = fdatasync(files[file].fd);
 	while(r < 0 && errno == EINTR);
-	return r;
+	return r < 0 ? r : afterpush(file);
 }
 
 void
 diskpush(int file)
 {
-	/* What fails here fails again in the sync, or is reported by it. */
-	(void)!sync_file_range(files[file].cached, 0, 0, SYNC_FILE_RANGE_WRITE);
+	if(sync_file_range(files[file].cached, 0, 0, SYNC_FILE_RANGE_WRITE) < 0
+	&& errno != ENOSYS && errno != EPERM && errno != ESPIPE && errno != EINVAL)
+		pushfailed[file] = errno;
 }
 
 uvlong
@@ -1615,6 +1633,8 @@ settle(Op *o, long n)
 		o->fd = files[o->file].cached;
 		return 0;
 	}
+	if(n == 0 && o->op == Oflush && afterpush(o->file) < 0)
+		n = -errno;
 	if(n < 0)
 		return failed(o, (int)-n);
 	if(!istransfer(o))

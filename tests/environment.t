@@ -219,6 +219,18 @@ then
 	ok "it is none for root, who has io_uring" eval 'limited io_uring sh -c "$locked" - "$AOEDE" 9 0 t0 "$img"; then_stop'
 fi
 
+# What is said to whoever has the disk begin with stable writes is said once:
+# the sync itself succeeds.
+pushed() {
+	exe=$AOEDE
+	AOEDE=$B/tests/withoutcalls start_target pushes "$exe" -s 9 0 t0 "$img" || return 1
+	on_initiator "$B/tests/load" -i i0 -s 9 -n 0 -w -q rand -b 4096 -d 32 -c 4000 >"$TMP/load" 2>&1
+	cat "$TMP/load" "$TMP/err"
+	grep -q "can't sync the disk" "$TMP/err" && fails grep -q ' errors=0' "$TMP/load"
+}
+ok "data that was lost when the disk was to begin with it makes the sync fail" \
+	eval 'pushed; r=$?; stop_target; [ $r = 0 ]'
+
 # A device that is gone: errors of ENODEV, 19, which a loop device passes on.
 mkdir "$TMP/slow"
 truncate -s 64M "$TMP/under"

@@ -3,7 +3,8 @@
  * that seems to lack what is named: seccomp, landlock, io_uring,
  * restrictions (of io_uring), faccessat2.  A filter of our own has their
  * system calls fail, as they fail on kernels that have never heard of them;
- * uring_allowed, as io_uring does where kernel.io_uring_disabled forbids it.
+ * uring_allowed, as io_uring does where kernel.io_uring_disabled forbids it;
+ * pushes, as of a disk that can't be written to.
  */
 #include <err.h>
 #include <errno.h>
@@ -29,6 +30,9 @@ static const struct {
 	{ "uring_allowed", SYS_io_uring_setup, -1, 0, EPERM },
 	{ "restrictions", SYS_io_uring_register, 1, 11, EINVAL },	/* IORING_REGISTER_RESTRICTIONS */
 	{ "faccessat2", 439, -1, 0, ENOSYS },
+#ifdef SYS_sync_file_range
+	{ "pushes", SYS_sync_file_range, 3, 2, EIO },	/* SYNC_FILE_RANGE_WRITE and no more */
+#endif
 };
 enum { Nthings = sizeof things / sizeof things[0] };
 
