@@ -2181,7 +2181,8 @@ maprecord(void)
 	if(saving)
 		return;
 	/* A sync that is wanted goes before what has failed once: no sync begins meanwhile. */
-	if(all.first == NULL && (freezeunsaved() == 0 || now < saveretry || (tosync.first != NULL && !syncing)))
+	if(all.first == NULL
+	&& (freezeunsaved() == 0 || now < saveretry || (tosync.first != NULL && !syncing)))
 		return;
 	torecord = (List){ 0 };
 	while((io = get(&all)) != NULL)

@@ -90,7 +90,8 @@ turn(Nic *n)
 	uint i, len;
 
 	for(i = 0; i < TURN_FRAMES && (q = nicrecv(n, &len)) != NULL; i++){
-		if(len < Oarg + 8 || (q[Overflag] & Fresp) || (q[Ocmd] != Cata && q[Ocmd] != Cconfig))
+		if(len < Oarg + 8 || (q[Overflag] & Fresp)
+			|| (q[Ocmd] != Cata && q[Ocmd] != Cconfig))
 			continue;
 		if((f = nicroom(n)) == NULL)
 			continue;	/* it will be asked again */

@@ -87,9 +87,11 @@ byring(struct io_uring_sqe *want)
 	unsigned tail, mask;
 	int r;
 
-	sq = mmap(NULL, sqsize, PROT_READ|PROT_WRITE, MAP_SHARED, uringfd, (off_t)IORING_OFF_SQ_RING);
+	sq = mmap(NULL, sqsize, PROT_READ|PROT_WRITE, MAP_SHARED, uringfd,
+		(off_t)IORING_OFF_SQ_RING);
 	cq = mmap(NULL, size, PROT_READ|PROT_WRITE, MAP_SHARED, uringfd, (off_t)IORING_OFF_CQ_RING);
-	sqe = mmap(NULL, params.sq_entries * sizeof *sqe, PROT_READ|PROT_WRITE, MAP_SHARED, uringfd, (off_t)IORING_OFF_SQES);
+	sqe = mmap(NULL, params.sq_entries * sizeof *sqe, PROT_READ|PROT_WRITE, MAP_SHARED, uringfd,
+		(off_t)IORING_OFF_SQES);
 	if(sq == MAP_FAILED || cq == MAP_FAILED || sqe == MAP_FAILED)
 		abort();
 	mask = *(unsigned*)(void*)(sq + params.sq_off.ring_mask);
@@ -111,14 +113,17 @@ byring(struct io_uring_sqe *want)
 static void
 ring(void)
 {
-	struct io_uring_sqe s = { .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .addr = (uintptr_t)"/etc/passwd" };
+	struct io_uring_sqe s = { .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD,
+		.addr = (uintptr_t)"/etc/passwd" };
 
 	if(uringfd < 0)
 		return;
 	tell("open by io_uring", byring(&s));
 	s = (struct io_uring_sqe){ .opcode = IORING_OP_SENDMSG, .fd = packetfd };
 	tell("send by io_uring", byring(&s));
-	tell("register with io_uring", __real_syscall(SYS_io_uring_register, uringfd, IORING_UNREGISTER_EVENTFD, 0, 0, 0, 0));
+	tell("register with io_uring",
+		__real_syscall(SYS_io_uring_register, uringfd, IORING_UNREGISTER_EVENTFD, 0, 0, 0,
+		0));
 }
 
 static void
@@ -132,17 +137,21 @@ files(void)
 	tell("open /proc", open("/proc/self/mem", O_RDWR));
 	snprintf(up, sizeof up, "../../../../../..%s", getenv("IMAGE"));
 	if(statedir >= 0){
-		tell("open by the directory and a path from the root", openat(statedir, getenv("IMAGE"), O_RDWR));
+		tell("open by the directory and a path from the root",
+			openat(statedir, getenv("IMAGE"), O_RDWR));
 		tell("open by the directory and a path upwards", openat(statedir, up, O_RDWR));
 		tell("remove by the directory and a path upwards", unlinkat(statedir, up, 0));
-		tell("rename by the directory and a path upwards", renameat(statedir, up, statedir, "stolen"));
-		tell("link by the directory and a path upwards", linkat(statedir, up, statedir, "stolen", 0));
+		tell("rename by the directory and a path upwards",
+			renameat(statedir, up, statedir, "stolen"));
+		tell("link by the directory and a path upwards",
+			linkat(statedir, up, statedir, "stolen", 0));
 		tell("make a directory", mkdirat(statedir, "made", 0777));
 		tell("make a device", mknodat(statedir, "made", S_IFBLK|0666, 0x700));
 		tell("make a symbolic link", symlinkat("/etc", statedir, "made"));
 	}
 	tell("execve", execv(argv[0], argv));
-	tell("execve of a descriptor", __real_syscall(SYS_execveat, 0, (long)"", (long)argv, 0, AT_EMPTY_PATH, 0));
+	tell("execve of a descriptor",
+		__real_syscall(SYS_execveat, 0, (long)"", (long)argv, 0, AT_EMPTY_PATH, 0));
 	tell("chmod", chmod(getenv("IMAGE"), 0777));
 	tell("chown", chown(getenv("IMAGE"), 1, 1));
 	tell("unlink", unlink(getenv("IMAGE")));
@@ -160,11 +169,13 @@ processes(void)
 	tell("be traced", ptrace(PTRACE_TRACEME, 0, NULL, NULL));
 	tell("kill", kill(getppid(), 0));
 	tell("kill ourselves", kill(getpid(), 0));
-	tell("signal another's thread", __real_syscall(SYS_tgkill, getppid(), getppid(), 0, 0, 0, 0));
+	tell("signal another's thread",
+		__real_syscall(SYS_tgkill, getppid(), getppid(), 0, 0, 0, 0));
 	tell("signal another by its thread", __real_syscall(SYS_tkill, getppid(), 0, 0, 0, 0, 0));
 	tell("read another's memory", process_vm_readv(getppid(), NULL, 0, NULL, 0, 0));
 	tell("change who we are", setuid(65534));
-	tell("regain capabilities", prctl(PR_CAP_AMBIENT, (unsigned long)PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL));
+	tell("regain capabilities", prctl(PR_CAP_AMBIENT, (unsigned long)PR_CAP_AMBIENT_CLEAR_ALL,
+		0UL, 0UL, 0UL));
 	tell("a namespace", unshare(CLONE_NEWUSER));
 	tell("bpf", __real_syscall(SYS_bpf, 0, 0, 0, 0, 0, 0));
 	tell("a filter of our own", __real_syscall(SYS_seccomp, 1, 0, 0, 0, 0, 0));
@@ -184,8 +195,10 @@ network(void)
 	tell("a netlink socket", socket(AF_NETLINK, SOCK_RAW, 0));
 	tell("a socket pair", socketpair(AF_UNIX, SOCK_STREAM, 0, (int[2]){ 0, 0 }));
 	if(packetfd >= 0){
-		tell("receive all frames", setsockopt(packetfd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof prog));
-		tell("drop the filter of frames", setsockopt(packetfd, SOL_SOCKET, SO_DETACH_FILTER, &zero, sizeof zero));
+		tell("receive all frames", setsockopt(packetfd, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
+			sizeof prog));
+		tell("drop the filter of frames",
+			setsockopt(packetfd, SOL_SOCKET, SO_DETACH_FILTER, &zero, sizeof zero));
 		tell("set an address", ioctl(packetfd, SIOCSIFHWADDR, (void*)NULL));
 		tell("connect", connect(packetfd, NULL, 0));
 	}
@@ -197,10 +210,12 @@ memory(void)
 	void *p = mmap(NULL, 4096, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0);
 
 	tell("run what was written", mprotect(p, 4096, PROT_READ|PROT_EXEC));
-	tell("map to be run", mmap(NULL, 4096, PROT_READ|PROT_EXEC, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0);
+	tell("map to be run", mmap(NULL, 4096, PROT_READ|PROT_EXEC, MAP_PRIVATE|MAP_ANONYMOUS, -1,
+		0) == MAP_FAILED ? -1 : 0);
 	munmap(p, 4096);
 	tell("a file in memory", __real_syscall(SYS_memfd_create, (long)"x", 0, 0, 0, 0, 0));
-	tell("io_uring", __real_syscall(SYS_io_uring_setup, 8, (long)&(struct io_uring_params){ 0 }, 0, 0, 0, 0));
+	tell("io_uring", __real_syscall(SYS_io_uring_setup, 8, (long)&(struct io_uring_params){ 0 },
+		0, 0, 0, 0));
 }
 
 static void
@@ -233,7 +248,8 @@ __wrap_disarm(void)
 
 	for(fd = 3; fd < 100; fd++){
 		len = sizeof sa;
-		if(packetfd < 0 && getsockname(fd, (struct sockaddr*)&sa, &len) == 0 && sa.sll_family == AF_PACKET)
+		if(packetfd < 0 && getsockname(fd, (struct sockaddr*)&sa, &len) == 0
+			&& sa.sll_family == AF_PACKET)
 			packetfd = fd;
 		if(statedir < 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
 			statedir = fd;

@@ -138,7 +138,8 @@ __wrap_mmap64(void *at, size_t n, int prot, int flags, int fd, off_t off)
 
 	if(m != MAP_FAILED && fd >= 0 && off == IORING_OFF_SQES)
 		sqe = m;
-	if(m != MAP_FAILED && fd >= 0 && off == IORING_OFF_SQ_RING && sq == NULL && params.sq_entries > 0)
+	if(m != MAP_FAILED && fd >= 0 && off == IORING_OFF_SQ_RING && sq == NULL
+		&& params.sq_entries > 0)
 		sq = m;
 	return m;
 }
@@ -244,7 +245,8 @@ __wrap_syscall(long nr, ...)
 	}
 	if(nr == SYS_io_submit){
 		cb = *(struct iocb**)a[2];
-		cb->aio_nbytes = (unsigned)part(some, (void*)(uintptr_t)cb->aio_buf, (int)cb->aio_nbytes);
+		cb->aio_nbytes = (unsigned)part(some, (void*)(uintptr_t)cb->aio_buf,
+			(int)cb->aio_nbytes);
 		cb->aio_buf = (uintptr_t)some;
 	}
 	if(nr == SYS_io_uring_enter)

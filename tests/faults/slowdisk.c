@@ -98,7 +98,8 @@ readcontrol(void)
 			control.syncerror = (int)a;
 		else if(strcmp(word, "fail") == 0)
 			control.fail = (int)a;
-		else if(strcmp(word, "bad") == 0 && fscanf(f, "%llu", &b) == 1 && control.nbad < Maxbad){
+		else if(strcmp(word, "bad") == 0 && fscanf(f, "%llu", &b) == 1
+			&& control.nbad < Maxbad){
 			control.bad[control.nbad][0] = a;
 			control.bad[control.nbad++][1] = a + b;
 		}
@@ -168,7 +169,8 @@ attrof(uint64_t ino)
 static void
 lookup(const struct fuse_in_header *in, const char *name)
 {
-	struct fuse_entry_out out = { .nodeid = Disk, .entry_valid = 3600, .attr_valid = 3600, .attr = attrof(Disk) };
+	struct fuse_entry_out out = { .nodeid = Disk, .entry_valid = 3600, .attr_valid = 3600,
+		.attr = attrof(Disk) };
 
 	reply(in, strcmp(name, "disk") == 0 ? 0 : ENOENT, &out, sizeof out);
 }

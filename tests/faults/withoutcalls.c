@@ -28,7 +28,8 @@ static const struct {
 	{ "landlock", 444, -1, 0, ENOSYS },
 	{ "io_uring", SYS_io_uring_setup, -1, 0, ENOSYS },
 	{ "uring_allowed", SYS_io_uring_setup, -1, 0, EPERM },
-	{ "restrictions", SYS_io_uring_register, 1, 11, EINVAL },	/* IORING_REGISTER_RESTRICTIONS */
+	{ "restrictions", SYS_io_uring_register, 1, 11,
+		EINVAL },	/* IORING_REGISTER_RESTRICTIONS */
 	{ "faccessat2", 439, -1, 0, ENOSYS },
 #ifdef SYS_sync_file_range
 	{ "pushes", SYS_sync_file_range, 3, 2, EIO },	/* SYNC_FILE_RANGE_WRITE and no more */
@@ -63,7 +64,8 @@ main(int argc, char **argv)
 		*c++ = (struct sock_filter)BPF_STMT(BPF_LD|BPF_W|BPF_ABS, offsetof(struct seccomp_data, nr));
 		*c++ = (struct sock_filter)BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, things[i].nr, 0, (unsigned char)(things[i].arg < 0 ? 1 : 3));
 		if(things[i].arg >= 0){
-			arg = (unsigned)offsetof(struct seccomp_data, args) + 8 * (unsigned)things[i].arg;
+			arg = (unsigned)offsetof(struct seccomp_data,
+				args) + 8 * (unsigned)things[i].arg;
 			*c++ = (struct sock_filter)BPF_STMT(BPF_LD|BPF_W|BPF_ABS, arg + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0));
 			*c++ = (struct sock_filter)BPF_JUMP(BPF_JMP|BPF_JEQ|BPF_K, things[i].value, 0, 1);
 		}

@@ -55,7 +55,8 @@ hostpacket(void)
 int
 hostbind(int fd, int index, int hear)
 {
-	struct sockaddr_ll sa = { .sll_family = AF_PACKET, .sll_protocol = htons(hear ? Ethall : Ethnone), .sll_ifindex = index };
+	struct sockaddr_ll sa = { .sll_family = AF_PACKET,
+		.sll_protocol = htons(hear ? Ethall : Ethnone), .sll_ifindex = index };
 
 	return bind(fd, (struct sockaddr*)&sa, sizeof sa);
 }

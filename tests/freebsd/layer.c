@@ -451,13 +451,15 @@ moved(int fd, ssize_t n)
 static ssize_t
 readfile(int fd, const struct iovec *iov, int niov, off_t off)
 {
-	return aligned(fd, iov, niov, off) ? moved(fd, __real_preadv64(fd, iov, niov, off)) : fail(EINVAL);
+	return aligned(fd, iov, niov, off) ? moved(fd,
+		__real_preadv64(fd, iov, niov, off)) : fail(EINVAL);
 }
 
 static ssize_t
 writefile(int fd, const struct iovec *iov, int niov, off_t off)
 {
-	return aligned(fd, iov, niov, off) ? moved(fd, __real_pwritev64(fd, iov, niov, off)) : fail(EINVAL);
+	return aligned(fd, iov, niov, off) ? moved(fd,
+		__real_pwritev64(fd, iov, niov, off)) : fail(EINVAL);
 }
 
 static void
@@ -516,7 +518,8 @@ __wrap_mincore(void *addr, size_t len, unsigned char *vec)
 		maps = __real_open64("/proc/self/pagemap", O_RDONLY|O_CLOEXEC);
 	for(; pages > 0; pages -= n, page += n){
 		n = pages < 512 ? pages : 512;
-		if(pread(maps, entry, n * sizeof entry[0], (off_t)(page * sizeof entry[0])) != (ssize_t)(n * sizeof entry[0]))
+		if(pread(maps, entry, n * sizeof entry[0],
+			(off_t)(page * sizeof entry[0])) != (ssize_t)(n * sizeof entry[0]))
 			die("mincore of memory that isn't there");
 		for(i = 0; i < n; i++)
 			*vec++ = (unsigned char)(entry[i] >> 63);
@@ -543,7 +546,8 @@ fspacectl(int fd, int cmd, const struct spacectl_range *r, int flags, struct spa
 	if(descof(fd)->kind == Ddisk)
 		return fail(ENODEV);
 	if(worse("zerofill"))
-		done = __real_pwritev64(fd, &(struct iovec){ (void*)(uintptr_t)zeros, (size_t)n }, 1, off) == n;
+		done = __real_pwritev64(fd, &(struct iovec){ (void*)(uintptr_t)zeros, (size_t)n },
+			1, off) == n;
 	else
 		done = hostpunch(fd, off, n) == 0;
 	if(!done)
@@ -579,7 +583,8 @@ diskioctl(int fd, unsigned long what, void *arg)
 	case DIOCGFLUSH:
 		return __real_fdatasync(fd);
 	case DIOCGDELETE:
-		if(range[0] < 0 || range[1] <= 0 || range[0] % desc[fd].sector != 0 || range[1] % desc[fd].sector != 0)
+		if(range[0] < 0 || range[1] <= 0 || range[0] % desc[fd].sector != 0
+			|| range[1] % desc[fd].sector != 0)
 			return fail(EINVAL);
 		/* A signal may end it early, and nobody is told. */
 		if(worse("cutdelete"))
@@ -808,7 +813,8 @@ bpfhear(int fd, int index)
 
 	if(index <= 0)
 		return 0;
-	return hostincoming(fd, in) < 0 || hostbind(fd, index, !(in && Old && worse("lagg"))) < 0 ? -1 : 0;
+	return hostincoming(fd, in) < 0
+		|| hostbind(fd, index, !(in && Old && worse("lagg"))) < 0 ? -1 : 0;
 }
 
 static int
@@ -1001,7 +1007,8 @@ newsworthy(Hostif *h)
 {
 	static Hostif last[256];
 	Hostif *l = &last[h->index % 256];
-	int same = l->index == h->index && l->up == h->up && l->running == h->running && l->mtu == h->mtu;
+	int same = l->index == h->index && l->up == h->up && l->running == h->running
+		&& l->mtu == h->mtu;
 
 	*l = *h;
 	return !same;
@@ -1138,7 +1145,8 @@ ifconf(struct ifconf *c)
 		};
 		memcpy(link.dl.sdl_data, h.name, n);
 		memcpy(LLADDR(&link.dl), h.mac, 6);
-		if(!ifentry(c, &at, &h, &link, Linklen) || !ifentry(c, &at, &h, &in, sizeof in) || !ifentry(c, &at, &h, in6, In6len))
+		if(!ifentry(c, &at, &h, &link, Linklen) || !ifentry(c, &at, &h, &in, sizeof in)
+			|| !ifentry(c, &at, &h, in6, In6len))
 			break;
 	}
 	c->ifc_len = (int)at;
@@ -1263,7 +1271,8 @@ source(int kq, short filter, uintptr_t ident)
 	int i;
 
 	for(i = 0; i < Nsource; i++)
-		if(sources[i].filter == filter && (filter == 0 || (sources[i].kq == kq && sources[i].ident == ident)))
+		if(sources[i].filter == filter
+			&& (filter == 0 || (sources[i].kq == kq && sources[i].ident == ident)))
 			return &sources[i];
 	return NULL;
 }
@@ -1283,7 +1292,8 @@ addsource(int kq, short filter, uintptr_t ident, int fd)
 static int
 change(int kq, const struct kevent *k)
 {
-	struct itimerspec t = { { k->data / 1000, k->data % 1000 * 1000000 }, { k->data / 1000, k->data % 1000 * 1000000 } };
+	struct itimerspec t = { { k->data / 1000, k->data % 1000 * 1000000 },
+		{ k->data / 1000, k->data % 1000 * 1000000 } };
 	Source *s = source(kq, k->filter, k->ident);
 	uint64_t one = 1;
 	int fd;
@@ -1320,7 +1330,8 @@ jobevents(int kq, struct kevent *out, int n)
 
 	for(i = 0; i < Njob && got < n; i++)
 		if(jobs[i].cb != NULL && jobs[i].done && jobs[i].kq == kq){
-			EV_SET(&out[got], (uintptr_t)jobs[i].cb, EVFILT_AIO, 0, 0, 0, jobs[i].udata);
+			EV_SET(&out[got], (uintptr_t)jobs[i].cb, EVFILT_AIO, 0, 0, 0,
+				jobs[i].udata);
 			got++;
 		}
 	return got;
@@ -1353,7 +1364,8 @@ events(int kq, struct kevent *out, int n)
 }
 
 int
-kevent(int kq, const struct kevent *in, int nin, struct kevent *out, int nout, const struct timespec *ts)
+kevent(int kq, const struct kevent *in, int nin, struct kevent *out, int nout,
+	const struct timespec *ts)
 {
 	int i, e, n = 0;
 
@@ -1457,7 +1469,8 @@ queue(struct aiocb *cb, int op)
 	Kjob *j, *free = NULL;
 	size_t inflight = 0;
 
-	if(cb->aio_sigevent.sigev_notify != SIGEV_KEVENT || descof(cb->aio_sigevent.sigev_notify_kqueue)->kind != Dkqueue)
+	if(cb->aio_sigevent.sigev_notify != SIGEV_KEVENT
+		|| descof(cb->aio_sigevent.sigev_notify_kqueue)->kind != Dkqueue)
 		return fail(EINVAL);
 	for(j = jobs; j < jobs + Njob; j++){
 		if(j->cb == cb)

@@ -79,50 +79,62 @@ bpf(void)
 
 	hostif("i0", 0, &i0);
 	hostbind(wire, i0.index, 0);
-	ok(fails(read(fd, buf, 4095), EINVAL) && fails(read(fd, buf, 4096), ENXIO), "bpf without an interface can't be read");
+	ok(fails(read(fd, buf, 4095), EINVAL) && fails(read(fd, buf, 4096), ENXIO),
+		"bpf without an interface can't be read");
 	ok(fails(write(fd, buf, 60), ENXIO), "nor written");
-	ok(fails(ioctl(fd, BIOCGETIF, &ifr), EINVAL) && ready(fd), "nor has it a name, and poll says that it is ready");
+	ok(fails(ioctl(fd, BIOCGETIF, &ifr), EINVAL) && ready(fd),
+		"nor has it a name, and poll says that it is ready");
 	ok(ioctl(fd, BIOCSBLEN, &u) == 0 && u == 0x80000, "a buffer is as large as is allowed");
 	u = Size;
 	ioctl(fd, BIOCSBLEN, &u);
 	ok(fails(ioctl(fd, BIOCSETIF, &none), ENXIO), "an interface must be there");
 	snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "t0");
-	ok(ioctl(fd, BIOCSETIF, &ifr) == 0 && fails(ioctl(fd, BIOCSBLEN, &u), EINVAL), "its buffer stays as it is behind BIOCSETIF");
+	ok(ioctl(fd, BIOCSETIF, &ifr) == 0 && fails(ioctl(fd, BIOCSBLEN, &u), EINVAL),
+		"its buffer stays as it is behind BIOCSETIF");
 	ioctl(fd, BIOCSETF, &prog);
 	ioctl(fd, BIOCSDIRECTION, &in);
 	memset(buf, 0xff, sizeof buf);
 	hostsend(wire, buf, 100);
-	ok(!ready(fd) && read(fd, buf, Size) == 26 + 100, "without BIOCIMMEDIATE poll waits for a full buffer, and a read doesn't");
+	ok(!ready(fd) && read(fd, buf, Size) == 26 + 100,
+		"without BIOCIMMEDIATE poll waits for a full buffer, and a read doesn't");
 	hostsend(wire, buf, 100);
 	ioctl(fd, BIOCIMMEDIATE, &one);
 	ok(ready(fd), "with it, poll doesn't either");
-	ok(fails(read(fd, buf, Size - 1), EINVAL) && fails(read(fd, buf, Size + 1), EINVAL), "a read must ask for the buffer's size");
+	ok(fails(read(fd, buf, Size - 1), EINVAL) && fails(read(fd, buf, Size + 1), EINVAL),
+		"a read must ask for the buffer's size");
 	hostsend(wire, buf, 9014);
 	hostsend(wire, buf, 9014);
 	hostsend(wire, buf, 9014);
 	n = read(fd, buf, Size);
 	h = header(0);
-	ok(h.bh_hdrlen == 26 && h.bh_caplen == 100 && h.bh_datalen == 100, "a frame comes behind its header");
+	ok(h.bh_hdrlen == 26 && h.bh_caplen == 100 && h.bh_datalen == 100,
+		"a frame comes behind its header");
 	h = header(BPF_WORDALIGN(26 + 100));
-	ok(h.bh_caplen == 9014 && n == (long)(BPF_WORDALIGN(26 + 100) + BPF_WORDALIGN(26 + 9014) + 26 + 9014), "with as many others as fit");
+	ok(h.bh_caplen == 9014
+		&& n == (long)(BPF_WORDALIGN(26 + 100) + BPF_WORDALIGN(26 + 9014) + 26 + 9014), "with as many others as fit");
 	n = read(fd, buf, Size);
 	ok(n == 26 + 9014 && fails(read(fd, buf, Size), EAGAIN), "and the rest with the next read");
 	ok(fails(write(fd, buf, 9015), EMSGSIZE), "a frame beyond the MTU can't be sent");
 	ok(write(fd, buf, 4096) == 4096, "one of a page can");
 	if(Old)
-		ok(fails(write(fd, buf, 4097), EIO) && fails(write(fd, buf, 9014), EIO), "a larger one can't, on 13.0");
+		ok(fails(write(fd, buf, 4097), EIO) && fails(write(fd, buf, 9014), EIO),
+			"a larger one can't, on 13.0");
 	else
-		ok(write(fd, buf, 4097) == 4097 && write(fd, buf, 9014) == 9014, "and one of the MTU");
-	ok(ioctl(fd, BIOCSETWF, &mute) == 0 && fails(write(fd, buf, 60), EPERM) && fails(write(fd, buf, 4096), EPERM), "nor what the write filter holds back");
+		ok(write(fd, buf, 4097) == 4097 && write(fd, buf, 9014) == 9014,
+			"and one of the MTU");
+	ok(ioctl(fd, BIOCSETWF, &mute) == 0 && fails(write(fd, buf, 60), EPERM)
+		&& fails(write(fd, buf, 4096), EPERM), "nor what the write filter holds back");
 	ok(fails(write(fd, buf, 9014), Old ? EIO : EPERM), "which comes after the size");
 	mute.bf_len = 0;
-	ok(ioctl(fd, BIOCSETWF, &mute) == 0 && write(fd, buf, 60) == 60, "one of no instructions lets everything pass");
+	ok(ioctl(fd, BIOCSETWF, &mute) == 0 && write(fd, buf, 60) == 60,
+		"one of no instructions lets everything pass");
 	hostif("t0", 0, &t0);
 	hostbind(here, t0.index, 0);
 	hostsend(here, buf, 60);
 	ok(!ready(fd), "what is sent does not come in");
 	in = BPF_D_INOUT;
-	ok(ioctl(fd, BIOCSDIRECTION, &in) == 0 && hostsend(here, buf, 60) == 60 && ready(fd), "unless that is asked for");
+	ok(ioctl(fd, BIOCSDIRECTION, &in) == 0 && hostsend(here, buf, 60) == 60 && ready(fd),
+		"unless that is asked for");
 	ioctl(fd, BIOCSETF, &prog);
 	ok(fails(read(fd, buf, Size), EAGAIN), "a new filter throws away what is there");
 	hostsend(wire, buf, 100);
@@ -140,7 +152,8 @@ lagg(void)
 	struct ifreq ifr = { .ifr_name = "t0" };
 	struct lagg_reqall ra = { .ra_ifname = "t0" };
 	unsigned u = Size, one = 1, dir = BPF_D_IN;
-	int fd = open("/dev/bpf", O_RDWR|O_NONBLOCK), wire = hostpacket(), ask = socket(AF_LOCAL, SOCK_DGRAM, 0);
+	int fd = open("/dev/bpf", O_RDWR|O_NONBLOCK), wire = hostpacket(), ask = socket(AF_LOCAL,
+		SOCK_DGRAM, 0);
 	Hostif i0;
 
 	ok(fails(ioctl(ask, SIOCGLAGG, &ra), EINVAL), "an interface says that it isn't a lagg");
@@ -163,7 +176,8 @@ lagg(void)
 	dir = BPF_D_IN;
 	ioctl(fd, BIOCSDIRECTION, &dir);
 	hostsend(wire, buf, 100);
-	ok(ready(fd) == !Old, Old ? "and nothing again with one that is set later" : "and with one that is set later");
+	ok(ready(fd) == !Old,
+		Old ? "and nothing again with one that is set later" : "and with one that is set later");
 	unsetenv("LAYER");
 	close(fd);
 	close(ask);
@@ -187,10 +201,12 @@ addresses(void)
 
 		memcpy(&sa, list + at + Addr, sizeof sa);
 		len = sa.sa_len;
-		right = right && len == (sa.sa_family == AF_LINK ? 56 : sa.sa_family == AF_INET ? 16 : 28);
+		right = right
+			&& len == (sa.sa_family == AF_LINK ? 56 : sa.sa_family == AF_INET ? 16 : 28);
 		odd += at % 8 != 0;
 	}
-	ok(right && n >= 9 && at == (size_t)c.ifc_len, "links have 56 bytes, and others between them what they have");
+	ok(right && n >= 9 && at == (size_t)c.ifc_len,
+		"links have 56 bytes, and others between them what they have");
 	ok(odd > 0, "and begin anywhere");
 	close(ask);
 }
@@ -216,8 +232,10 @@ gone(void)
 	hostsend(wire, buf, 100);
 	if(system("ip link del g0") != 0)
 		ok(0, "it is taken away");
-	ok(fails(ioctl(fd, BIOCGETIF, &ifr), EINVAL) && ready(fd), "an interface that has gone has no name");
-	ok(fails(read(fd, buf, Size - 1), EINVAL) && read(fd, buf, Size) >= 26 + 100, "what came in by it can still be read");
+	ok(fails(ioctl(fd, BIOCGETIF, &ifr), EINVAL) && ready(fd),
+		"an interface that has gone has no name");
+	ok(fails(read(fd, buf, Size - 1), EINVAL) && read(fd, buf, Size) >= 26 + 100,
+		"what came in by it can still be read");
 	while(read(fd, buf, Size) > 0)
 		;
 	ok(errno == ENXIO && fails(write(fd, buf, 60), ENXIO), "and nothing after that");
@@ -241,7 +259,8 @@ truncation(void)
 	ioctl(fd, BIOCSDIRECTION, &in);
 	hostsend(wire, buf, 100);
 	h.bh_caplen = 0;
-	ok(read(fd, buf, 64) == 64 && (h = header(0)).bh_caplen == 64 - 26 && h.bh_datalen == 100, "a frame too large for the buffer is truncated");
+	ok(read(fd, buf, 64) == 64 && (h = header(0)).bh_caplen == 64 - 26 && h.bh_datalen == 100,
+		"a frame too large for the buffer is truncated");
 	close(fd);
 }
 
@@ -257,8 +276,10 @@ disk(const char *path)
 
 	ok(stat(path, &st) == 0 && S_ISCHR(st.st_mode), "a disk is a character device");
 	ok(ioctl(fd, DIOCGSECTORSIZE, &sector) == 0 && sector == 4096, "with sectors of its own");
-	ok(fails(pread(fd, buf, 512, 0), EINVAL) && fails(pread(fd, buf, 4096, 512), EINVAL), "parts of sectors can't be read");
-	ok(fails(pwrite(fd, buf, 512, 0), EINVAL) && fails(pwrite(fd, buf, 4096, 512), EINVAL), "nor written");
+	ok(fails(pread(fd, buf, 512, 0), EINVAL) && fails(pread(fd, buf, 4096, 512), EINVAL),
+		"parts of sectors can't be read");
+	ok(fails(pwrite(fd, buf, 512, 0), EINVAL) && fails(pwrite(fd, buf, 4096, 512), EINVAL),
+		"nor written");
 	ok(fails(preadv(fd, iov, 2, 0), EINVAL), "nor be parts of a vector");
 	ok(pread(fd, buf, 4096, 4096) == 4096, "sectors can");
 	ok(fails(ioctl(fd, DIOCGDELETE, range), EINVAL), "parts of sectors can't be deleted");
@@ -266,10 +287,13 @@ disk(const char *path)
 	memset(buf, 0xff, 16384);
 	ok(pwrite(fd, buf, 16384, 0) == 16384 && ioctl(fd, DIOCGDELETE, range) == 0, "sectors can");
 	setenv("LAYER", "cutdelete", 1);
-	ok(pwrite(fd, buf, 16384, 0) == 16384 && ioctl(fd, DIOCGDELETE, range) == 0, "as far as a signal lets them");
+	ok(pwrite(fd, buf, 16384, 0) == 16384 && ioctl(fd, DIOCGDELETE, range) == 0,
+		"as far as a signal lets them");
 	unsetenv("LAYER");
-	ok(pread(fd, buf, 16384, 0) == 16384 && buf[0] == 0 && buf[16383] != 0, "but not all need have been");
-	ok(flock(fd, LOCK_EX|LOCK_NB) == 0 && (other = open(path, O_RDWR)) >= 0, "a second one may open it to write");
+	ok(pread(fd, buf, 16384, 0) == 16384 && buf[0] == 0 && buf[16383] != 0,
+		"but not all need have been");
+	ok(flock(fd, LOCK_EX|LOCK_NB) == 0 && (other = open(path, O_RDWR)) >= 0,
+		"a second one may open it to write");
 	ok(fails(flock(other, LOCK_EX|LOCK_NB), EWOULDBLOCK), "only a lock keeps it away");
 	close(other);
 	ok((other = hostopenexcl(path)) >= 0 && fails(open(path, O_RDWR), EPERM), "or a mount");
@@ -283,11 +307,14 @@ disk(const char *path)
 static void
 files(void)
 {
-	int dir = open(".", O_RDONLY|O_DIRECTORY), fd = openat(dir, "file", O_RDWR|O_CREAT|O_TRUNC, 0600);
+	int dir = open(".", O_RDONLY|O_DIRECTORY), fd = openat(dir, "file", O_RDWR|O_CREAT|O_TRUNC,
+		0600);
 	static char zeros[8192];
 
-	ok(fails(faccessat(dir, "file", F_OK, AT_SYMLINK_NOFOLLOW), EINVAL), "faccessat follows links");
-	ok(symlink("file", "link") == 0 && fails(openat(dir, "link", O_RDONLY|O_NOFOLLOW), EMLINK), "a link not to be followed has too many");
+	ok(fails(faccessat(dir, "file", F_OK, AT_SYMLINK_NOFOLLOW), EINVAL),
+		"faccessat follows links");
+	ok(symlink("file", "link") == 0 && fails(openat(dir, "link", O_RDONLY|O_NOFOLLOW), EMLINK),
+		"a link not to be followed has too many");
 	unlink("link");
 	memset(buf, 0xff, sizeof buf);
 	if(pwrite(fd, buf, sizeof buf, 0) < 0 || ftruncate(fd, 1 << 20) < 0)
@@ -308,8 +335,10 @@ files(void)
 	unlink("file");
 	setenv("LAYER", "dio", 1);
 	fd = openat(dir, "file", O_RDWR|O_CREAT|O_DIRECT, 0600);
-	ok(pwrite(fd, zeros, 4096, 0) < 0 || (uintptr_t)zeros % 4096 == 0, "direct I/O of ZFS is of whole pages in memory");
-	ok(pwrite(fd, buf, 4096, 4096) == 4096 && fails(pread(fd, buf, 512, 4096), EINVAL) && fails(pread(fd, buf, 4096, 512), EINVAL), "and of the file");
+	ok(pwrite(fd, zeros, 4096, 0) < 0 || (uintptr_t)zeros % 4096 == 0,
+		"direct I/O of ZFS is of whole pages in memory");
+	ok(pwrite(fd, buf, 4096, 4096) == 4096 && fails(pread(fd, buf, 512, 4096), EINVAL)
+		&& fails(pread(fd, buf, 4096, 512), EINVAL), "and of the file");
 	unsetenv("LAYER");
 	unlink("file");
 	close(fd);
@@ -327,9 +356,11 @@ limits(struct aiocb *cb, int kq)
 	size_t size = sizeof most;
 	int parts = 0, i;
 
-	ok(sysctlbyname("kern.maxphys", &most, &size, NULL, 0) == 0 && most >= 65536, "there is a limit of bytes");
+	ok(sysctlbyname("kern.maxphys", &most, &size, NULL, 0) == 0 && most >= 65536,
+		"there is a limit of bytes");
 	size = sizeof parts;
-	ok(sysctlbyname("vfs.aio.max_buf_aio", &parts, &size, NULL, 0) == 0 && parts == 16, "and of parts");
+	ok(sysctlbyname("vfs.aio.max_buf_aio", &parts, &size, NULL, 0) == 0 && parts == 16,
+		"and of parts");
 	for(i = 0; i < 17; i++)
 		many[i] = (struct iovec){ buf, 4096 };
 	cb->aio_iov = many;
@@ -368,9 +399,12 @@ aio(const char *path)
 	ok(aio_readv(&cb) == 0, "aio takes a read");
 	while(!ready(kq))
 		;
-	ok(kevent(kq, NULL, 0, ev, 2, &now) == 1 && ev[0].filter == EVFILT_AIO && ev[0].ident == (uintptr_t)&cb && ev[0].udata == &iov, "and a kqueue tells of its end");
+	ok(kevent(kq, NULL, 0, ev, 2, &now) == 1 && ev[0].filter == EVFILT_AIO
+		&& ev[0].ident == (uintptr_t)&cb
+		&& ev[0].udata == &iov, "and a kqueue tells of its end");
 	ok(kevent(kq, NULL, 0, ev, 2, &now) == 1, "again and again");
-	ok(aio_return(&cb) == 4096 && kevent(kq, NULL, 0, ev, 2, &now) == 0 && !ready(kq), "until aio_return");
+	ok(aio_return(&cb) == 4096 && kevent(kq, NULL, 0, ev, 2, &now) == 0 && !ready(kq),
+		"until aio_return");
 	cb.aio_offset = 512;
 	aio_readv(&cb);
 	while(!ready(kq))

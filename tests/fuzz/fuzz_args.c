@@ -110,9 +110,12 @@ limits(Conf *c)
 {
 	int i, k;
 
-	check(c->shelf >= 0 && c->shelf <= 65534 && c->slot >= 0 && c->slot <= 254, "a shelf or slot that there can't be");
-	check(c->bufcnt >= 2 && c->bufcnt <= 65535 && c->pool >= 1 && c->pool <= 1048576, "a buffer count or pool that there can't be");
-	check(c->offset <= LLONG_MAX / Sector && c->length <= LLONG_MAX / Sector, "an offset or length whose bytes can't be counted");
+	check(c->shelf >= 0 && c->shelf <= 65534 && c->slot >= 0 && c->slot <= 254,
+		"a shelf or slot that there can't be");
+	check(c->bufcnt >= 2 && c->bufcnt <= 65535 && c->pool >= 1 && c->pool <= 1048576,
+		"a buffer count or pool that there can't be");
+	check(c->offset <= LLONG_MAX / Sector && c->length <= LLONG_MAX / Sector,
+		"an offset or length whose bytes can't be counted");
 	check(c->shadow == NULL || c->shadow[0] != 0, "a shadow without a name");
 	check(c->shadow != NULL || c->shadowmib == 0, "a limit without a shadow");
 	check(c->shadowmib <= LLONG_MAX / (1024 * 1024), "a limit whose bytes can't be counted");
@@ -120,7 +123,8 @@ limits(Conf *c)
 	check(!(c->sync && c->behind), "-s with -w");
 	check(c->nnic >= 1 && c->nnic <= MAX_NICS, "no interface, or too many");
 	for(i = 0; i < c->nnic; i++){
-		check(c->nic[i][0] != 0 && strlen(c->nic[i]) < sizeof ((Nic*)NULL)->name, "an interface's name has no room");
+		check(c->nic[i][0] != 0 && strlen(c->nic[i]) < sizeof ((Nic*)NULL)->name,
+			"an interface's name has no room");
 		for(k = 0; k < i; k++)
 			check(strcmp(c->nic[i], c->nic[k]) != 0, "an interface twice");
 	}
@@ -159,7 +163,8 @@ render(Conf *c)
 	for(i = 0; i < c->nmask; i++){
 		uchar *a = c->mask[i].a;
 
-		snprintf(buf, sizeof buf, "-m%02X:%02x:%02X:%02x:%02X:%02x", a[0], a[1], a[2], a[3], a[4], a[5]);
+		snprintf(buf, sizeof buf, "-m%02X:%02x:%02X:%02x:%02X:%02x", a[0], a[1], a[2], a[3],
+			a[4], a[5]);
 		string(buf);
 	}
 	number("-o", c->offset);
@@ -206,7 +211,8 @@ same(Conf *a, Conf *b)
 		&& a->writetags == b->writetags, "other flags");
 	check(samestring(a->shadow, b->shadow) && a->shadowmib == b->shadowmib, "another shadow");
 	check(a->offset == b->offset && a->length == b->length, "another offset or length");
-	check(a->nmask == b->nmask && memcmp(a->mask, b->mask, (size_t)a->nmask * sizeof(Ea)) == 0, "another mask list");
+	check(a->nmask == b->nmask && memcmp(a->mask, b->mask, (size_t)a->nmask * sizeof(Ea)) == 0,
+		"another mask list");
 	check(samestring(a->state, b->state) && samestring(a->info, b->info)
 		&& samestring(a->file, b->file) && a->nnic == b->nnic,
 		"another file, or other interfaces");

@@ -251,7 +251,8 @@ zeros(const uchar *p, const uchar *e)
 static int
 cutoff(uvlong sec, const uchar *data)
 {
-	return (sec + 1) * Sector > mem.eof && sec / Pagesec * Pagesec * Sector < mem.eof && zeros(data, data + Sector);
+	return (sec + 1) * Sector > mem.eof && sec / Pagesec * Pagesec * Sector < mem.eof
+		&& zeros(data, data + Sector);
 }
 
 static void
@@ -274,7 +275,9 @@ moved(Asked *a, int what, uvlong lba, uint n, int done)
 	}
 	check(a->alen == Odata + n * Sector || a->crc, "a read's answer has the wrong length");
 	for(i = 0; i < n; i++)
-		check(unknown[First + lba + i] || cutoff(First + lba + i, data + i * Sector) || memcmp(data + i * Sector, at(lba + i), Sector) == 0, "a read answers with other data than was written");
+		check(unknown[First + lba + i] || cutoff(First + lba + i, data + i * Sector)
+			|| memcmp(data + i * Sector, at(lba + i),
+			Sector) == 0, "a read answers with other data than was written");
 }
 
 static void
@@ -295,10 +298,13 @@ atadone(Asked *a)
 	if(what == Xread && a->crc){
 		n = done ? n : 0;
 		if(a->crc != Maybe || a->alen == Odata + n * Sector + 4)
-			check(a->alen == (n == 0 ? Framemin : Odata + n * Sector + 4) && (goodcrc(r + 24, 12 + n * Sector) || a->crc == Maybe), "a read's checksum is wrong");
+			check(a->alen == (n == 0 ? Framemin : Odata + n * Sector + 4)
+				&& (goodcrc(r + 24, 12 + n * Sector)
+				|| a->crc == Maybe), "a read's checksum is wrong");
 	}
 	if(!(done && what == Xread))
-		check(a->alen == (page ? Odata + Sector : Framemin), "an answer has the wrong length");
+		check(a->alen == (page ? Odata + Sector : Framemin),
+			"an answer has the wrong length");
 	if(f[27] == 0xec)
 		check(done, "IDENTIFY failed");
 	if(what == Xnone || (!done && r[27] != 0x61))
@@ -325,7 +331,8 @@ wrongcrc(Asked *a)
 		return 0;
 	what = kind(f[27], &ext);
 	n = f[26] > 0 ? f[26] : ext ? 65536 : 256;
-	return (what == Xwrite || what == Xtrim) && a->len >= Odata + n * Sector + 4 && !goodcrc(f + 24, 12 + n * Sector);
+	return (what == Xwrite || what == Xtrim) && a->len >= Odata + n * Sector + 4
+		&& !goodcrc(f + 24, 12 + n * Sector);
 }
 
 /* A config read may end after its header. */
@@ -364,18 +371,24 @@ judge(Asked *a)
 
 	if(r == NULL){
 		/* The target counts the ATA requests that it had no room for, or for whose initiator its network has none. */
-		if(mustanswer(a) && !(f[14] >> 4 == Aoever && f[19] == 0 && ndropped++ < stats.dropped + stats.congested))
+		if(mustanswer(a) && !(f[14] >> 4 == Aoever && f[19] == 0
+			&& ndropped++ < stats.dropped + stats.congested))
 			check(0, "a frame was not answered");
 		return;
 	}
 	check(a->ours, "a frame that was not for us was answered");
 	check(a->crc != 1 || !wrongcrc(a), "a write with a wrong checksum was answered");
-	check(f[14] >> 4 != Aoever || f[19] > 3 || a->len >= least[f[19]] || bareread(a), "a frame that was too short was answered");
-	check(a->alen <= (uint)(Etherhdr + a->mtu) && a->alen >= Framemin, "an answer is too short or too long");
-	check(memcmp(r, f + 6, 6) == 0 && memcmp(r + 6, nic.ea.a, 6) == 0 && get16(r + 12) == Aoetype, "an answer's Ethernet header is wrong");
+	check(f[14] >> 4 != Aoever || f[19] > 3 || a->len >= least[f[19]] || bareread(a),
+		"a frame that was too short was answered");
+	check(a->alen <= (uint)(Etherhdr + a->mtu) && a->alen >= Framemin,
+		"an answer is too short or too long");
+	check(memcmp(r, f + 6, 6) == 0 && memcmp(r + 6, nic.ea.a, 6) == 0
+		&& get16(r + 12) == Aoetype, "an answer's Ethernet header is wrong");
 	check(r[14] == 0x18 || r[14] == 0x1c, "an answer's version or flags are wrong");
-	check((r[15] != 0) == (r[14] == 0x1c) && r[15] <= 6, "an answer's error and its flag disagree");
-	check(get16(r + 16) == Shelf && r[18] == Slot && r[19] == f[19], "an answer has another address or command");
+	check((r[15] != 0) == (r[14] == 0x1c) && r[15] <= 6,
+		"an answer's error and its flag disagree");
+	check(get16(r + 16) == Shelf && r[18] == Slot && r[19] == f[19],
+		"an answer has another address or command");
 	check((r[15] == 5) == (f[14] >> 4 != 1), "the version was misjudged");
 	if(r[15] != 5)
 		check((r[15] == 1) == (f[19] > 3 && f[19] != Cextend), "the command was misjudged");
@@ -383,7 +396,9 @@ judge(Asked *a)
 		check(zeros(r + 24, r + a->alen), "a refusal says more");
 	else if(f[19] == Cextend){
 		check(r[15] == 0 && a->names != NULL, "a negotiation was answered that is none");
-		check(a->alen >= 26 + a->nnames && memcmp(r + 24, f + 24, 2) == 0 && zeros(r + 26 + a->nnames, r + a->alen), "a negotiation's answer has another length");
+		check(a->alen >= 26 + a->nnames && memcmp(r + 24, f + 24, 2) == 0
+			&& zeros(r + 26 + a->nnames,
+			r + a->alen), "a negotiation's answer has another length");
 		check(memcmp(r + 26, a->names, a->nnames) == 0, "other features were granted");
 	}else if(f[19] == 0 && r[15] == 0)
 		atadone(a);
@@ -528,7 +543,8 @@ negotiate(Feature *g, uchar *s, int mtu)
 			upper(s);
 			next = p + 1;
 			continue;
-		}else if(strcmp((char*)s, "tag_inc_le") != 0 && strcmp((char*)s, "tag_inc_be") != 0 && strcmp((char*)s, "tag_random") != 0)
+		}else if(strcmp((char*)s, "tag_inc_le") != 0 && strcmp((char*)s, "tag_inc_be") != 0
+			&& strcmp((char*)s, "tag_random") != 0)
 			continue;
 		upper(s);
 	}
@@ -557,7 +573,8 @@ foresee(Asked *a)
 		return;
 	strangers += g < features || g >= features + 3;
 	n = (uint)(f[24] | f[25] << 8);
-	if(n < 2 || n > a->len - 26 || f[26 + n - 1] != 0 || f[26 + n - 2] != 0 || 26 + n > (uint)(a->mtu + Etherhdr))
+	if(n < 2 || n > a->len - 26 || f[26 + n - 1] != 0 || f[26 + n - 2] != 0
+		|| 26 + n > (uint)(a->mtu + Etherhdr))
 		return;
 	a->nnames = n;
 	a->names = malloc(n);
@@ -586,7 +603,8 @@ records(const uchar *f, uint len)
 	uint n;
 	int ext;
 
-	if(!ours(f, len) || len <= Odata || f[19] != 0 || kind(f[27], &ext) != Xread || !featuresof(f)->coalesce)
+	if(!ours(f, len) || len <= Odata || f[19] != 0 || kind(f[27], &ext) != Xread
+		|| !featuresof(f)->coalesce)
 		return 0;
 	n = (len - Odata - 1) / 16;
 	return n < f[Odata] ? n : f[Odata];
@@ -620,7 +638,8 @@ give(uchar *f, uint len)
 	for(i = 0, p = f + Odata + 1; i < n; i++, p += 16)
 		settag(p);
 	ask(f, len, 0);
-	maybe = n > 0 && !(featuresof(f)->coalesce == 1 && f[14] >> 4 == Aoever && f[19] == 0 && kind(f[27], &ext) == Xread);
+	maybe = n > 0 && !(featuresof(f)->coalesce == 1 && f[14] >> 4 == Aoever && f[19] == 0
+		&& kind(f[27], &ext) == Xread);
 	for(i = 0, p = f + Odata + 1; i < n; i++, p += 16){
 		memcpy(q, f, sizeof q);
 		memcpy(q + 20, p, 4);
@@ -705,7 +724,8 @@ rfault(void)
 	}
 	if(nfaults++ == 16)
 		rheal();
-	memfault(what & 1 ? Mwrite : what & 2 ? Mtrim : Mread, First + sector, 1 + (what >> 2 & 7), errors[what >> 6], what & 32 ? 2 : 0);
+	memfault(what & 1 ? Mwrite : what & 2 ? Mtrim : Mread, First + sector, 1 + (what >> 2 & 7),
+		errors[what >> 6], what & 32 ? 2 : 0);
 	mem.grain = what & 16 ? 4096 : Sector;
 }
 
@@ -718,7 +738,8 @@ rsize(void)
 	turn();
 	mem.size = mem.eof = disk.size = n * Sector;
 	check(bufinit(First, Length) == 0 && bufsize() == nsect, "the size was misjudged");
-	check(bufinit(n, 0) < 0 && bufinit(First, n) < 0 && bufsize() == nsect, "more was exported than there is");
+	check(bufinit(n, 0) < 0 && bufinit(First, n) < 0 && bufsize() == nsect,
+		"more was exported than there is");
 }
 
 static void

@@ -193,7 +193,8 @@ done(Io *io)
 	}
 	check(io->error == 0, "a request failed");
 	for(i = 0; io->op == Oread && i < io->nsec; i++)
-		check(unknown[io->lba + i] || memcmp(j->data + i * Sector, j->want + i * Sector, Sector) == 0, "a read answers with something else");
+		check(unknown[io->lba + i] || memcmp(j->data + i * Sector, j->want + i * Sector,
+			Sector) == 0, "a read answers with something else");
 }
 
 static void
@@ -245,7 +246,8 @@ request(int op, uint lba, uint n)
 	if(njob == Njob)
 		settle();
 	j = &jobs[njob++];
-	j->io = (Io){ .op = op, .lba = lba, .nsec = n, .room = room, .done = done, .space = space + (j - jobs) * Spacesize };
+	j->io = (Io){ .op = op, .lba = lba, .nsec = n, .room = room, .done = done,
+		.space = space + (j - jobs) * Spacesize };
 	j->ndone = 0;
 	j->data = aligned_alloc(Sector, (size_t)n * Sector);
 	if(j->data == NULL)
@@ -330,8 +332,10 @@ understand(uvlong len)
 	version = (uint)get(h + 8, 4);
 	if(!isheader(h) || version < 1 || version > 2 || get(h + 12, 4) != 0x01020304
 	|| memcmp(h + 88, ident, sizeof ident) != 0
-	|| get(h + 24, 4) < 1 || get(h + 24, 4) > 3 || get(h + 32, 8) != First || get(h + 40, 8) != nsec
-	|| get(h + 48, 8) != soft || get(h + 56, 8) != hard || get(h + 64, 8) != data || len != size)
+	|| get(h + 24, 4) < 1 || get(h + 24, 4) > 3 || get(h + 32, 8) != First
+		|| get(h + 40, 8) != nsec
+	|| get(h + 48, 8) != soft || get(h + 56, 8) != hard || get(h + 64, 8) != data
+		|| len != size)
 		return 0;
 	if(get(h + 24, 4) == 3)
 		return 1;
@@ -365,7 +369,8 @@ makeshadow(uint off)
 		iov.iov_len = len;
 	check(shadowdir(path) == NULL && shadowmake(len) == 0, "memsys makes no shadow");
 	if(len > 0)
-		check(diskwrite(Shadow, &iov, 1, 0) == (len < size ? len : size), "memsys writes no shadow");
+		check(diskwrite(Shadow, &iov, 1, 0) == (len < size ? len : size),
+			"memsys writes no shadow");
 	check(shadowname() == 0, "memsys names no shadow");
 	return len;
 }
@@ -490,7 +495,8 @@ finish(void)
 	check(mem.nomark || memmark() == Marknone, "a mark is left");
 	readall();
 	for(i = 0; i < nsec; i++)
-		check(unknown[i] || memcmp(mem.image + (First + i) * Sector, model + i * Sector, Sector) == 0, "the image hasn't got everything");
+		check(unknown[i] || memcmp(mem.image + (First + i) * Sector, model + i * Sector,
+			Sector) == 0, "the image hasn't got everything");
 }
 
 /*
@@ -576,13 +582,15 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		memevict(0, First + nsec + Behind);
 	memwindow(First, nsec);
 	e = bufshadow(path, options & Zlimit ? 1 : 0, options & Zreadonly);
-	check((e == NULL) == good, good ? "it should have been served" : "it should have been refused");
+	check((e == NULL) == good,
+		good ? "it should have been served" : "it should have been refused");
 	if(e == NULL){
 		serve();
 		finish();
 	}else{
 		check(e[0] != 0 && freezestate() == Fnone, "refused, and not at peace");
-		check(memcmp(mem.image, image, (First + nsec + Behind) * Sector) == 0, "refused, and the image has changed");
+		check(memcmp(mem.image, image, (First + nsec + Behind) * Sector) == 0,
+			"refused, and the image has changed");
 		forgetmap();
 	}
 	return 0;

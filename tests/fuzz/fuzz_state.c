@@ -120,8 +120,10 @@ compare(Want *w)
 {
 	uchar *p = mem.state;
 
-	check(mem.statelen == Lists + 6 * (size_t)(w->nmask + w->nres) + w->len + Sum, "what is saved has another length");
-	check(memcmp(p, "AoEstate\0\1\0\11\4", 13) == 0 && p[13] == w->nmask && p[14] == w->nres, "what is saved is something else");
+	check(mem.statelen == Lists + 6 * (size_t)(w->nmask + w->nres) + w->len + Sum,
+		"what is saved has another length");
+	check(memcmp(p, "AoEstate\0\1\0\11\4", 13) == 0 && p[13] == w->nmask && p[14] == w->nres,
+		"what is saved is something else");
 	check(memcmp(p + Lists, w->mask, 6 * (size_t)w->nmask) == 0, "another mask list is saved");
 	p += Lists + 6 * w->nmask;
 	check(memcmp(p, w->res, 6 * (size_t)w->nres) == 0, "another reservation is saved");
@@ -132,7 +134,8 @@ compare(Want *w)
 static void
 ask(Want *w)
 {
-	static const uchar arg[][4] = { { 0, 0, 0, 0 }, { 0, 1, 0, 1 }, { 1, 1, 0, 0 }, { 2, 0, 0, 0 } };
+	static const uchar arg[][4] = { { 0, 0, 0, 0 }, { 0, 1, 0, 1 }, { 1, 1, 0, 0 },
+		{ 2, 0, 0, 0 } };
 	uchar f[1500] = { 0 };
 	uint cmd, i, len;
 
@@ -235,12 +238,14 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	}
 	file(in, n);
 	e = restore(options);
-	check((e == NULL) == good, good ? "it should have been taken" : "it should have been refused");
+	check((e == NULL) == good,
+		good ? "it should have been taken" : "it should have been refused");
 	if(e == NULL)
 		taken(&w, options);
 	else{
 		check(e[0] != 0 && strchr(e, '\n') == NULL, "refused without a sentence");
-		check(mem.statelen == n && memcmp(mem.state, in, n) == 0, "a file that is refused was changed");
+		check(mem.statelen == n && memcmp(mem.state, in, n) == 0,
+			"a file that is refused was changed");
 	}
 	free(mem.state);
 	mem.state = NULL;
@@ -252,7 +257,8 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
  * made.
  */
 static void
-seed(void (*give)(const char*, const uint8_t*, size_t), const char *name, int options, uint nmask, uint nres, uint len)
+seed(void (*give)(const char*, const uint8_t*, size_t), const char *name, int options, uint nmask,
+	uint nres, uint len)
 {
 	static uchar in[2 + Maxsaved];
 	uchar *p = in + 2;

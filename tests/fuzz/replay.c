@@ -149,7 +149,8 @@ randomly(unsigned n, uint64_t from)
 		for(k = 1 + rnd(rnd(2) ? 3 : 30); k > 0; k--)
 			change();
 		if(i % 100 == 0)
-			fprintf(stderr, "# random inputs from %llu\n", (unsigned long long)(from + i));
+			fprintf(stderr, "# random inputs from %llu\n",
+				(unsigned long long)(from + i));
 		live();
 	}
 }

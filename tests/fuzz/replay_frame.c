@@ -115,7 +115,8 @@ ata(int how, uint flen, int aflags, int feature, int count, int cmd, uvlong lba)
 static void
 config(int how, uint flen, int ccmd, const char *s, uint slen)
 {
-	uchar arg[8 + 64] = { [5] = (uchar)(0x10 | ccmd), [6] = (uchar)(slen >> 8), [7] = (uchar)slen };
+	uchar arg[8 + 64] = { [5] = (uchar)(0x10 | ccmd), [6] = (uchar)(slen >> 8),
+		[7] = (uchar)slen };
 	size_t n = strlen(s);
 
 	memcpy(arg + 8, s, n);
@@ -224,8 +225,10 @@ initiators(void)
 static void
 commands(void)
 {
-	static const uchar moves[] = { 0x20, 0x21, 0x24, 0x25, 0xc8, 0x30, 0x31, 0x34, 0x35, 0x3d, 0xca, 0x40, 0x41, 0x42 };
-	static const uchar plain[] = { 0xe0, 0xe1, 0xe2, 0xe3, 0xe5, 0xe6, 0xe7, 0xea, 0xf8, 0x27, 0x00, 0xa1, 0xff };
+	static const uchar moves[] = { 0x20, 0x21, 0x24, 0x25, 0xc8, 0x30, 0x31, 0x34, 0x35, 0x3d,
+		0xca, 0x40, 0x41, 0x42 };
+	static const uchar plain[] = { 0xe0, 0xe1, 0xe2, 0xe3, 0xe5, 0xe6, 0xe7, 0xea, 0xf8, 0x27,
+		0x00, 0xa1, 0xff };
 	static const uchar features[] = { 0x02, 0x82, 0x03, 0x55 };
 	static const uchar logs[] = { 0, 1, 6, 2 };
 	char name[20];
@@ -533,14 +536,16 @@ disks(void)
 static void
 late(void)
 {
-	static const int ways[] = { Fcold, Fcold | Fnowindow, Fdirect, Fcold | Fsync, Fdirect | Fsync, Flate, Flate | Fdirect };
+	static const int ways[] = { Fcold, Fcold | Fnowindow, Fdirect, Fcold | Fsync,
+		Fdirect | Fsync, Flate, Flate | Fdirect };
 	char name[20];
 	uint i, k;
 
 	for(k = 0; k < sizeof ways / sizeof ways[0]; k++){
 		begin(ways[k], 1);
 		for(i = 0; i < 60; i++){
-			ata(Hpattern, i % 3 ? 36 : 36 + 2048, 0x40, 0, 4, i % 3 ? 0x24 : i % 2 ? 0x34 : 0x3d, i * 11 % 70);
+			ata(Hpattern, i % 3 ? 36 : 36 + 2048, 0x40, 0, 4,
+				i % 3 ? 0x24 : i % 2 ? 0x34 : 0x3d, i * 11 % 70);
 			if(i % 7 == 6)
 				put(Rturn | (i & 31) << 3);
 			if(i % 20 == 13)
@@ -565,7 +570,8 @@ rnd(uint n)
 static void
 randomata(void)
 {
-	static const uchar cmds[] = { 0x20, 0x24, 0x30, 0x34, 0x20, 0x24, 0x30, 0x34, 0x3d, 0x42, 0xec, 0xe7, 0xef, 0xb0, 0xf8, 0x06 };
+	static const uchar cmds[] = { 0x20, 0x24, 0x30, 0x34, 0x20, 0x24, 0x30, 0x34, 0x3d, 0x42,
+		0xec, 0xe7, 0xef, 0xb0, 0xf8, 0x06 };
 	uint64_t r[8][2];
 	uint i, n, cmd = cmds[rnd(sizeof cmds)];
 	uint count = rnd(8) ? 1 + rnd(3) : rnd(24);
@@ -579,7 +585,8 @@ randomata(void)
 		}
 		trim(0, 1, 1, 36 + 512, r, n);
 	}else
-		ata((int)(rnd(40) ? 0 : rnd(4)) | (rnd(2) ? Hpattern : 0), 36 + (rnd(10) ? 512 * count : rnd(9000)), 0, (int)rnd(256), (int)count, (int)cmd, lba);
+		ata((int)(rnd(40) ? 0 : rnd(4)) | (rnd(2) ? Hpattern : 0),
+			36 + (rnd(10) ? 512 * count : rnd(9000)), 0, (int)rnd(256), (int)count, (int)cmd, lba);
 }
 
 static void
@@ -616,7 +623,8 @@ randominput(void)
 			put(Rturn | (rnd(3) ? rnd(32) << 3 : 0));
 			break;
 		case 9:
-			command((int)rnd(32), (int)rnd(5), rnd(80), "\001\001\001\001\001\001\001", rnd(8));
+			command((int)rnd(32), (int)rnd(5), rnd(80), "\001\001\001\001\001\001\001",
+				rnd(8));
 			break;
 		case 10:
 			extend((int)rnd(4), names[rnd(Names)]);

@@ -110,7 +110,8 @@ static const Mode modes[] = {
 	{ .name = "direct-pool", .direct = 1, .window = 1, .pool = 1 },
 	{ .name = "direct-blocks", .direct = 1, .blocks = 1 },
 	{ .name = "direct-pool-blocks", .direct = 1, .window = 1, .pool = 1, .blocks = 1 },
-	{ .name = "behind-direct-blocks", .direct = 1, .window = 1, .pool = 1, .behind = 1, .blocks = 1 },
+	{ .name = "behind-direct-blocks", .direct = 1, .window = 1, .pool = 1, .behind = 1,
+		.blocks = 1 },
 	{ .name = "sync", .window = 1, .sync = 1 },
 	{ .name = "direct-sync", .direct = 1, .sync = 1 },
 	{ .name = "behind", .window = 1, .pool = 1, .behind = 1 },
@@ -209,13 +210,15 @@ wrong(Job *j, const char *fmt, ...)
 	int i;
 
 	fflush(stdout);
-	fprintf(stderr, "freezemodel: mode %s, seed %llu, life %d, step %u, state %d, %s: ", mode->name, seed, life, world->step, freezestate(), where);
+	fprintf(stderr, "freezemodel: mode %s, seed %llu, life %d, step %u, state %d, %s: ",
+		mode->name, seed, life, world->step, freezestate(), where);
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	putc('\n', stderr);
 	if(j != NULL){
-		fprintf(stderr, "freezemodel: the request: %s%s of %u sectors at %llu", j->stable ? "stable " : "", op[j->op], j->nsec, j->lba);
+		fprintf(stderr, "freezemodel: the request: %s%s of %u sectors at %llu",
+			j->stable ? "stable " : "", op[j->op], j->nsec, j->lba);
 		for(i = 0; i < j->nrange; i++)
 			fprintf(stderr, " %u at %llu", j->range[i].nsec, j->range[i].lba);
 		fprintf(stderr, ", number %d\n", j->id);
@@ -303,7 +306,8 @@ whose(const uchar *p, uvlong lba)
 	if(id > 0 && id <= (uint)world->nids && at == lba && holds(p, (int)id - 1, lba))
 		snprintf(buf, sizeof buf, "number %u", id - 1);
 	else
-		snprintf(buf, sizeof buf, "what nobody wrote, like number %u of sector %u", id - 1, at);
+		snprintf(buf, sizeof buf, "what nobody wrote, like number %u of sector %u", id - 1,
+			at);
 	return buf;
 }
 
@@ -318,8 +322,10 @@ story(uvlong lba)
 
 	buf[0] = 0;
 	for(i = 0; i < p->n; i++)
-		n += snprintf(buf + n, sizeof buf - (size_t)n, " %d%c%s", p->id[i], fates[world->fate[p->id[i]]], world->istrim[p->id[i]] ? "t" : "");
-	snprintf(buf + n, sizeof buf - (size_t)n, ", answered %d, promised %d, to survive %d", p->answered, p->power, p->kill);
+		n += snprintf(buf + n, sizeof buf - (size_t)n, " %d%c%s", p->id[i],
+			fates[world->fate[p->id[i]]], world->istrim[p->id[i]] ? "t" : "");
+	snprintf(buf + n, sizeof buf - (size_t)n, ", answered %d, promised %d, to survive %d",
+		p->answered, p->power, p->kill);
 	return buf;
 }
 
@@ -332,11 +338,13 @@ places(uvlong lba)
 	const uchar *s, *h, *map, *m;
 	uvlong k = 48;
 
-	fprintf(stderr, "freezemodel: the image has %s\n", whose(mem.image + (First + lba) * Sector, lba));
+	fprintf(stderr, "freezemodel: the image has %s\n",
+		whose(mem.image + (First + lba) * Sector, lba));
 	s = shadow(&h, &map);
 	if(s == NULL)
 		return;
-	fprintf(stderr, "freezemodel: the shadow, in state %llu, has %s\n", le(h + 24, 4), whose(s + le(h + 64, 8) + (First % 8 + lba) * Sector, lba));
+	fprintf(stderr, "freezemodel: the shadow, in state %llu, has %s\n", le(h + 24, 4),
+		whose(s + le(h + 64, 8) + (First % 8 + lba) * Sector, lba));
 	for(; k <= 56; k += 8){
 		m = s + le(h + k, 8);
 		fprintf(stderr, "freezemodel: the %s map has %d%s\n", k == 48 ? "soft" : "hard",
@@ -389,7 +397,8 @@ expect(Job *j, const char *what, const uchar *c, uvlong lba, int floor, int most
 	if(which(c, lba, floor, most) >= 0)
 		return;
 	places(lba);
-	wrong(j, "sector %llu: %s %s; expected one from %d to %d of%s", lba, what, whose(c, lba), floor, most, story(lba));
+	wrong(j, "sector %llu: %s %s; expected one from %d to %d of%s", lba, what, whose(c, lba),
+		floor, most, story(lba));
 }
 
 /* Forget what can't be any more. */
@@ -606,7 +615,8 @@ surely(uvlong lba, int most)
 	int i;
 
 	for(i = p->n - 1; i > 0; i--)
-		if(p->id[i] <= most && world->fate[p->id[i]] != Left && world->fate[p->id[i]] != Apart)
+		if(p->id[i] <= most && world->fate[p->id[i]] != Left
+			&& world->fate[p->id[i]] != Apart)
 			break;
 	return p->id[i];
 }
@@ -640,7 +650,8 @@ seen(const uchar *c, uvlong lba, int floor, int most)
 		if(p->id[i] >= floor && holds(c, p->id[i], lba))
 			last = i;
 	for(i = 0; i < p->n; i++)
-		if(last < 0 || i <= last || world->faulted || p->id[i] > most || world->fate[p->id[i]] != Left)
+		if(last < 0 || i <= last || world->faulted || p->id[i] > most
+			|| world->fate[p->id[i]] != Left)
 			p->id[n++] = p->id[i];
 		else
 			lose(p, p->id[i]);
@@ -800,7 +811,8 @@ submit(Job *j)
 			j->need[i] = world->past[i].answered;
 	}
 	memset(&j->io, rnd(2) ? 0 : 0x55, sizeof j->io);
-	j->io = (Io){ .op = j->op, .stable = j->stable, .lba = j->lba, .nsec = j->nsec, .range = j->range, .nrange = j->nrange,
+	j->io = (Io){ .op = j->op, .stable = j->stable, .lba = j->lba, .nsec = j->nsec,
+		.range = j->range, .nrange = j->nrange,
 		.data = j->op == Owrite ? j->data : NULL, .room = room, .done = done, .space = space };
 	bufio(&j->io);
 }
@@ -872,7 +884,8 @@ sequence(void)
 	int op = rnd(2) ? Oread : Owrite;
 	Job *j;
 
-	for(i = 0; i < n && lba + nsec <= nsect && nundone < Njob && roomy(lba, nsec, Npast / 2); i++, lba += nsec){
+	for(i = 0; i < n && lba + nsec <= nsect && nundone < Njob
+		&& roomy(lba, nsec, Npast / 2); i++, lba += nsec){
 		j = newjob(op);
 		j->lba = lba;
 		j->nsec = nsec;
@@ -921,7 +934,8 @@ nowfrozen(void)
 	world->froze++;
 	memcpy(world->still, mem.image, (First + nsect + 7) * Sector);
 	for(i = 0; i < nsect && need != NULL && !world->faulted; i++){
-		expect(NULL, "the frozen image has", mem.image + (First + i) * Sector, i, need[i], INT_MAX);
+		expect(NULL, "the frozen image has", mem.image + (First + i) * Sector, i, need[i],
+			INT_MAX);
 		promise(i, need[i]);
 	}
 	free(need);
@@ -953,7 +967,8 @@ watch(void)
 	}
 	/* The next freeze may have begun with the end of the merge. */
 	if(s < Ffrozen && world->merging){
-		if(s == Fnone && !world->faulted && (memshadow(&size) != NULL || memmark() != Marknone))
+		if(s == Fnone && !world->faulted
+			&& (memshadow(&size) != NULL || memmark() != Marknone))
 			wrong(NULL, "unfrozen, and there is a shadow or a mark");
 		world->merged++;
 		world->frozen = world->unwanted = world->merging = 0;
@@ -1026,7 +1041,8 @@ turn(void)
 		wrong(NULL, "requests wait, and the disk has nothing to do");
 	if(mem.unkicked > 0 && bufwait() < 0)
 		wrong(NULL, "operations are started, and nobody thinks of kicking them");
-	if(!bufbusy() && bufwait() < 0 && freezestate() != Fnone && freezestate() != Ffrozen && freezestate() != Fheld && !world->faulted)
+	if(!bufbusy() && bufwait() < 0 && freezestate() != Fnone && freezestate() != Ffrozen
+		&& freezestate() != Fheld && !world->faulted)
 		wrong(NULL, "there is something to do, and nobody thinks of doing it");
 	for(i = 0; i < Njob; i++)
 		if(jobs[i].inuse && jobs[i].op == Owrite){
@@ -1034,7 +1050,8 @@ turn(void)
 			jobs[i].data = NULL;
 		}
 	/* Each request under way may end in two pages that it has only a part of. */
-	if(mode->limit && turns++ % 8 == 0 && memtaken() > Limit * 1024 * 1024 / Mpage + Njob * (Maxsec * Sector / Mpage + 2))
+	if(mode->limit && turns++ % 8 == 0
+		&& memtaken() > Limit * 1024 * 1024 / Mpage + Njob * (Maxsec * Sector / Mpage + 2))
 		wrong(NULL, "the shadow takes %u pages", memtaken());
 }
 
@@ -1093,7 +1110,8 @@ comparealone(void)
 	if(memshadow(&size) != NULL)
 		wrong(NULL, "there is a shadow");
 	for(i = 0; i < nsect; i++)
-		expect(NULL, "the image has", mem.image + (First + i) * Sector, i, surely(i, INT_MAX), INT_MAX);
+		expect(NULL, "the image has", mem.image + (First + i) * Sector, i,
+			surely(i, INT_MAX), INT_MAX);
 }
 
 /*
@@ -1125,7 +1143,8 @@ satisfy(void)
 
 	for(i = 0; nagain > 0 && !world->faulted; i++){
 		if(i > 2000)
-			wrong(&again[nagain-1], "there is room, and it is left unanswered for ever; sector %llu has%s", again[nagain-1].lba, story(again[nagain-1].lba));
+			wrong(&again[nagain-1],
+				"there is room, and it is left unanswered for ever; sector %llu has%s", again[nagain-1].lba, story(again[nagain-1].lba));
 		resend(Npast - 1);
 		if(nundone < Njob)
 			submitsome(Oflush, 0, 0);
@@ -1278,7 +1297,8 @@ start(void)
 
 	disk.direct = mode->direct;
 	disk.block = mode->blocks ? 4096 : Sector;
-	if(engineopen(&fd) < 0 || bufrequests(2 * Njob) < 0 || bufinit(First, nsect) < 0 || (mode->pool && bufpool(1, mode->behind) < 0))
+	if(engineopen(&fd) < 0 || bufrequests(2 * Njob) < 0 || bufinit(First, nsect) < 0
+		|| (mode->pool && bufpool(1, mode->behind) < 0))
 		wrong(NULL, "no target");
 	space = must(aligned_alloc(4096, (size_t)Njob * Spacesize));
 	for(i = 0; i < Njob; i++)
@@ -1407,7 +1427,8 @@ live(void (*how)(void), uvlong points, uvlong workpoints)
 	if(pid < 0 || waitpid(pid, &status, 0) != pid)
 		wrong(NULL, "no child");
 	if(WIFSIGNALED(status) && WTERMSIG(status) != SIGABRT)
-		fprintf(stderr, "freezemodel: mode %s, seed %llu, life %d: ended by signal %d\n", mode->name, seed, life, WTERMSIG(status));
+		fprintf(stderr, "freezemodel: mode %s, seed %llu, life %d: ended by signal %d\n",
+			mode->name, seed, life, WTERMSIG(status));
 	return WIFEXITED(status) && WEXITSTATUS(status) == Memdied;
 }
 
@@ -1493,7 +1514,8 @@ run(uvlong s)
 	create();
 	for(i = 0; i < Lives; i++){
 		mem.room = mode->full && rnd(4) ? 3 + rnd(30) : UINT_MAX;
-		lived = live(anylife, rnd(6) ? 1 + rnd(most[rnd(4)]) : 0, rnd(2) ? 1 + rnd(most[rnd(2)]) : 0);
+		lived = live(anylife, rnd(6) ? 1 + rnd(most[rnd(4)]) : 0,
+			rnd(2) ? 1 + rnd(most[rnd(2)]) : 0);
 		if(!lived)
 			return 0;
 		inherit((int)rnd(2));
@@ -1556,7 +1578,8 @@ apart(int (*fn)(uvlong), uvlong s)
 	if(pid < 0 || waitpid(pid, &status, 0) != pid)
 		return 0;
 	if(status != 0)
-		printf("# to repeat: freezemodel -1 %llu %s%s\n", s, mode->name, fn == sweep ? " sweep" : "");
+		printf("# to repeat: freezemodel -1 %llu %s%s\n", s, mode->name,
+			fn == sweep ? " sweep" : "");
 	return status == 0;
 }
 
@@ -1595,12 +1618,15 @@ main(int argc, char **argv)
 			flips += world->flips;
 			refused_ += world->refused;
 		}
-		ok(good, "%d random runs agree with the model, seeds from %llu, mode %s", nseed, s, mode->name);
+		ok(good, "%d random runs agree with the model, seeds from %llu, mode %s", nseed, s,
+			mode->name);
 		printf("# %u requests, %u times frozen, %u merged, %u requests succeeded late, "
 			"%u bits flipped, %u starts refused\n",
 			requests, froze, merged, succeeded_, flips, refused_);
-		if(i == 0 || strcmp(mode->name, "direct-sync") == 0 || strcmp(mode->name, "behind") == 0)
-			ok(apart(sweep, s), "a death at every point of a life, mode %s, seed %llu", mode->name, s);
+		if(i == 0 || strcmp(mode->name, "direct-sync") == 0
+			|| strcmp(mode->name, "behind") == 0)
+			ok(apart(sweep, s), "a death at every point of a life, mode %s, seed %llu",
+				mode->name, s);
 	}
 	return tapend();
 }

@@ -813,7 +813,8 @@ workon(Pending *p)
 		working = 0;
 		return 1;
 	}
-	if(!p->threaded && (sem_init(&p->go, 0, 0) < 0 || sem_init(&p->back, 0, 0) < 0 || pthread_create(&p->thread, NULL, workthread, p) != 0))
+	if(!p->threaded && (sem_init(&p->go, 0, 0) < 0 || sem_init(&p->back, 0, 0) < 0
+		|| pthread_create(&p->thread, NULL, workthread, p) != 0))
 		wrong("no thread");
 	p->threaded = 1;
 	worker = p;
@@ -894,7 +895,8 @@ newfile(File *f, uvlong bytes, int track)
 	bits = sec * sizeof(uint);
 	if(track)
 		all = 3 * sec * Sector + 2 * bits + 2 * pages;
-	p = mmap(NULL, all, PROT_READ|PROT_WRITE, (shared ? MAP_SHARED : MAP_PRIVATE)|MAP_ANONYMOUS|MAP_NORESERVE, -1, 0);
+	p = mmap(NULL, all, PROT_READ|PROT_WRITE,
+		(shared ? MAP_SHARED : MAP_PRIVATE)|MAP_ANONYMOUS|MAP_NORESERVE, -1, 0);
 	if(p == MAP_FAILED)
 		wrong("no memory for a disk of %llu bytes", bytes);
 	f->all = f->image = p;
@@ -1071,7 +1073,8 @@ memevict(uvlong sector, uvlong n)
 
 	if(!tracked(f) || n == 0)
 		return;
-	for(i = sector * Sector / Mpage; i <= ((sector + n) * Sector - 1) / Mpage && i * Mpage < f->room; i++)
+	for(i = sector * Sector / Mpage; i <= ((sector + n) * Sector - 1) / Mpage
+		&& i * Mpage < f->room; i++)
 		f->absent[i] = 1;
 }
 
@@ -1083,7 +1086,8 @@ memresident(uvlong sector, uvlong n)
 
 	if(disk.direct)
 		return 0;
-	for(i = sector * Sector / Mpage; tracked(f) && i <= ((sector + n) * Sector - 1) / Mpage; i++)
+	for(i = sector * Sector / Mpage; tracked(f)
+		&& i <= ((sector + n) * Sector - 1) / Mpage; i++)
 		if(f->absent[i])
 			return 0;
 	return 1;
@@ -1105,7 +1109,8 @@ badpage(File *f, uvlong page)
 		return 1;
 	for(x = fault; x < fault + nfault; x++)
 		if(x->op == Mread && isof(x, f) && (x->forever || x->times > 0)
-		&& x->sector * Sector < (page + 1) * Mpage && (x->sector + x->n) * Sector > page * Mpage)
+		&& x->sector * Sector < (page + 1) * Mpage
+			&& (x->sector + x->n) * Sector > page * Mpage)
 			return 1;
 	return 0;
 }
@@ -1247,11 +1252,13 @@ checkrange(File *f, int op, uvlong off, uvlong len)
 		wrong("%s of %llu bytes at %llu: not whole sectors", opname[op], len, off);
 	if(!isimage(f)){
 		if(op != Mread && (off > f->size || len > f->size - off))
-			wrong("%s of %llu bytes at %llu: beyond the shadow's %llu", opname[op], len, off, f->size);
+			wrong("%s of %llu bytes at %llu: beyond the shadow's %llu", opname[op], len,
+				off, f->size);
 		return;
 	}
 	if(off < mem.lo || len > mem.hi - mem.lo || off - mem.lo > mem.hi - mem.lo - len)
-		wrong("%s of %llu bytes at %llu: outside of %llu to %llu", opname[op], len, off, mem.lo, mem.hi);
+		wrong("%s of %llu bytes at %llu: outside of %llu to %llu", opname[op], len, off,
+			mem.lo, mem.hi);
 	if(op == Mwrite && (off % disk.block != 0 || len % disk.block != 0))
 		wrong("write of %llu bytes at %llu: not whole blocks of %u", len, off, disk.block);
 	if(op != Mread && mem.readonly)
@@ -1264,7 +1271,8 @@ checkstill(File *f, uvlong off)
 {
 	int s = freezestate();
 
-	if(isimage(f) && (s == Ffrozen || s == Fthawing || s == Fheld || (s == Fcommitting && drive->name != None)))
+	if(isimage(f) && (s == Ffrozen || s == Fthawing || s == Fheld || (s == Fcommitting
+		&& drive->name != None)))
 		wrong("the image is written to at %llu, and is frozen", off);
 }
 
@@ -1280,7 +1288,8 @@ iovlen(struct iovec *iov, int niov, int direct)
 		if(iov[i].iov_len == 0 || iov[i].iov_base == NULL)
 			wrong("part %d of a transfer is empty", i);
 		if(direct && (uintptr_t)iov[i].iov_base % Sector != 0)
-			wrong("part %d of a direct transfer is not at a sector boundary in memory", i);
+			wrong("part %d of a direct transfer is not at a sector boundary in memory",
+				i);
 		len += iov[i].iov_len;
 	}
 	return len;
@@ -1400,7 +1409,8 @@ diskwrite(int file, struct iovec *iov, int niov, uvlong off)
 {
 	File *f = fileof(file);
 	uvlong len = iovlen(iov, niov, disk.direct && file == Image), end, half = 0;
-	uint whole = file == Shadow && len % Sector != 0 ? 4 : Sector;	/* so much is never halved */
+	uint whole = file == Shadow
+		&& len % Sector != 0 ? 4 : Sector;	/* so much is never halved */
 	int error;
 
 	point();
@@ -1448,7 +1458,8 @@ diskmap(int file, uvlong size)
 {
 	if(file == Shadow && windowlen[file] > 0 && !working)
 		wrong("the loop undoes the shadow's mapping");
-	windowlen[file] = mem.window && (!disk.direct || file == Shadow) && size <= 1ULL << 40 ? size : 0;
+	windowlen[file] = mem.window && (!disk.direct || file == Shadow)
+		&& size <= 1ULL << 40 ? size : 0;
 	return windowlen[file] > 0 && !disk.direct;
 }
 
@@ -1476,11 +1487,13 @@ diskincore(int file, uvlong off, size_t len, uchar *vec)
 	if(windowlen[file] == 0)
 		wrong("diskincore without a mapping");
 	if(off + len > (windowlen[file] + Mpage - 1) / Mpage * Mpage)
-		wrong("diskincore of %zu bytes at %llu: beyond the mapping of %llu", len, off, windowlen[file]);
+		wrong("diskincore of %zu bytes at %llu: beyond the mapping of %llu", len, off,
+			windowlen[file]);
 	mem.looks++;
 	mem.looked += (len + Mpage - 1) / Mpage;
 	for(i = 0; i < (len + Mpage - 1) / Mpage; i++)
-		vec[i] = (uchar)(!tracked(f) || !f->absent[off / Mpage + i] ? chance(128) << 1 | 1 : chance(128) << 1);
+		vec[i] = (uchar)(!tracked(f)
+			|| !f->absent[off / Mpage + i] ? chance(128) << 1 | 1 : chance(128) << 1);
 	return 0;
 }
 
@@ -2015,13 +2028,15 @@ enginewake(void)
 static Pending*
 newpending(Op *o)
 {
-	static const int ops[] = { [Oread] = Mread, [Owrite] = Mwrite, [Otrim] = Mtrim, [Oflush] = Msync, [Owork] = Mwork };
+	static const int ops[] = { [Oread] = Mread, [Owrite] = Mwrite, [Otrim] = Mtrim,
+		[Oflush] = Msync, [Owork] = Mwork };
 	Pending *p;
 
 	for(p = pending; p != NULL; p = p->next)
 		if(p->o == o)
 			wrong("an operation is started that is under way");
-	if(o->op != Oread && o->op != Owrite && o->op != Otrim && o->op != Oflush && (o->op != Owork || o->work == NULL))
+	if(o->op != Oread && o->op != Owrite && o->op != Otrim && o->op != Oflush
+		&& (o->op != Owork || o->work == NULL))
 		wrong("operation %d is unknown", o->op);
 	if(o->done == NULL)
 		wrong("an operation without done");
@@ -2049,7 +2064,8 @@ enginestart(Op *o)
 
 	if(moves(p))
 		checkrange(p->f, p->op, o->off, p->len);
-	record(p->op == Mwork ? Image : o->file, p->op, moves(p) ? o->off : 0, p->len, p->op == Mread || p->op == Mwrite ? o->niov : 0);
+	record(p->op == Mwork ? Image : o->file, p->op, moves(p) ? o->off : 0, p->len,
+		p->op == Mread || p->op == Mwrite ? o->niov : 0);
 	if(p->op == Msync)
 		snapshot(p->f, &p->snap);
 	if(mem.torn && p->len > 0 && p->len <= Small)
@@ -2130,13 +2146,15 @@ hasplace(Pending *p, uvlong sector)
 static void
 movesome(Pending *p)
 {
-	uvlong i, n = (p->error == 0 || p->op == Mwrite ? p->len : p->end - p->o->off) / Sector, start;
+	uvlong i, n = (p->error == 0
+		|| p->op == Mwrite ? p->len : p->end - p->o->off) / Sector, start;
 
 	if(p->moved == NULL || n == 0)
 		return;
 	start = chance((uint)n);
 	for(i = 0; i < n; i++, start = (start + 1) % n)
-		if(!p->moved[start] && chance(3) == 0 && hasplace(p, start) && (p->error == 0 || p->o->off + start * Sector != p->end)){
+		if(!p->moved[start] && chance(3) == 0 && hasplace(p, start)
+			&& (p->error == 0 || p->o->off + start * Sector != p->end)){
 			p->moved[start] = 1;
 			movepart(p, start * Sector, Sector);
 		}
@@ -2162,7 +2180,9 @@ end(Pending *p)
 	Op *o = p->o;
 	uvlong end;
 
-	if(o->op != p->was.op || o->iov != p->was.iov || o->niov != p->was.niov || o->off != p->was.off || o->done != p->was.done || (p->op == Mtrim && o->len != p->was.len))
+	if(o->op != p->was.op || o->iov != p->was.iov || o->niov != p->was.niov
+		|| o->off != p->was.off || o->done != p->was.done
+		|| (p->op == Mtrim && o->len != p->was.len))
 		wrong("an operation was changed while it was under way");
 	if(p->op == Msync)
 		synced(p->f, &p->snap, p->error);
@@ -2189,7 +2209,8 @@ isheld(Pending *p)
 	if(!p->kicked || mem.held)
 		return 1;
 	for(h = hold; h < hold + nhold; h++)
-		if(h->op == p->op && (!moves(p) || (h->sector * Sector < p->o->off + p->len && (h->sector + h->n) * Sector > p->o->off)))
+		if(h->op == p->op && (!moves(p) || (h->sector * Sector < p->o->off + p->len
+			&& (h->sector + h->n) * Sector > p->o->off)))
 			return 1;
 	return 0;
 }

@@ -52,7 +52,7 @@ struct Mem {
 	 */
 	uint	late;		/* an operation takes up to so many rounds longer */
 	int	shuffled;	/* those that end in a round end in any order */
-	int	through;	/* what a write to the shadow fails at is in the page cache, but can't be written through */
+	int	through;	/* a write to the shadow that fails is in the page cache all the same */
 	int	torn;		/* sectors move one by one, in any order, at any time between start and end */
 	int	held;		/* nothing ends */
 	uint	balk;		/* chance that an operation is not taken, nor any behind it */

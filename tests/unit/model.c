@@ -93,11 +93,14 @@ static const Mode modes[] = {
 	{ .name = "direct", .direct = 1, .holds = 1, .power = 1 },
 	{ .name = "direct-blocks", .direct = 1, .blocks = 1, .power = 1 },
 	{ .name = "direct-pool-blocks", .direct = 1, .pool = 1, .blocks = 1, .power = 1 },
-	{ .name = "behind-direct-blocks", .direct = 1, .pool = 1, .behind = 1, .blocks = 1, .power = 1 },
-	{ .name = "frames-direct-blocks-sync", .frames = 1, .direct = 1, .sync = 1, .blocks = 1, .power = 1 },
+	{ .name = "behind-direct-blocks", .direct = 1, .pool = 1, .behind = 1, .blocks = 1,
+		.power = 1 },
+	{ .name = "frames-direct-blocks-sync", .frames = 1, .direct = 1, .sync = 1, .blocks = 1,
+		.power = 1 },
 	{ .name = "direct-blocks-faults", .direct = 1, .blocks = 1, .faults = 1 },
 	{ .name = "direct-pool-blocks-faults", .direct = 1, .pool = 1, .blocks = 1, .faults = 1 },
-	{ .name = "behind-direct-blocks-faults", .direct = 1, .pool = 1, .behind = 1, .blocks = 1, .faults = 1 },
+	{ .name = "behind-direct-blocks-faults", .direct = 1, .pool = 1, .behind = 1, .blocks = 1,
+		.faults = 1 },
 	{ .name = "direct-blocks-breaks", .direct = 1, .blocks = 1, .breaks = 1 },
 	{ .name = "direct-faults", .direct = 1, .holds = 1, .faults = 1 },
 	{ .name = "direct-breaks", .direct = 1, .breaks = 1 },
@@ -105,20 +108,26 @@ static const Mode modes[] = {
 	{ .name = "direct-pool-faults", .direct = 1, .pool = 1, .faults = 1, .holds = 1 },
 	{ .name = "direct-pool-breaks", .direct = 1, .pool = 1, .breaks = 1 },
 	{ .name = "behind-window", .window = 1, .pool = 1, .behind = 1, .holds = 1, .power = 1 },
-	{ .name = "behind-window-evict", .window = 1, .evict = 1, .pool = 1, .behind = 1, .power = 1 },
+	{ .name = "behind-window-evict", .window = 1, .evict = 1, .pool = 1, .behind = 1,
+		.power = 1 },
 	{ .name = "behind-calls", .pool = 1, .behind = 1, .evict = 1, .holds = 1, .power = 1 },
 	{ .name = "behind-direct", .direct = 1, .pool = 1, .behind = 1, .holds = 1, .power = 1 },
-	{ .name = "behind-direct-faults", .direct = 1, .pool = 1, .behind = 1, .faults = 1, .power = 1 },
-	{ .name = "behind-window-faults", .window = 1, .pool = 1, .behind = 1, .faults = 1, .power = 1 },
+	{ .name = "behind-direct-faults", .direct = 1, .pool = 1, .behind = 1, .faults = 1,
+		.power = 1 },
+	{ .name = "behind-window-faults", .window = 1, .pool = 1, .behind = 1, .faults = 1,
+		.power = 1 },
 	{ .name = "behind-direct-breaks", .direct = 1, .pool = 1, .behind = 1, .breaks = 1 },
 	{ .name = "frames-window", .frames = 1, .window = 1, .holds = 1 },
 	{ .name = "frames-window-evict-faults", .frames = 1, .window = 1, .evict = 1, .faults = 1 },
 	{ .name = "frames-sync", .frames = 1, .window = 1, .sync = 1, .power = 1 },
 	{ .name = "frames-calls", .frames = 1, .evict = 1, .power = 1 },
 	{ .name = "frames-direct-faults", .frames = 1, .direct = 1, .faults = 1, .holds = 1 },
-	{ .name = "frames-direct-pool", .frames = 1, .direct = 1, .pool = 1, .holds = 1, .power = 1 },
-	{ .name = "frames-behind", .frames = 1, .window = 1, .pool = 1, .behind = 1, .evict = 1, .power = 1 },
-	{ .name = "frames-behind-direct", .frames = 1, .direct = 1, .pool = 1, .behind = 1, .power = 1 },
+	{ .name = "frames-direct-pool", .frames = 1, .direct = 1, .pool = 1, .holds = 1,
+		.power = 1 },
+	{ .name = "frames-behind", .frames = 1, .window = 1, .pool = 1, .behind = 1, .evict = 1,
+		.power = 1 },
+	{ .name = "frames-behind-direct", .frames = 1, .direct = 1, .pool = 1, .behind = 1,
+		.power = 1 },
 	{ .name = "frames-direct-sync-breaks", .frames = 1, .direct = 1, .sync = 1, .breaks = 1 },
 };
 
@@ -190,7 +199,8 @@ wrong(Job *j, const char *fmt, ...)
 	va_list ap;
 
 	fflush(stdout);
-	fprintf(stderr, "model: mode %s, seed %llu, after %u requests, %s: ", mode->name, seed, came, where);
+	fprintf(stderr, "model: mode %s, seed %llu, after %u requests, %s: ", mode->name, seed,
+		came, where);
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
@@ -207,7 +217,8 @@ show(Job *j)
 	static const char *const name[] = { "read", "write", "verify", "trim", "flush" };
 	int i;
 
-	fprintf(stderr, "model: request %u: %s%s", j->when, j->stable ? "stable " : "", name[j->op]);
+	fprintf(stderr, "model: request %u: %s%s", j->when, j->stable ? "stable " : "",
+		name[j->op]);
 	if(j->op != Otrim && j->op != Oflush)
 		fprintf(stderr, " of %u sectors at %llu", j->nsec, j->lba);
 	for(i = 0; i < j->nrange; i++)
@@ -357,7 +368,8 @@ arrive(Job *j)
 
 			lo = lo < First ? 0 : lo - First;
 			hi = hi - First > nsect ? nsect : hi - First;
-			j->loose |= !j->fails && (firstbad(Oread, lo, (uint)(hi - lo), &at) || firstbad(Owrite, lo, (uint)(hi - lo), &at));
+			j->loose |= !j->fails && (firstbad(Oread, lo, (uint)(hi - lo), &at)
+				|| firstbad(Owrite, lo, (uint)(hi - lo), &at));
 		}
 		if(!j->mustfail)
 			leave(j, j->lba, j->nsec);
@@ -383,7 +395,8 @@ promise(Job *j, int id, uvlong lba)
 	int has = whose(ondisk(mem.stable, lba), lba);
 
 	if(has < id)
-		wrong(j, "sector %llu: number %d is promised to be stable, and %d is", lba, id, has);
+		wrong(j, "sector %llu: number %d is promised to be stable, and %d is", lba, id,
+			has);
 	if(durable[lba] < id)
 		durable[lba] = id;
 }
@@ -425,14 +438,16 @@ succeeded(Job *j)
 		for(i = 0; j->learns && i < j->nsec; i++)
 			model[j->lba + i] = whose(j->data + i * Sector, j->lba + i);
 		for(i = 0; i < j->nsec; i++)
-			if(j->want[i] == Unsure || failed[j->want[i]] || j->loose || holds(j->data + i * Sector, j->want[i], j->lba + i))
+			if(j->want[i] == Unsure || failed[j->want[i]] || j->loose
+				|| holds(j->data + i * Sector, j->want[i], j->lba + i))
 				continue;
 			else if(scattered[j->want[i]])
 				scattered[j->want[i]] = 2;
 			else if(refused(j->want[i]))
 				continue;
 			else
-				wrong(j, "sector %llu: read number %d, expected %d", j->lba + i, whose(j->data + i * Sector, j->lba + i), j->want[i]);
+				wrong(j, "sector %llu: read number %d, expected %d", j->lba + i,
+					whose(j->data + i * Sector, j->lba + i), j->want[i]);
 		break;
 	case Owrite:
 		answer(j, j->lba, j->nsec);
@@ -486,7 +501,8 @@ judge(Job *j, int fail, uvlong badlba)
 	if(!fail && j->fails && !mode->pool)
 		wrong(j, "it succeeds");
 	if(fail && (j->op == Oread || j->op == Overify) && badlba != j->badlba)
-		wrong(j, "the first bad sector was to be %llu, and is said to be %llu", j->badlba, badlba);
+		wrong(j, "the first bad sector was to be %llu, and is said to be %llu", j->badlba,
+			badlba);
 	if(fail)
 		failed[j->id] = j->op == Owrite || j->op == Otrim;
 	else
@@ -528,7 +544,8 @@ sendio(Job *j)
 	uchar *space = j->io.space;
 
 	memset(&j->io, rnd(2) ? 0 : 0x55, sizeof j->io);
-	j->io = (Io){ .op = j->op, .stable = j->stable, .lba = j->lba, .nsec = j->nsec, .range = j->range, .nrange = j->nrange,
+	j->io = (Io){ .op = j->op, .stable = j->stable, .lba = j->lba, .nsec = j->nsec,
+		.range = j->range, .nrange = j->nrange,
 		.data = j->op == Owrite ? j->data : NULL, .room = room, .done = done, .space = space };
 	bufio(&j->io);
 }
@@ -561,7 +578,8 @@ putle(uchar *p, uvlong v, int n)
 static int
 command(Job *j)
 {
-	static const uchar cmds[][2] = { { 0x24, 0x20 }, { 0x34, 0x30 }, { 0x42, 0x40 }, { 0x06, 0x06 }, { 0xea, 0xe7 } };
+	static const uchar cmds[][2] = { { 0x24, 0x20 }, { 0x34, 0x30 }, { 0x42, 0x40 },
+		{ 0x06, 0x06 }, { 0xea, 0xe7 } };
 
 	if(j->op == Owrite && j->stable && !mode->sync)
 		return 0x3d;
@@ -618,7 +636,8 @@ collect(int nic)
 		if(get32(r + Otag) >> 16 >= Njob)
 			wrong(NULL, "an answer to nothing");
 		j = &jobs[get32(r + Otag) >> 16];
-		if(!j->inuse || j->tag != get32(r + Otag) || j->nic != nic || r[5] != j->from || r[Ocmd] != 0 || r[Overflag] != 0x18)
+		if(!j->inuse || j->tag != get32(r + Otag) || j->nic != nic || r[5] != j->from
+			|| r[Ocmd] != 0 || r[Overflag] != 0x18)
 			wrong(j, "an answer to nothing, or to another");
 		if(r[27] != 0x40 && r[27] != (j->op == Oread || j->op == Overify ? 0x41 : 0x61))
 			wrong(j, "status 0x%x", r[27]);
@@ -627,7 +646,8 @@ collect(int nic)
 				wrong(j, "its answer has %u bytes", len);
 			memcpy(j->data, r + Odata, j->nsec * Sector);
 		}
-		judge(j, r[27] != 0x40, getle(r + 28, j->cmd == 0x24 || j->cmd == 0x42 ? 6 : 4) & 0xffffffffffffULL);
+		judge(j, r[27] != 0x40, getle(r + 28, j->cmd == 0x24
+			|| j->cmd == 0x42 ? 6 : 4) & 0xffffffffffffULL);
 	}
 }
 
@@ -675,7 +695,8 @@ ishot(Job *j)
 {
 	int i;
 
-	if(mode->direct || mode->pool || mode->evict || mode->faults || !memresident(First + j->lba, j->nsec))
+	if(mode->direct || mode->pool || mode->evict || mode->faults
+		|| !memresident(First + j->lba, j->nsec))
 		return 0;
 	for(i = 0; i < Njob; i++)
 		if(jobs[i].inuse && conflict(&jobs[i], j))
@@ -816,7 +837,8 @@ turn(void)
 		wrong(NULL, "requests are under way, and bufbusy denies it");
 	/* A sync may wait a moment for more requests to cover; then another turn is due at once. */
 	if(nundone > 0 && mem.underway == 0 && !late && bufwait() != 0)
-		wrong(firstundone(), "requests wait, this one first, and the disk has nothing to do");
+		wrong(firstundone(),
+			"requests wait, this one first, and the disk has nothing to do");
 	if(mem.unkicked > 0 && bufwait() < 0)
 		wrong(NULL, "operations are started, and nobody thinks of kicking them");
 	for(i = 0; i < Njob; i++){
@@ -855,7 +877,8 @@ compare(void)
 		if(model[i] == Unsure || failed[model[i]])
 			model[i] = whose(ondisk(mem.image, i), i);
 		else if(!holds(ondisk(mem.image, i), model[i], i))
-			wrong(NULL, "sector %llu: the disk holds number %d, expected %d", i, whose(ondisk(mem.image, i), i), model[i]);
+			wrong(NULL, "sector %llu: the disk holds number %d, expected %d", i,
+				whose(ondisk(mem.image, i), i), model[i]);
 }
 
 /* Something is held for long: nobody else waits. */
@@ -866,7 +889,8 @@ static uvlong heldfirst, heldend;
 static int
 touches(Job *j)
 {
-	static const int ops[] = { [Oread] = Mread, [Owrite] = Mwrite, [Overify] = Mread, [Otrim] = Mtrim, [Oflush] = Msync };
+	static const int ops[] = { [Oread] = Mread, [Owrite] = Mwrite, [Overify] = Mread,
+		[Otrim] = Mtrim, [Oflush] = Msync };
 
 	/* A flush waits for all that is written behind, and that for what it overlaps. */
 	if(mode->behind && (j->op == Oflush || j->stable))
@@ -885,7 +909,8 @@ touches(Job *j)
 static int
 joined(Job *a, Job *b)
 {
-	return a->op == b->op && (a->op == Oread || a->op == Owrite) && (a->lba + a->nsec == b->lba || b->lba + b->nsec == a->lba);
+	return a->op == b->op && (a->op == Oread || a->op == Owrite)
+		&& (a->lba + a->nsec == b->lba || b->lba + b->nsec == a->lba);
 }
 
 static int
@@ -896,7 +921,8 @@ excusable(Job *j)
 	if(touches(j))
 		return 1;
 	for(a = jobs; a < jobs + Njob; a++)
-		if(a->inuse && a->excused && ((a->when < j->when && conflict(a, j)) || joined(a, j)))
+		if(a->inuse && a->excused && ((a->when < j->when && conflict(a, j)) || joined(a,
+			j)))
 			return 1;
 	return 0;
 }
@@ -953,7 +979,8 @@ holding(void)
 	for(i = 0; i < 20 * 400 * (mem.late + 1) && (i % 400 != 0 || waiting() != NULL); i++)
 		turn();
 	if((j = waiting()) != NULL){
-		fprintf(stderr, "model: operation %d of sectors %llu to %llu is held\n", heldop, heldfirst, heldend);
+		fprintf(stderr, "model: operation %d of sectors %llu to %llu is held\n", heldop,
+			heldfirst, heldend);
 		wrong(j, "it waits for what it does not overlap");
 	}
 	memrelease();
@@ -1071,12 +1098,14 @@ setdisk(void)
 static void
 settarget(void)
 {
-	Conf c = { .shelf = Shelf, .slot = Slot, .bufcnt = 64, .sync = mode->sync, .direct = mode->direct, .offset = First, .length = nsect };
+	Conf c = { .shelf = Shelf, .slot = Slot, .bufcnt = 64, .sync = mode->sync,
+		.direct = mode->direct, .offset = First, .length = nsect };
 	uchar *space;
 	int i, fd;
 
 	setdisk();
-	if(engineopen(&fd) < 0 || bufrequests(Njob) < 0 || bufinit(First, nsect) < 0 || (mode->pool && bufpool(1, mode->behind) < 0))
+	if(engineopen(&fd) < 0 || bufrequests(Njob) < 0 || bufinit(First, nsect) < 0
+		|| (mode->pool && bufpool(1, mode->behind) < 0))
 		wrong(NULL, "no target");
 	space = aligned_alloc(4096, (size_t)Njob * Spacesize);
 	if(space == NULL)
@@ -1206,7 +1235,8 @@ cut(void)
 	mempower();
 	for(i = 0; i < nsect; i++)
 		if(whose(ondisk(mem.image, i), i) < durable[i])
-			wrong(NULL, "sector %llu: number %d was promised to be stable, and %d is there", i, durable[i], whose(ondisk(mem.image, i), i));
+			wrong(NULL,
+				"sector %llu: number %d was promised to be stable, and %d is there", i, durable[i], whose(ondisk(mem.image, i), i));
 }
 
 static int
@@ -1258,7 +1288,8 @@ apart(const Mode *m, uvlong s)
 	if(pid < 0 || waitpid(pid, &status, 0) != pid)
 		return 0;
 	if(status != 0)
-		printf("# wait status 0x%x; to repeat: model -1 %llu %s\n", (uint)status, s, m->name);
+		printf("# wait status 0x%x; to repeat: model -1 %llu %s\n", (uint)status, s,
+			m->name);
 	return status == 0;
 }
 
@@ -1281,7 +1312,8 @@ main(int argc, char **argv)
 			return run(&modes[i], s);
 		for(k = 0, good = 1; k < nseed; k++)
 			good &= apart(&modes[i], s + (uvlong)k);
-		ok(good, "%d random runs agree with the model, seeds from %llu, mode %s", nseed, s, modes[i].name);
+		ok(good, "%d random runs agree with the model, seeds from %llu, mode %s", nseed, s,
+			modes[i].name);
 	}
 	return tapend();
 }

@@ -183,7 +183,8 @@ isheader(uchar *a, uchar *f, uint error)
 int
 isata(uchar *a, uint alen, uchar *f, uint status, uint error, uint count)
 {
-	return isheader(a, f, 0) && alen == Framemin && a[24] == f[24] && a[25] == error && a[26] == count && a[27] == status
+	return isheader(a, f, 0) && alen == Framemin && a[24] == f[24] && a[25] == error
+		&& a[26] == count && a[27] == status
 		&& a[34] == 0 && a[35] == 0 && zeros(a + Odata, Framemin - Odata);
 }
 
@@ -278,13 +279,16 @@ badlines(void)
 		{ "9 4 t0 t1 t0 f", "interface t0: expected each interface once" },
 		{ "9 4 i0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456 f",
 			"expected a name of 1 to 127 characters" },
-		{ "-m 01:00:00:00:00:01 9 4 t0 f", "-m '01:00:00:00:00:01': expected the MAC address of one host" },
-		{ "-m 020000000001,ffffffffffff 9 4 t0 f", "-m 'ffffffffffff': expected the MAC address of one host" },
+		{ "-m 01:00:00:00:00:01 9 4 t0 f",
+			"-m '01:00:00:00:00:01': expected the MAC address of one host" },
+		{ "-m 020000000001,ffffffffffff 9 4 t0 f",
+			"-m 'ffffffffffff': expected the MAC address of one host" },
 	};
 	uint i;
 
 	for(i = 0; i < sizeof line / sizeof line[0]; i++)
-		test(refused(line[i][0], line[i][1]), "refused, with the argument named: %s", line[i][0]);
+		test(refused(line[i][0], line[i][1]), "refused, with the argument named: %s",
+			line[i][0]);
 }
 
 /* Options at every place between the operands mean the same. */
@@ -305,8 +309,11 @@ anywhere(const char *opt)
 				n += snprintf(line + n, sizeof line - (size_t)n, "%s ", word[i]);
 		}
 		e = parse(&c, line);
-		if(e != NULL || c.shelf != 9 || c.slot != 4 || c.nnic != 2 || strcmp(c.nic[0], "t0") != 0 || strcmp(c.nic[1], "t1") != 0 || strcmp(c.file, "image") != 0
-		|| c.bufcnt != 16 || !c.readonly || !c.sync || !c.direct || c.offset != 7 || c.length != 100 || c.nmask != 1){
+		if(e != NULL || c.shelf != 9 || c.slot != 4 || c.nnic != 2
+			|| strcmp(c.nic[0], "t0") != 0 || strcmp(c.nic[1], "t1") != 0
+			|| strcmp(c.file, "image") != 0
+		|| c.bufcnt != 16 || !c.readonly || !c.sync || !c.direct || c.offset != 7
+			|| c.length != 100 || c.nmask != 1){
 			printf("# %s: %s\n", line, e != NULL ? e : "something is wrong");
 			good = 0;
 		}
@@ -322,12 +329,16 @@ maclists(void)
 	Conf c;
 	int i, n;
 
-	test(parse(&c, "-m 02:ae:1b:f0:9c:d5,02AE1BF09CD5 -m 02:AE:1b:F0:9c:D5 9 4 t0 f") == NULL && c.nmask == 3
-		&& memcmp(c.mask[0].a, want, 6) == 0 && memcmp(c.mask[1].a, want, 6) == 0 && memcmp(c.mask[2].a, want, 6) == 0,
+	test(parse(&c, "-m 02:ae:1b:f0:9c:d5,02AE1BF09CD5 -m 02:AE:1b:F0:9c:D5 9 4 t0 f") == NULL
+		&& c.nmask == 3
+		&& memcmp(c.mask[0].a, want, 6) == 0 && memcmp(c.mask[1].a, want, 6) == 0
+			&& memcmp(c.mask[2].a, want, 6) == 0,
 		"MACs with and without colons, in upper and lower case, in one -m or in several");
 	for(i = 0, n = snprintf(line, sizeof line, "9 4 t0 f -m "); i < 255; i++)
-		n += snprintf(line + n, sizeof line - (size_t)n, "%s02000000%04x", i > 0 ? "," : "", (uint)i);
-	test(parse(&c, line) == NULL && c.nmask == 255 && c.mask[254].a[5] == 254, "a list of 255 MACs");
+		n += snprintf(line + n, sizeof line - (size_t)n, "%s02000000%04x", i > 0 ? "," : "",
+			(uint)i);
+	test(parse(&c, line) == NULL && c.nmask == 255 && c.mask[254].a[5] == 254,
+		"a list of 255 MACs");
 	snprintf(line + n, sizeof line - (size_t)n, ",030000000000");
 	test(refused(line, "at most 255"), "a list of 256 MACs is refused");
 }
@@ -339,11 +350,14 @@ nicnames(void)
 	Conf c;
 	int i, n;
 
-	test(parse(&c, "0 0 fifteenletters1 f") == NULL && strcmp(c.nic[0], "fifteenletters1") == 0 && c.shelf == 0 && c.slot == 0, "an interface's name of 15 characters, shelf and slot 0");
+	test(parse(&c, "0 0 fifteenletters1 f") == NULL && strcmp(c.nic[0], "fifteenletters1") == 0
+		&& c.shelf == 0
+		&& c.slot == 0, "an interface's name of 15 characters, shelf and slot 0");
 	for(i = 0, n = snprintf(line, sizeof line, "65534 254 "); i < MAX_NICS; i++)
 		n += snprintf(line + n, sizeof line - (size_t)n, "t%d ", i);
 	snprintf(line + n, sizeof line - (size_t)n, "f");
-	test(parse(&c, line) == NULL && c.nnic == MAX_NICS && c.shelf == 65534 && c.slot == 254, "%d interfaces, the highest shelf and slot", MAX_NICS);
+	test(parse(&c, line) == NULL && c.nnic == MAX_NICS && c.shelf == 65534 && c.slot == 254,
+		"%d interfaces, the highest shelf and slot", MAX_NICS);
 	snprintf(line + n, sizeof line - (size_t)n, "more f");
 	test(refused(line, "at most"), "%d interfaces are refused", MAX_NICS + 1);
 }
@@ -353,17 +367,25 @@ conftests(void)
 {
 	Conf c;
 
-	test(parse(&c, "9 4 t0 image") == NULL && c.bufcnt == BUFCNT && !c.direct && !c.readonly && !c.sync && c.offset == 0 && c.length == 0 && c.nmask == 0 && !c.help && !c.version,
+	test(parse(&c, "9 4 t0 image") == NULL && c.bufcnt == BUFCNT && !c.direct && !c.readonly
+		&& !c.sync && c.offset == 0 && c.length == 0 && c.nmask == 0 && !c.help
+		&& !c.version,
 		"without options the defaults are in force");
-	test(anywhere("-b 16 -r -s -d -o 7 -l 100 -m 020000000001"), "options before, between and after the operands");
+	test(anywhere("-b 16 -r -s -d -o 7 -l 100 -m 020000000001"),
+		"options before, between and after the operands");
 	test(anywhere("-b16 -rsd -o7 -l100 -m020000000001"), "options that are run together");
-	test(anywhere("-b 3 -b 16 -o 9 -l 8 -rrssdd -o 7 -l 100 -m 020000000001"), "the last of an option counts");
-	test(parse(&c, "-b 65535 -- 9 4 t0 -r") == NULL && strcmp(c.file, "-r") == 0 && !c.readonly && c.bufcnt == 65535, "what follows -- is no option");
-	test(parse(&c, "9 -- 4 t0 -r") == NULL && strcmp(c.file, "-r") == 0 && c.slot == 4, "-- between the operands");
+	test(anywhere("-b 3 -b 16 -o 9 -l 8 -rrssdd -o 7 -l 100 -m 020000000001"),
+		"the last of an option counts");
+	test(parse(&c, "-b 65535 -- 9 4 t0 -r") == NULL && strcmp(c.file, "-r") == 0 && !c.readonly
+		&& c.bufcnt == 65535, "what follows -- is no option");
+	test(parse(&c, "9 -- 4 t0 -r") == NULL && strcmp(c.file, "-r") == 0 && c.slot == 4,
+		"-- between the operands");
 	test(parse(&c, "9 4 t0 -- --") == NULL && strcmp(c.file, "--") == 0, "a file named --");
 	test(parse(&c, "-h") == NULL && c.help, "-h needs no operands");
 	test(parse(&c, "-V") == NULL && c.version, "-V needs no operands");
-	test(parse(&c, "-b 2 -o 18014398509481983 -l 18014398509481983 9 4 t0 f") == NULL && c.bufcnt == 2 && c.offset == 18014398509481983ULL && c.length == 18014398509481983ULL,
+	test(parse(&c, "-b 2 -o 18014398509481983 -l 18014398509481983 9 4 t0 f") == NULL
+		&& c.bufcnt == 2 && c.offset == 18014398509481983ULL
+		&& c.length == 18014398509481983ULL,
 		"the smallest buffer count, the largest offset and length");
 	maclists();
 	nicnames();

@@ -50,8 +50,10 @@ configis(uint len, uint error, const void *s, uint slen)
 	uint alen, want = 32 + slen < Framemin ? Framemin : 32 + slen;
 	uchar *a = ask(f, len, &alen);
 
-	return isheader(a, f, error) && alen == want && a[24] == 0 && a[25] == BUFCNT && a[28] == (nic.mtu - 36) / Sector
-		&& a[29] == (0x10 | (f[29] & 0xf)) && a[30] == slen >> 8 && a[31] == (slen & 0xff) && memcmp(a + 32, s, slen) == 0 && zeros(a + 32 + slen, want - 32 - slen);
+	return isheader(a, f, error) && alen == want && a[24] == 0 && a[25] == BUFCNT
+		&& a[28] == (nic.mtu - 36) / Sector
+		&& a[29] == (0x10 | (f[29] & 0xf)) && a[30] == slen >> 8 && a[31] == (slen & 0xff)
+			&& memcmp(a + 32, s, slen) == 0 && zeros(a + 32 + slen, want - 32 - slen);
 }
 
 static int
@@ -74,38 +76,53 @@ configs(void)
 
 	target("", Bufsec, 1500);
 	test(config(0, "", 0, ""), "the config string is empty at first");
-	test(config(1, "", 0, "") && configsilent(1, "x") && config(2, "", 0, "") && configsilent(2, "x"), "test and prefix know the empty string");
+	test(config(1, "", 0, "") && configsilent(1, "x") && config(2, "", 0, "")
+		&& configsilent(2, "x"), "test and prefix know the empty string");
 	test(config(3, "one", 0, "one") && config(0, "", 0, "one"), "set sets an empty string");
-	test(config(3, "two", 4, "one") && config(3, "on", 4, "one") && config(3, "oneone", 4, "one") && config(3, "", 4, "one"), "set refuses another, with error 4");
+	test(config(3, "two", 4, "one") && config(3, "on", 4, "one")
+		&& config(3, "oneone", 4, "one")
+		&& config(3, "", 4, "one"), "set refuses another, with error 4");
 	test(config(3, "one", 0, "one"), "and takes the same");
-	test(config(1, "one", 0, "one") && configsilent(1, "on") && configsilent(1, "ones") && configsilent(1, "") && configsilent(1, "onf"), "test answers the string only");
-	test(config(2, "one", 0, "one") && config(2, "on", 0, "one") && config(2, "", 0, "one") && configsilent(2, "ones") && configsilent(2, "n"), "prefix answers each beginning of it");
-	test(config(4, "other", 0, "other") && config(4, "", 0, "") && config(3, "third", 0, "third"), "force set always sets, also nothing");
+	test(config(1, "one", 0, "one") && configsilent(1, "on") && configsilent(1, "ones")
+		&& configsilent(1, "") && configsilent(1, "onf"), "test answers the string only");
+	test(config(2, "one", 0, "one") && config(2, "on", 0, "one") && config(2, "", 0, "one")
+		&& configsilent(2, "ones") && configsilent(2,
+		"n"), "prefix answers each beginning of it");
+	test(config(4, "other", 0, "other") && config(4, "", 0, "")
+		&& config(3, "third", 0, "third"), "force set always sets, also nothing");
 	for(i = 5; i < 16; i++)
 		if(!config(i, "x", 2, "third"))
 			break;
 	test(i == 16, "every other config command is refused with error 2");
 	for(i = 0; i < sizeof big; i++)
 		big[i] = (uchar)(i * 7);
-	test(configis(configframe(1, 4, big, 1024), 0, big, 1024) && configis(configframe(1, 1, big, 1024), 0, big, 1024), "a string of 1024 bytes, zeros among them");
-	test(configis(configframe(1, 4, big, 1025), 2, big, 1024) && configis(configframe(1, 3, big, 0xffff % 1100), 4, big, 1024), "one of 1025 is refused with error 2");
+	test(configis(configframe(1, 4, big, 1024), 0, big, 1024)
+		&& configis(configframe(1, 1, big, 1024), 0, big,
+		1024), "a string of 1024 bytes, zeros among them");
+	test(configis(configframe(1, 4, big, 1025), 2, big, 1024)
+		&& configis(configframe(1, 3, big, 0xffff % 1100), 4, big,
+		1024), "one of 1025 is refused with error 2");
 	configframe(1, 4, "abcdef", 6);
-	test(configis(37, 2, big, 1024) && configis(32, 2, big, 1024), "so is one longer than the frame");
+	test(configis(37, 2, big, 1024) && configis(32, 2, big, 1024),
+		"so is one longer than the frame");
 	configframe(1, 4, "abcdef", 6);
 	test(configis(60, 0, "abcdef", 6), "and not one that padding follows");
 	configframe(1, 0, big, 1024);
 	f[30] = f[31] = 0xff;
-	test(configis(32, 0, "abcdef", 6) && configis(1056, 0, "abcdef", 6), "read ignores length and string");
+	test(configis(32, 0, "abcdef", 6) && configis(1056, 0, "abcdef", 6),
+		"read ignores length and string");
 	test(configis(configframe(1, 4, big, 1024), 0, big, 1024), "a string is set");
 	nic.mtu = 576;
-	test(configis(configframe(1, 0, "", 0), 0, big, 576 + 14 - 32), "and answered as far as a frame goes");
+	test(configis(configframe(1, 0, "", 0), 0, big, 576 + 14 - 32),
+		"and answered as far as a frame goes");
 	nic.mtu = 1500;
 }
 
 static void
 sectorcounts(void)
 {
-	static const int mtu[][2] = { { Minmtu, 1 }, { 576, 1 }, { 1059, 1 }, { 1060, 2 }, { 1500, 2 }, { 1571, 2 }, { 1572, 3 }, { 4200, 8 }, { 9000, 17 }, { 9216, 17 } };
+	static const int mtu[][2] = { { Minmtu, 1 }, { 576, 1 }, { 1059, 1 }, { 1060, 2 },
+		{ 1500, 2 }, { 1571, 2 }, { 1572, 3 }, { 4200, 8 }, { 9000, 17 }, { 9216, 17 } };
 	uint i, alen;
 	uchar *a;
 
@@ -113,7 +130,8 @@ sectorcounts(void)
 	for(i = 0; i < sizeof mtu / sizeof mtu[0]; i++){
 		nic.mtu = mtu[i][0];
 		a = ask(f, configframe(1, 0, "", 0), &alen);
-		test(a != NULL && a[28] == mtu[i][1], "at MTU %d the sector count is %d", mtu[i][0], mtu[i][1]);
+		test(a != NULL && a[28] == mtu[i][1], "at MTU %d the sector count is %d", mtu[i][0],
+			mtu[i][1]);
 	}
 	target("-b 513", Bufsec, 1500);
 	a = ask(f, configframe(1, 0, "", 0), &alen);
@@ -155,11 +173,13 @@ masklist(uint len, int first, int n, int without)
 	uchar *a = ask(f, len, &alen), *p;
 	int i, mac = first;
 
-	if(!isheader(a, f, 0) || alen != want || a[24] != 0 || a[25] != f[25] || a[26] != 0 || a[27] != n)
+	if(!isheader(a, f, 0) || alen != want || a[24] != 0 || a[25] != f[25] || a[26] != 0
+		|| a[27] != n)
 		return 0;
 	for(i = 0, p = a + 28; i < n; i++, mac++, p += 8){
 		mac += mac == without;
-		if(p[0] != 0 || p[1] != 0 || p[2] != 2 || !zeros(p + 3, 3) || (p[6] << 8 | p[7]) != mac)
+		if(p[0] != 0 || p[1] != 0 || p[2] != 2 || !zeros(p + 3, 3)
+			|| (p[6] << 8 | p[7]) != mac)
 			return 0;
 	}
 	return zeros(p, (uint)(a + want - p));
@@ -171,7 +191,8 @@ maskfails(uint len, uint merror, uint index)
 	uint alen;
 	uchar *a = ask(f, len, &alen);
 
-	return isheader(a, f, 0) && alen == Framemin && a[24] == 0 && a[25] == f[25] && a[26] == merror && a[27] == index && zeros(a + 28, Framemin - 28);
+	return isheader(a, f, 0) && alen == Framemin && a[24] == 0 && a[25] == f[25]
+		&& a[26] == merror && a[27] == index && zeros(a + 28, Framemin - 28);
 }
 
 static int
@@ -204,12 +225,14 @@ masks(void)
 	n = maskframe(1, 1, 3);
 	addmany(1, 3);
 	test(masklist(n, 1, 3, -1) && masklist(maskframe(2, 0, 0), 1, 3, -1), "MACs are added");
-	test((maskframe(4, 0, 0), silent(36)) && (configframe(4, 0, "", 0), silent(36)) && (request(f, 0x77, 4), silent(60)), "others are not answered, whatever they ask");
+	test((maskframe(4, 0, 0), silent(36)) && (configframe(4, 0, "", 0), silent(36))
+		&& (request(f, 0x77, 4), silent(60)), "others are not answered, whatever they ask");
 	n = maskframe(1, 1, 3);
 	directive(0, 1, 2);
 	directive(1, 0, 99);
 	directive(2, 2, 98);
-	test(masklist(n, 1, 3, -1), "adding one that is there, deleting one that is not, and none change nothing");
+	test(masklist(n, 1, 3, -1),
+		"adding one that is there, deleting one that is not, and none change nothing");
 	n = maskframe(1, 1, 1);
 	directive(0, 2, 2);
 	test(masklist(n, 1, 2, 2), "one is deleted from the middle");
@@ -226,9 +249,11 @@ masks(void)
 			c += (uint)maskfails(n, 2, 0);
 		}
 	test(c == 253, "every directive but 0, 1 and 2 is bad");
-	test((configframe(4, 0, "", 0), ask(f, 36, &alen) != NULL), "those before it were carried out");
+	test((configframe(4, 0, "", 0), ask(f, 36, &alen) != NULL),
+		"those before it were carried out");
 	n = maskframe(1, 1, 1);
-	test(maskrefused(n - 1) && (f[27] = 255, maskrefused(n)), "a count beyond the frame is refused with error 2");
+	test(maskrefused(n - 1) && (f[27] = 255, maskrefused(n)),
+		"a count beyond the frame is refused with error 2");
 	for(i = 2, c = 0; i < 256; i++)
 		c += (uint)maskrefused(maskframe(1, i, 0));
 	test(c == 254, "so is every other mask command");
@@ -236,7 +261,8 @@ masks(void)
 	directive(0, 2, 1);
 	directive(1, 2, 3);
 	directive(2, 2, 4);
-	test(masklist(n, 0, 0, -1) && (configframe(77, 0, "", 0), ask(f, 36, &alen) != NULL), "with the last MAC gone everyone is served");
+	test(masklist(n, 0, 0, -1) && (configframe(77, 0, "", 0), ask(f, 36, &alen) != NULL),
+		"with the last MAC gone everyone is served");
 
 	target("", Bufsec, 1500);
 	n = maskframe(1, 1, 185);
@@ -245,7 +271,8 @@ masks(void)
 	n = maskframe(1, 1, 2);
 	directive(0, 1, 7);
 	directive(1, 1, 186);
-	test(maskfails(n, 3, 1) && masklist(maskframe(1, 0, 0), 1, 185, -1), "one more does not: the list is full");
+	test(maskfails(n, 3, 1) && masklist(maskframe(1, 0, 0), 1, 185, -1),
+		"one more does not: the list is full");
 	n = maskframe(1, 1, 2);
 	directive(0, 2, 185);
 	directive(1, 1, 185);
@@ -258,12 +285,14 @@ masks(void)
 	directive(0, 1, 256);
 	test(maskfails(n, 3, 0), "256 never do");
 	nic.mtu = 1500;
-	test(masklist(maskframe(1, 0, 0), 1, 185, -1), "a list too long for the frame is answered as far as it fits");
+	test(masklist(maskframe(1, 0, 0), 1, 185, -1),
+		"a list too long for the frame is answered as far as it fits");
 	n = maskframe(1, 1, 1);
 	directive(0, 2, 200);
 	test(masklist(n, 1, 185, -1), "and can be made shorter");
 	target("-m 020000000001,020000000001,020000000002", Bufsec, 1500);
-	test(masklist(maskframe(1, 0, 0), 1, 2, -1) && (maskframe(3, 0, 0), silent(36)), "-m's list is in force, each MAC once");
+	test(masklist(maskframe(1, 0, 0), 1, 2, -1) && (maskframe(3, 0, 0), silent(36)),
+		"-m's list is in force, each MAC once");
 }
 
 /* Reservations. */
@@ -295,7 +324,8 @@ reserved(uint len, uint error, uint n, int first)
 	if(!isheader(a, f, error) || alen != want || a[24] != f[24] || a[25] != n)
 		return 0;
 	for(i = 0; i < n; i++)
-		if(a[26 + 6 * i] != 2 || (uint)(a[30 + 6 * i] << 8 | a[31 + 6 * i]) != (uint)first + i)
+		if(a[26 + 6 * i] != 2
+			|| (uint)(a[30 + 6 * i] << 8 | a[31 + 6 * i]) != (uint)first + i)
 			return 0;
 	return zeros(a + 26 + 6 * n, want - 26 - 6 * n);
 }
@@ -320,7 +350,9 @@ reserves(void)
 
 	target("", Bufsec, 1500);
 	test(reserved(reserveframe(1, 0, 0, 0), 0, 0, 0), "nobody holds a reservation at first");
-	test(reserved(reserveframe(1, 1, 2, 3), 0, 2, 3) && reserved(reserveframe(1, 0, 9, 1), 0, 2, 3), "a reservation, also by one that is not in it; read ignores the count");
+	test(reserved(reserveframe(1, 1, 2, 3), 0, 2, 3)
+		&& reserved(reserveframe(1, 0, 9, 1), 0, 2,
+		3), "a reservation, also by one that is not in it; read ignores the count");
 	test(!barred(3, 0x24) && !barred(4, 0x24) && barred(1, 0x24), "others get error 6");
 	test(!barred(1, 0xec), "but for IDENTIFY DEVICE");
 	for(i = n = 0; i < 256; i++)
@@ -330,19 +362,24 @@ reserves(void)
 	test(reserved(reserveframe(1, 1, 1, 1), 6, 2, 3), "someone outside can't set another");
 	test(reserved(reserveframe(1, 1, 0, 0), 6, 2, 3), "nor release it");
 	test(reserved(reserveframe(4, 1, 1, 4), 0, 1, 4) && barred(3, 0x24), "someone inside can");
-	test(reserved(reserveframe(1, 2, 1, 1), 0, 1, 1) && barred(4, 0x24) && !barred(1, 0x24), "force set works for all");
-	test(reserved(reserveframe(1, 1, 0, 0), 0, 0, 0) && !barred(7, 0x24), "an empty set releases");
+	test(reserved(reserveframe(1, 2, 1, 1), 0, 1, 1) && barred(4, 0x24) && !barred(1, 0x24),
+		"force set works for all");
+	test(reserved(reserveframe(1, 1, 0, 0), 0, 0, 0) && !barred(7, 0x24),
+		"an empty set releases");
 	for(i = 3, n = 0; i < 256; i++)
 		n += (uint)reserved(reserveframe(1, i, 0, 0), 2, 0, 0);
 	test(n == 253, "every other reserve command is refused with error 2");
 	n = reserveframe(1, 1, 3, 1);
 	test(reserved(n - 1, 2, 0, 0) && reserved(26, 2, 0, 0), "so is a count beyond the frame");
-	test(reserved(reserveframe(1, 1, 248, 1), 0, 248, 1) && reserved(reserveframe(1, 1, 249, 2), 2, 248, 1), "248 MACs fit at MTU 1500, and no more");
+	test(reserved(reserveframe(1, 1, 248, 1), 0, 248, 1)
+		&& reserved(reserveframe(1, 1, 249, 2), 2, 248,
+		1), "248 MACs fit at MTU 1500, and no more");
 	f[25] = 250;
 	target("", Bufsec, 9000);
 	test(reserved(reserveframe(1, 1, 255, 1), 0, 255, 1), "255 fit in a jumbo frame");
 	nic.mtu = 1500;
-	test(reserved(reserveframe(1, 0, 0, 0), 0, 248, 1), "a list too long for the frame is answered as far as it fits");
+	test(reserved(reserveframe(1, 0, 0, 0), 0, 248, 1),
+		"a list too long for the frame is answered as far as it fits");
 	target("", Bufsec, 1500);
 	n = reserveframe(1, 1, 3, 5);
 	memcpy(f + 32, f + 26, 6);
@@ -370,11 +407,17 @@ frames(void)
 #define WITH(x) (atarequest(f, 0xec, 0, 1, 0), (x), identified())
 #define SILENT(x) (atarequest(f, 0xec, 0, 1, 0), (x), silent(Odata))
 	test(WITH(memset(f, 0xff, 6)), "a broadcast is answered");
-	test(WITH((f[16] = f[17] = 0xff)) && WITH((f[18] = 0xff)) && WITH((f[16] = f[17] = f[18] = 0xff)), "shelf and slot may be wildcards, singly too");
-	test(SILENT(f[17] = Shelf + 1) && SILENT(f[16] = 1) && SILENT(f[16] = 0xff) && SILENT(f[18] = Slot + 1), "another shelf or slot is not");
-	test(SILENT(f[5] ^= 0x80) && SILENT(f[0] ^= 1) && SILENT(memset(f, 0xff, 5)), "another's frame is not");
-	test(SILENT(f[6] |= 1) && SILENT(memset(f + 6, 0xff, 6)) && SILENT(memcpy(f + 6, nic.ea.a, 6)), "a group, or we ourselves, can't have sent it");
-	test(SILENT(f[12] = 0) && SILENT(f[13] = 0xa3) && SILENT((f[12] = 0xa2, f[13] = 0x88)), "another Ethernet type is not");
+	test(WITH((f[16] = f[17] = 0xff)) && WITH((f[18] = 0xff))
+		&& WITH((f[16] = f[17] = f[18] = 0xff)), "shelf and slot may be wildcards, singly too");
+	test(SILENT(f[17] = Shelf + 1) && SILENT(f[16] = 1) && SILENT(f[16] = 0xff)
+		&& SILENT(f[18] = Slot + 1), "another shelf or slot is not");
+	test(SILENT(f[5] ^= 0x80) && SILENT(f[0] ^= 1) && SILENT(memset(f, 0xff, 5)),
+		"another's frame is not");
+	test(SILENT(f[6] |= 1) && SILENT(memset(f + 6, 0xff, 6))
+		&& SILENT(memcpy(f + 6, nic.ea.a,
+		6)), "a group, or we ourselves, can't have sent it");
+	test(SILENT(f[12] = 0) && SILENT(f[13] = 0xa3) && SILENT((f[12] = 0xa2, f[13] = 0x88)),
+		"another Ethernet type is not");
 	for(i = 0, n = 0; i < 256; i++){
 		atarequest(f, 0xec, 0, 1, 0);
 		f[14] = (uchar)i;
@@ -387,7 +430,8 @@ frames(void)
 			n += (uint)(isrefusal(a, alen, f, 5) && zeros(a + 24, Framemin - 24));
 		}
 	}
-	test(n == 256, "a response is not answered, another version is with error 5, and the other flags don't matter");
+	test(n == 256,
+		"a response is not answered, another version is with error 5, and the other flags don't matter");
 	for(i = 4, n = 0; i < 256; i++){
 		uchar *a;
 		if(i == Cextend)
@@ -423,10 +467,13 @@ lengths(void)
 					memset(f + 24, fill == 1 ? 0xff : 0, 1514 - 24);
 				answered = ask(f, len, &alen) != NULL;
 				total++;
-				right += answered == (len >= least[cmd] || (cmd == Cconfig && len == Oarg)) && (!answered || (alen >= Framemin && alen <= 1514));
+				right += answered == (len >= least[cmd]
+					|| (cmd == Cconfig && len == Oarg))
+					&& (!answered || (alen >= Framemin && alen <= 1514));
 			}
 		}
-	test(right == total, "%u frames of every length are answered as far as they are long enough", total);
+	test(right == total,
+		"%u frames of every length are answered as far as they are long enough", total);
 }
 
 /* A frame of a target, which may be for our address. */
@@ -453,7 +500,9 @@ rivals(void)
 	test(rivalsays(7, Cconfig, 4) == 1, "another target of our address is said");
 	test(rivalsays(7, Cconfig, 4) == 0, "once");
 	test(rivalsays(8, Cconfig, 4) == 1, "and a third is");
-	test(rivalsays(9, Cconfig, 5) == 0 && rivalsays(9, Cata, 4) == 0 && rivalsays(9, Cconfig, 0xff) == 0, "of others, and other answers, there is no word");
+	test(rivalsays(9, Cconfig, 5) == 0 && rivalsays(9, Cata, 4) == 0
+		&& rivalsays(9, Cconfig,
+		0xff) == 0, "of others, and other answers, there is no word");
 	test(stats.frames == n, "none of them is counted as a request");
 }
 
@@ -550,7 +599,8 @@ ringfull(void)
 		memput(&nic, f, numbered(i & 1 ? 0x24 : 0xec, 1, i, i % Bufsec));
 	for(i = 0; i < 10; i++)
 		memround(&nic);
-	test(memwaiting(&nic) == 0 && stats.underway == 136 && stats.slotwaits == 136, "with the transmit ring full answers wait, and are counted");
+	test(memwaiting(&nic) == 0 && stats.underway == 136 && stats.slotwaits == 136,
+		"with the transmit ring full answers wait, and are counted");
 	memput(&nic, f, numbered(0x24, 1, 199, 199 % Bufsec));
 	memround(&nic);
 	test(stats.twins == 1, "a request whose answer waits is under way");
@@ -576,7 +626,8 @@ waitinganswers(void)
 	memput(&nic, f, numbered(0x34, 2, 0, 9));
 	for(i = 0; i < 5; i++)
 		memround(&nic);
-	test(mem.image[9 * Sector] == 0x5c, "a write doesn't wait for the answers of the reads before it");
+	test(mem.image[9 * Sector] == 0x5c,
+		"a write doesn't wait for the answers of the reads before it");
 	slowly(20);
 	test(outs(1, old) == 100, "they have what was there when they were read");
 	mem.stuck = 1;
@@ -593,7 +644,8 @@ waitinganswers(void)
 	slowly(20);
 	for(i = n = 0; (a = memget(&nic, &len)) != NULL; i++)
 		if(a[19] != Cata)
-			n |= a[19] == Cconfig ? memcmp(a + 32, "late", 4) == 0 ? 1U << a[5] : 0 : 1U << a[5];
+			n |= a[19] == Cconfig ? memcmp(a + 32, "late",
+				4) == 0 ? 1U << a[5] : 0 : 1U << a[5];
 	test(i == 105 && n == 0x3e, "answers to other commands wait too");
 	/* Without end. */
 	mem.stuck = 1;
@@ -601,7 +653,8 @@ waitinganswers(void)
 		memput(&nic, f, configframe(1, 0, "", 0));
 	for(i = 0; i < 100; i++)
 		memround(&nic);
-	test(nic.nnotes == TURN_FRAMES + 1 && memwaiting(&nic) == 1000 - 8 - TURN_FRAMES - 1, "not without end: then frames wait where they came in");
+	test(nic.nnotes == TURN_FRAMES + 1 && memwaiting(&nic) == 1000 - 8 - TURN_FRAMES - 1,
+		"not without end: then frames wait where they came in");
 	slowly(200);
 	for(n = 0; memget(&nic, &len) != NULL; n++)
 		;
@@ -624,7 +677,8 @@ gone(void)
 	memlink(&nic, 0, 1500, 0);
 	niccheck(&nic);
 	memround(&nic);
-	test(stats.underway == 0 && nic.nnotes == 0 && nic.late == NULL, "answers that wait for an interface are dropped when it goes");
+	test(stats.underway == 0 && nic.nnotes == 0 && nic.late == NULL,
+		"answers that wait for an interface are dropped when it goes");
 	mem.stuck = 0;
 	memlink(&nic, 1, 1500, 0);
 	niccheck(&nic);
@@ -649,7 +703,8 @@ gone(void)
 	slowly(10);
 	for(i = 0; memget(&nic, &len) != NULL; )
 		i += len == Odata + Sector;
-	test(stats.underway == 0 && i == 20, "answers that the interface can't carry any more are dropped, the others aren't");
+	test(stats.underway == 0 && i == 20,
+		"answers that the interface can't carry any more are dropped, the others aren't");
 }
 
 /* A slow write, and as many reads of its sectors as one turn may bring. */
@@ -672,7 +727,8 @@ behindwrite(void)
 	for(i = 0; i < 20; i++)
 		memround(&nic);
 	slowly(40);
-	test(outs(2, mem.image + 9 * Sector) == 256 && mem.image[9 * Sector] == 0x5c, "256 reads that wait for a slow write are all answered");
+	test(outs(2, mem.image + 9 * Sector) == 256 && mem.image[9 * Sector] == 0x5c,
+		"256 reads that wait for a slow write are all answered");
 	target("-s", Bufsec, 1500);
 	memhold(Msync, 0, Bufsec);
 	for(i = 0; i < 256; i++){
@@ -753,15 +809,18 @@ tell(int (*fn)(int), const char *words)
 static int
 advert(Nic *n, int to)
 {
-	static const uchar all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, one[6] = { 2, 0, 0, 0, 0, 0 };
+	static const uchar all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, one[6] = { 2, 0, 0, 0,
+		0, 0 };
 	uint len;
 	uchar *a = memget(n, &len), want[6];
 
 	memcpy(want, to < 0 ? all : one, 6);
 	if(to >= 0)
 		want[5] = (uchar)to;
-	return a != NULL && len == Framemin && memcmp(a, want, 6) == 0 && memcmp(a + 6, n->ea.a, 6) == 0 && a[14] == 0x18 && a[15] == 0
-		&& a[16] == 0 && a[17] == Shelf && a[18] == Slot && a[19] == Cconfig && zeros(a + 20, 4) && a[28] == (n->mtu - 36) / Sector && a[29] == 0x10;
+	return a != NULL && len == Framemin && memcmp(a, want, 6) == 0
+		&& memcmp(a + 6, n->ea.a, 6) == 0 && a[14] == 0x18 && a[15] == 0
+		&& a[16] == 0 && a[17] == Shelf && a[18] == Slot && a[19] == Cconfig
+			&& zeros(a + 20, 4) && a[28] == (n->mtu - 36) / Sector && a[29] == 0x10;
 }
 
 static int
@@ -800,8 +859,10 @@ query(Nic *n)
 	uint len;
 	uchar *a = memget(n, &len);
 
-	return a != NULL && len == Framemin && memcmp(a, "\xff\xff\xff\xff\xff\xff", 6) == 0 && memcmp(a + 6, n->ea.a, 6) == 0
-		&& a[14] == 0x10 && a[16] == 0 && a[17] == 9 && a[18] == 4 && a[19] == Cconfig && a[29] == 0x10;
+	return a != NULL && len == Framemin && memcmp(a, "\xff\xff\xff\xff\xff\xff", 6) == 0
+		&& memcmp(a + 6, n->ea.a, 6) == 0
+		&& a[14] == 0x10 && a[16] == 0 && a[17] == 9 && a[18] == 4 && a[19] == Cconfig
+			&& a[29] == 0x10;
 }
 
 static int
@@ -812,7 +873,8 @@ twonics(int s)
 
 	switch(s){
 	case 0:
-		if(!(mem.nnic == 2 && query(a) && advert(a, -1) && quiet(a) && query(b) && advert(b, -1) && quiet(b)))
+		if(!(mem.nnic == 2 && query(a) && advert(a, -1) && quiet(a) && query(b)
+			&& advert(b, -1) && quiet(b)))
 			return 0;
 		for(i = 0; i < 100; i++)
 			send(i & 1 ? a : b, i & 2 ? 0x24 : 0x34, (uvlong)(i % Bufsec));
@@ -839,7 +901,8 @@ twonics(int s)
 		return query(a) && advert(a, -1) && quiet(a) && quiet(b);
 	case 16:
 		kill(getpid(), SIGUSR2);
-		return disk.size == mem.size && bufsize() == disk.size / Sector && advert(a, -1) && quiet(a) && advert(b, -1) && quiet(b);
+		return disk.size == mem.size && bufsize() == disk.size / Sector && advert(a, -1)
+			&& quiet(a) && advert(b, -1) && quiet(b);
 	case 18:
 		mem.eof = 0;		/* the size can't be learnt */
 		kill(getpid(), SIGHUP);
@@ -847,7 +910,8 @@ twonics(int s)
 	case 20:
 		mem.eof = mem.size;
 		send(a, 0x34, 5);
-		return advert(a, -1) && quiet(a) && advert(b, -1) && bufsize() == disk.size / Sector;
+		return advert(a, -1) && quiet(a) && advert(b, -1)
+			&& bufsize() == disk.size / Sector;
 	case 22:
 		i = answers(a) == 1 && mem.unstable > 0;
 		kill(getpid(), SIGTERM);
@@ -1037,7 +1101,8 @@ tellmany(int (*fn)(int))
 	int i, n;
 
 	for(i = 1, n = snprintf(words, sizeof words, "-m "); i <= 255; i++)
-		n += snprintf(words + n, sizeof words - (size_t)n, "%s0200000000%02x", i > 1 ? "," : "", i);
+		n += snprintf(words + n, sizeof words - (size_t)n, "%s0200000000%02x",
+			i > 1 ? "," : "", i);
 	snprintf(words + n, sizeof words - (size_t)n, " 9 4 t0 image");
 	return tell(fn, words);
 }
@@ -1196,17 +1261,21 @@ looking(void)
 	stream(&l, 1, 0, &vain, &late);
 	i = vain;
 	stream(&l, 1000, 100, &vain, &late);
-	test(i == 1 && vain == 0 && late == 0, "a pause costs one vain look, and no request finds the loop asleep after it");
+	test(i == 1 && vain == 0 && late == 0,
+		"a pause costs one vain look, and no request finds the loop asleep after it");
 	stream(&l, 6400, 0, &vain, &late);
-	test(vain > 6400 / 64 - 1 && vain < 6400 / 64 + 10, "of a stream with long gaps one in 64 is looked for, so that a change is noticed");
+	test(vain > 6400 / 64 - 1 && vain < 6400 / 64 + 10,
+		"of a stream with long gaps one in 64 is looked for, so that a change is noticed");
 	for(i = most = 0; i < 64; i++){
 		stream(&l, 1000 + i, 0, &vain, &late);
 		stream(&l, 1000, 100, &vain, &late);
 		most = late > most ? late : most;
 	}
-	test(late > 0 && most <= 2 * 63 && vain == 0, "when gaps become short again, within 126 requests every one is looked for");
+	test(late > 0 && most <= 2 * 63 && vain == 0,
+		"when gaps become short again, within 126 requests every one is looked for");
 	stream(&l, 64000, 33, &vain, &late);
-	test(vain < 64000 / 16, "looks of which one in three finds something are not worth it (%u of 64000 vain)", vain);
+	test(vain < 64000 / 16,
+		"looks of which one in three finds something are not worth it (%u of 64000 vain)", vain);
 	stream(&l, 64000, 75, &vain, &late);
 	test(late < 48000 / 16, "those of which three in four do are (%u of 48000 late)", late);
 }
@@ -1215,16 +1284,24 @@ void
 looptests(void)
 {
 	looking();
-	test(apart(stablelast) == 0, "the loop: adverts, answers, links that go and come, HUP, and a last flush");
+	test(apart(stablelast) == 0,
+		"the loop: adverts, answers, links that go and come, HUP, and a last flush");
 	test(apart(maskedlast) == 0, "with a mask list each MAC gets the advert");
-	test(apart(gonelast) == 0, "when the device has gone all that was under way is told so, also when it takes the transmit ring a moment");
-	test(apart(askedlast) == 0, "a device that fails all requests is asked whether it has gone, however soon the next fails");
-	test(apart(stucklast) == 0, "a transmit ring that stays full wakes the loop seldom, and one that moves often");
-	test(apart(manymaskslast) == 0, "also when there are more than the transmit ring has slots; and one that is full for ever doesn't hold up the end");
-	test(apart(windowlast) == 0, "a file that has become too small for -o and -l keeps its size in force");
+	test(apart(gonelast) == 0,
+		"when the device has gone all that was under way is told so, also when it takes the transmit ring a moment");
+	test(apart(askedlast) == 0,
+		"a device that fails all requests is asked whether it has gone, however soon the next fails");
+	test(apart(stucklast) == 0,
+		"a transmit ring that stays full wakes the loop seldom, and one that moves often");
+	test(apart(manymaskslast) == 0,
+		"also when there are more than the transmit ring has slots; and one that is full for ever doesn't hold up the end");
+	test(apart(windowlast) == 0,
+		"a file that has become too small for -o and -l keeps its size in force");
 	test(apart(faultlast) == 0, "a last flush that fails gives exit status 1");
 	test(apart(freezeloop) == 0, "the loop: freezing and unfreezing by signals");
 	test(apart(sizelast) == 0, "a size that can't be learnt stays in force");
-	test(apart(badnic) == 1 && apart(badshadow) == 1 && apart(badfile) == 1 && apart(badoffset) == 1 && apart(badlength) == 1 && apart(badoption) == 1, "what can't be served gives exit status 1");
+	test(apart(badnic) == 1 && apart(badshadow) == 1 && apart(badfile) == 1
+		&& apart(badoffset) == 1 && apart(badlength) == 1
+		&& apart(badoption) == 1, "what can't be served gives exit status 1");
 	test(apart(help) == 0 && apart(version) == 0, "-h and -V give 0");
 }

@@ -140,24 +140,28 @@ joining(void)
 	for(i = 0; i < 8; i++)
 		job(Oread, 10 + 17 * (uvlong)i % 136, 17);
 	settle();
-	test(good() && stats.transfers == 1 && mem.ncall == 1 && mem.call[0].niov == 8 && mem.call[0].off == (First + 10) * Sector && mem.call[0].len == 8 * 17 * Sector,
+	test(good() && stats.transfers == 1 && mem.ncall == 1 && mem.call[0].niov == 8
+		&& mem.call[0].off == (First + 10) * Sector && mem.call[0].len == 8 * 17 * Sector,
 		"reads that follow each other are one transfer");
 	test(stats.reads == 8 && stats.readsec == 8 * 17, "and counted one by one");
 	setup();
 	for(i = 7; i >= 0; i--)
 		job(Owrite, 10 + 2 * (uvlong)i, 2);
 	settle();
-	test(good() && stats.transfers == 1 && mem.call[0].len == 16 * Sector, "so are writes, in whatever order they came");
+	test(good() && stats.transfers == 1 && mem.call[0].len == 16 * Sector,
+		"so are writes, in whatever order they came");
 	test(stats.writes == 8 && stats.writesec == 16, "and counted one by one");
 	for(i = 0; i < 8; i++)
-		test(mem.image[(First + 10 + 2 * i) * Sector] == 11 + 2 * i && mem.image[(First + 12 + 2 * i) * Sector - 1] == 11 + 2 * i, "write %d is where it belongs", i);
+		test(mem.image[(First + 10 + 2 * i) * Sector] == 11 + 2 * i
+			&& mem.image[(First + 12 + 2 * i) * Sector - 1] == 11 + 2 * i, "write %d is where it belongs", i);
 	setup();
 	for(i = 0; i < 8; i++)
 		job(i & 1 ? Oread : Owrite, (i & 1 ? 100 : 10) + (uvlong)i, 1);
 	for(i = 0; i < 8; i++)
 		job(i & 1 ? Owrite : Oread, (i & 1 ? 10 : 100) + (uvlong)i, 1);
 	settle();
-	test(good() && stats.transfers == 2, "reads and writes in turn, of different places, are one of each");
+	test(good() && stats.transfers == 2,
+		"reads and writes in turn, of different places, are one of each");
 	setup();
 	job(Oread, 0, 1);
 	job(Oread, 2, 1);
@@ -179,7 +183,8 @@ joining(void)
 	job(Oread, Sectors - 1, 1);
 	job(Oread, 0, 1);
 	settle();
-	test(good() && memcmp(jobs[0].data, model + (Sectors - 1) * Sector, Sector) == 0 && memcmp(jobs[1].data, model, Sector) == 0, "the first and the last sector");
+	test(good() && memcmp(jobs[0].data, model + (Sectors - 1) * Sector, Sector) == 0
+		&& memcmp(jobs[1].data, model, Sector) == 0, "the first and the last sector");
 }
 
 static void
@@ -191,30 +196,36 @@ fences(void)
 	job(Owrite, 6, 3);
 	job(Oread, 5, 4);
 	settle();
-	test(good() && jobs[1].data[0] == 6 && memcmp(jobs[1].data + Sector, model + 8 * Sector, Sector) == 0
-		&& jobs[3].data[0] == 6 && jobs[3].data[Sector] == 7 && jobs[3].data[3 * Sector] == 7, "overlapping reads and writes take effect in order");
+	test(good() && jobs[1].data[0] == 6
+		&& memcmp(jobs[1].data + Sector, model + 8 * Sector, Sector) == 0
+		&& jobs[3].data[0] == 6 && jobs[3].data[Sector] == 7
+			&& jobs[3].data[3 * Sector] == 7, "overlapping reads and writes take effect in order");
 	setup();
 	job(Oread, 5, 3);
 	job(Owrite, 5, 3);
 	settle();
-	test(good() && memcmp(jobs[0].data, model + 5 * Sector, 3 * Sector) == 0, "a read before a write sees what was there");
+	test(good() && memcmp(jobs[0].data, model + 5 * Sector, 3 * Sector) == 0,
+		"a read before a write sees what was there");
 	setup();
 	job(Owrite, 5, 3);
 	job(Overify, 5, 3);
 	settle();
-	test(mem.ncall == 2 && mem.call[0].op == Mwrite && mem.call[1].op == Mread && good(), "a verify comes after the writes before it");
+	test(mem.ncall == 2 && mem.call[0].op == Mwrite && mem.call[1].op == Mread && good(),
+		"a verify comes after the writes before it");
 	job(Owrite, 8, 3);
 	settle();
 	job(Oflush, 0, 1);
 	settle();
-	test(mem.ncall == 4 && mem.call[2].op == Mwrite && mem.call[3].op == Msync && good() && mem.unstable == 0, "a flush makes stable what was answered before it");
+	test(mem.ncall == 4 && mem.call[2].op == Mwrite && mem.call[3].op == Msync && good()
+		&& mem.unstable == 0, "a flush makes stable what was answered before it");
 	test(stats.flushes == 1, "and it is counted");
 	setup();
 	job(Oread, 5, 3);
 	job(Oread, 6, 3);
 	job(Oread, 5, 3);
 	settle();
-	test(good() && memcmp(jobs[1].data, model + 6 * Sector, 3 * Sector) == 0 && memcmp(jobs[2].data, model + 5 * Sector, 3 * Sector) == 0, "overlapping reads");
+	test(good() && memcmp(jobs[1].data, model + 6 * Sector, 3 * Sector) == 0
+		&& memcmp(jobs[2].data, model + 5 * Sector, 3 * Sector) == 0, "overlapping reads");
 }
 
 static void
@@ -230,11 +241,17 @@ isolation(void)
 			job(op, (uvlong)(4 * i), 4);
 		settle();
 		for(i = right = 0; i < 10; i++)
-			right += jobs[i].ndone == 1 && (jobs[i].io.error != 0) == (i == 5 || i == 7 || i == 8)
-				&& (op == Owrite || jobs[i].io.error || memcmp(jobs[i].data, model + 4 * i * Sector, 4 * Sector) == 0)
-				&& (op == Oread || jobs[i].io.error || mem.image[(First + 4 * i) * Sector] == 4 * i + 1);
-		test(right == 10, "of ten %s that were joined those fail that touch a bad sector", op == Oread ? "reads" : "writes");
-		test(op == Owrite || (jobs[5].io.badlba == 20 && jobs[7].io.badlba == 31 && jobs[8].io.badlba == 32), "each with its first bad sector");
+			right += jobs[i].ndone == 1 && (jobs[i].io.error != 0) == (i == 5 || i == 7
+				|| i == 8)
+				&& (op == Owrite || jobs[i].io.error
+					|| memcmp(jobs[i].data, model + 4 * i * Sector,
+					4 * Sector) == 0)
+				&& (op == Oread || jobs[i].io.error
+					|| mem.image[(First + 4 * i) * Sector] == 4 * i + 1);
+		test(right == 10, "of ten %s that were joined those fail that touch a bad sector",
+			op == Oread ? "reads" : "writes");
+		test(op == Owrite || (jobs[5].io.badlba == 20 && jobs[7].io.badlba == 31
+			&& jobs[8].io.badlba == 32), "each with its first bad sector");
 		test(stats.errors == 3, "and each is counted");
 	}
 	setup();
@@ -245,7 +262,8 @@ isolation(void)
 	for(i = 0; i < 10; i++)
 		job(Owrite, (uvlong)(80 + 4 * i), 4);
 	settle();
-	test(good() && memcmp(jobs[5].data, model + 20 * Sector, 4 * Sector) == 0 && mem.image[(First + 100) * Sector] == 101, "a fault that has gone when it is tried again is none");
+	test(good() && memcmp(jobs[5].data, model + 20 * Sector, 4 * Sector) == 0
+		&& mem.image[(First + 100) * Sector] == 101, "a fault that has gone when it is tried again is none");
 	setup();
 	mem.grain = 4096;
 	memfault(Mread, First + 20, 1, EIO, 0);
@@ -292,8 +310,11 @@ frommemory(void)
 			hot[i] = job(Oread, 100 + 4 * (uvlong)i, 4);
 		bufcommit();
 		for(i = n = 0; i < 4; i++)
-			n += hot[i]->ndone == 1 && slow[i]->ndone == 0 && memcmp(hot[i]->data, model + (100 + 4 * i) * Sector, 4 * Sector) == 0;
-		test(n == 4, "reads of what is in the page cache are done at once, while others and a flush are under way%s", w ? "" : ", without a window");
+			n += hot[i]->ndone == 1 && slow[i]->ndone == 0
+				&& memcmp(hot[i]->data, model + (100 + 4 * i) * Sector,
+				4 * Sector) == 0;
+		test(n == 4,
+			"reads of what is in the page cache are done at once, while others and a flush are under way%s", w ? "" : ", without a window");
 		test(stats.hits == 4, "and are counted as hits");
 		memrelease();
 		settle();
@@ -307,7 +328,8 @@ frommemory(void)
 	memevict(First + 100, 17);
 	job(Oread, 100, 17);
 	settle();
-	test(good() && memcmp(jobs[2].data, model + 100 * Sector, 17 * Sector) == 0 && mem.stalls > 0, "a page dropped since it was last seen is waited for");
+	test(good() && memcmp(jobs[2].data, model + 100 * Sector, 17 * Sector) == 0
+		&& mem.stalls > 0, "a page dropped since it was last seen is waited for");
 	setup();
 	job(Oread, 100, 17);
 	settle();
@@ -315,8 +337,10 @@ frommemory(void)
 	job(Oread, 100, 17);
 	job(Oread, 20, 17);
 	settle();
-	test(jobs[1].ndone == 1 && jobs[1].io.error != 0 && jobs[1].io.badlba >= 99 && jobs[1].io.badlba <= 103, "what lies beyond the end of an image that was cut short can't be read");
-	test(jobs[2].io.error == 0 && memcmp(jobs[2].data, model + 20 * Sector, 17 * Sector) == 0, "and the rest can");
+	test(jobs[1].ndone == 1 && jobs[1].io.error != 0 && jobs[1].io.badlba >= 99
+		&& jobs[1].io.badlba <= 103, "what lies beyond the end of an image that was cut short can't be read");
+	test(jobs[2].io.error == 0 && memcmp(jobs[2].data, model + 20 * Sector, 17 * Sector) == 0,
+		"and the rest can");
 	setup();
 	mem.slow = 1;
 	mem.slowtime = 50000000;
@@ -325,7 +349,8 @@ frommemory(void)
 	i = mem.ncall;
 	job(Owrite, 3, 8);
 	bufcommit();
-	test(mem.ncall == i + 1 && jobs[1].ndone == 0, "after a write that had to wait writes are left to the engine");
+	test(mem.ncall == i + 1 && jobs[1].ndone == 0,
+		"after a write that had to wait writes are left to the engine");
 	settle();
 	test(good() && mem.image[(First + 3) * Sector] == 4, "and are done by it");
 }
@@ -341,11 +366,13 @@ verifies(void)
 		job(Overify, i, 150 - i + 1);
 		job(Overify, i, 150 - i);
 		settle();
-		right += jobs[2*i].io.error == EIO && jobs[2*i].io.badlba == 150 && jobs[2*i+1].io.error == 0;
+		right += jobs[2*i].io.error == EIO && jobs[2*i].io.badlba == 150
+			&& jobs[2*i+1].io.error == 0;
 	}
 	job(Overify, 151, 49);
 	settle();
-	test(right == 20 && jobs[40].io.error == 0 && jobs[40].ndone == 1, "verify finds the bad sector, and none where there is none");
+	test(right == 20 && jobs[40].io.error == 0 && jobs[40].ndone == 1,
+		"verify finds the bad sector, and none where there is none");
 }
 
 static void
@@ -364,8 +391,10 @@ trimranges(void)
 	bufio(&j->io);
 	settle();
 	for(i = 0; i < Sectors; i++)
-		wrong += ((i >= 3 && i < 7) || i == 199 || i == 0) != zeros(mem.image + (First + i) * Sector, Sector);
-	test(wrong == 0 && good() && mem.count[Mtrim] == 3 && stats.trims == 1, "trim clears its ranges and nothing else");
+		wrong += ((i >= 3 && i < 7) || i == 199
+			|| i == 0) != zeros(mem.image + (First + i) * Sector, Sector);
+	test(wrong == 0 && good() && mem.count[Mtrim] == 3 && stats.trims == 1,
+		"trim clears its ranges and nothing else");
 	setup();
 	memfault(Mtrim, First + 5, 1, ENOSPC, 0);
 	j = newjob(Otrim, 0, 1);
@@ -407,11 +436,14 @@ trimapart(void)
 	memdrain(100);
 	behind = job(Oread, 0, 1);
 	memdrain(100);
-	test(j->ndone == 0 && between->ndone == 1 && changed->ndone == 1, "what lies between the ranges of a trim does not wait for it");
-	test(behind->ndone == 1 && zeros(behind->data, Sector) && at->ndone == 0, "nor what lies where it is done, but what lies where it is not");
+	test(j->ndone == 0 && between->ndone == 1 && changed->ndone == 1,
+		"what lies between the ranges of a trim does not wait for it");
+	test(behind->ndone == 1 && zeros(behind->data, Sector) && at->ndone == 0,
+		"nor what lies where it is done, but what lies where it is not");
 	memrelease();
 	settle();
-	test(j->ndone == 1 && j->io.error == 0 && at->ndone == 1 && zeros(at->data, Sector), "and it is answered when all of it is done");
+	test(j->ndone == 1 && j->io.error == 0 && at->ndone == 1 && zeros(at->data, Sector),
+		"and it is answered when all of it is done");
 }
 
 /*
@@ -443,7 +475,8 @@ trimoverlapping(void)
 	bufio(&j->io);
 	behind = job(Owrite, Border + 2, 2);
 	memdrain(100);
-	test(before->ndone == 0 && behind->ndone == 0 && !zeros(mem.image + (First + Border - 10) * Sector, Sector),
+	test(before->ndone == 0 && behind->ndone == 0
+		&& !zeros(mem.image + (First + Border - 10) * Sector, Sector),
 		"ranges of a trim that overlap wait for what came before");
 	memrelease();
 	test(!memdrain(100000) && good(), "and no longer, nor does a write behind them");
@@ -465,12 +498,14 @@ trimmany(void)
 	j->io.nrange = 4097;
 	bufio(&j->io);
 	settle();
-	test(j->ndone == 1 && j->io.error == Unanswered && mem.count[Mtrim] == 0, "a trim of more ranges than there is room for is left unanswered");
+	test(j->ndone == 1 && j->io.error == Unanswered && mem.count[Mtrim] == 0,
+		"a trim of more ranges than there is room for is left unanswered");
 	j->io.nrange = 4096;
 	j->ndone = 0;
 	bufio(&j->io);
 	settle();
-	test(j->ndone == 1 && j->io.error == 0 && mem.count[Mtrim] == 4096, "and one of as many as there is room for is done");
+	test(j->ndone == 1 && j->io.error == 0 && mem.count[Mtrim] == 4096,
+		"and one of as many as there is room for is done");
 }
 
 /* The disk shrinks while a write and a read wait for another write. */
@@ -494,7 +529,8 @@ shrunk(void)
 	bufinit(First, 0);
 	memrelease();
 	settle();
-	test(write->ndone == 1 && write->io.error == ERANGE && read->ndone == 1 && read->io.error == ERANGE,
+	test(write->ndone == 1 && write->io.error == ERANGE && read->ndone == 1
+		&& read->io.error == ERANGE,
 		"what waits while the disk becomes smaller is judged again when it begins");
 	setup();
 	memhold(Mtrim, First + 80, 1);
@@ -511,7 +547,8 @@ shrunk(void)
 	bufinit(First, 0);
 	memrelease();
 	settle();
-	test(write->ndone == 1 && write->io.error == 0 && read->ndone == 1 && read->io.error == ERANGE, "each by itself");
+	test(write->ndone == 1 && write->io.error == 0 && read->ndone == 1
+		&& read->io.error == ERANGE, "each by itself");
 }
 
 /*
@@ -532,7 +569,8 @@ blocks(void)
 	settle();
 	for(i = 0; i < 64; i++)
 		wrong += mem.image[(First + 3 + i) * Sector] != (uchar)(3 + i / 2 * 2 + 1);
-	test(good() && wrong == 0 && stats.transfers == 2 && mem.count[Mread] == 0, "neighbours on a disk of larger blocks are written together (%llu transfers)", stats.transfers);
+	test(good() && wrong == 0 && stats.transfers == 2 && mem.count[Mread] == 0,
+		"neighbours on a disk of larger blocks are written together (%llu transfers)", stats.transfers);
 	setup();
 	disk.direct = 1;
 	disk.block = 4096;
@@ -542,7 +580,8 @@ blocks(void)
 	for(i = 0; i < 32; i++)
 		wrong += mem.image[(First + 4 + 2 * i) * Sector] != (uchar)(4 + 2 * i + 1);
 	for(i = 0; i < 32; i++)
-		wrong += memcmp(mem.image + (First + 3 + 2 * i) * Sector, model + (3 + 2 * i) * Sector, Sector) != 0;
+		wrong += memcmp(mem.image + (First + 3 + 2 * i) * Sector,
+			model + (3 + 2 * i) * Sector, Sector) != 0;
 	test(good() && wrong == 0, "and parts of one block do not undo each other");
 	setup();
 	disk.direct = 1;
@@ -588,7 +627,8 @@ sticky(Job *first)
 			return 2;
 	job(Oread, 20, 1);
 	settle();
-	return jobs[njob-1].io.error == 0 && memcmp(jobs[njob-1].data, model + 20 * Sector, Sector) == 0 ? 0 : 3;
+	return jobs[njob-1].io.error == 0
+		&& memcmp(jobs[njob-1].data, model + 20 * Sector, Sector) == 0 ? 0 : 3;
 }
 
 static int
@@ -733,7 +773,8 @@ gathers(void)
 	serves(4);
 	serves(4);
 	syncends();
-	test(mem.count[Msync] == 1 && serves(0) == 1 && jobs[3].ndone == 1 && bufwait() == 0, "after a sync, those that wait do so for those it has answered");
+	test(mem.count[Msync] == 1 && serves(0) == 1 && jobs[3].ndone == 1 && bufwait() == 0,
+		"after a sync, those that wait do so for those it has answered");
 	test(serves(3) == 1 && serves(1) == 2, "until all have sent a write");
 	mem.clock += 400000;
 	settle();
@@ -820,17 +861,22 @@ syncs(void)
 	for(i = 0; i < 4; i++)
 		stable((uvlong)(9 + i));
 	settle();
-	test(jobs[0].io.error == 0 && jobs[1].io.error == EIO && jobs[2].io.error == 0 && jobs[3].io.error == 0 && mem.unstable == 0, "one that fails does not fail the others");
+	test(jobs[0].io.error == 0 && jobs[1].io.error == EIO && jobs[2].io.error == 0
+		&& jobs[3].io.error == 0
+		&& mem.unstable == 0, "one that fails does not fail the others");
 	setup();
 	i = atonce();
-	test(i > Runmax && good() && mem.unstable == 0, "a sync that %d wait for answers all of them", i);
+	test(i > Runmax && good() && mem.unstable == 0,
+		"a sync that %d wait for answers all of them", i);
 	test(apart(brokenflush) == 0, "after a flush that failed no write and no flush succeeds");
 	pushes(1, 0);
-	test(mem.pushes == 1 && good() && mem.unstable == 0, "the disk begins with eight stable writes before others have come");
+	test(mem.pushes == 1 && good() && mem.unstable == 0,
+		"the disk begins with eight stable writes before others have come");
 	pushes(10, 0);
 	test(mem.pushes == 0 && good() && mem.unstable == 0, "not where syncs are slow");
 	pushes(1, 1);
-	test(mem.pushes == 0 && good() && mem.unstable == 0, "nor where there may be much else for it to begin with");
+	test(mem.pushes == 0 && good() && mem.unstable == 0,
+		"nor where there may be much else for it to begin with");
 	test(apart(brokenwrite) == 0, "nor after a stable write whose sync failed");
 	test(apart(brokentrim) == 0, "nor after a stable trim whose sync failed");
 	test(apart(brokenbatch) == 0, "a sync that fails fails the stable writes of its batch");
@@ -980,7 +1026,8 @@ batch(void)
 			memcpy(model + i * Sector, mem.image + (First + i) * Sector, Sector);
 			sure[i] = 1;
 		}
-	return memcmp(model, mem.image + First * Sector, sizeof model) != 0 ? "the disk differs" : NULL;
+	return memcmp(model, mem.image + First * Sector,
+		sizeof model) != 0 ? "the disk differs" : NULL;
 }
 
 static void

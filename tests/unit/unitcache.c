@@ -215,12 +215,14 @@ passed(void)
 		if(!poolput(data, s, 1))
 			return 1;
 	}
-	if(pooldirty() != Blocks * Block / 2 || !poolcrowded() || poolput(data, (uvlong)Blocks * Block, 1))
+	if(pooldirty() != Blocks * Block / 2 || !poolcrowded()
+		|| poolput(data, (uvlong)Blocks * Block, 1))
 		return 2;
 	for(poolpass(); !poolpassed() && calls < 100000; calls++){
 		if((n = poolnext(256, &s)) == 0)
 			continue;
-		if(n != 1 || poolclean(s, n) != 0 || poollift(to, s, n) != 1 || number(to) != s || s % Block != 7 || seen[s / Block]++)
+		if(n != 1 || poolclean(s, n) != 0 || poollift(to, s, n) != 1 || number(to) != s
+			|| s % Block != 7 || seen[s / Block]++)
 			return 3;
 		back += s < last;
 		last = s;
@@ -324,17 +326,22 @@ nextlooks(void)
 void
 cachetests(void)
 {
-	test(apart(fewlooks) == 0, "a page that is looked for alone is asked about with few others");
+	test(apart(fewlooks) == 0,
+		"a page that is looked for alone is asked about with few others");
 	test(apart(manylooks) == 0, "where many are looked for all are asked about");
 	test(apart(nextlooks) == 0, "and for who comes to one page after the other");
-	test(apart(readpass) == 0 && apart(readpass2) == 0 && apart(readpass17) == 0, "a pass of reads does not flush the pool");
-	test(apart(writepass) == 0 && apart(writepass2) == 0 && apart(writepass17) == 0, "nor does one of writes");
+	test(apart(readpass) == 0 && apart(readpass2) == 0 && apart(readpass17) == 0,
+		"a pass of reads does not flush the pool");
+	test(apart(writepass) == 0 && apart(writepass2) == 0 && apart(writepass17) == 0,
+		"nor does one of writes");
 	test(apart(fewtaken) == 0, "a full pool takes few of the blocks that are used once");
-	test(apart(taken20) == 0 && apart(taken64) == 0 && apart(taken100) == 0 && apart(looped) == 0, "and all that are used again and again");
+	test(apart(taken20) == 0 && apart(taken64) == 0 && apart(taken100) == 0
+		&& apart(looped) == 0, "and all that are used again and again");
 	test(apart(completed) == 0, "a block that it has in part is completed");
 	test(apart(comesback) == 0, "one that it judged wrongly is taken at once");
 	test(apart(stale) == 0, "what was written is read");
-	test(apart(passed) == 0, "a pass over a large pool has every dirty sector once, by and large in the order of the disk");
+	test(apart(passed) == 0,
+		"a pass over a large pool has every dirty sector once, by and large in the order of the disk");
 	test(apart(failed) == 0, "what a pass could not write is the next one's");
 	test(apart(dropped) == 0, "what was forgotten is neither read nor written");
 }

@@ -91,7 +91,8 @@ crcs(void)
 	uint off = 1 + rnd(63);
 
 	test(vectors(), "CRC8x4: the vectors");
-	test(lengths(0) && lengths(off), "and a bit-by-bit reference at every length to 9300, aligned and %u bytes off", off);
+	test(lengths(0) && lengths(off),
+		"and a bit-by-bit reference at every length to 9300, aligned and %u bytes off", off);
 }
 
 /* Tags. */
@@ -180,8 +181,10 @@ writesdone(void)
 	tagsdone(t, place, 2);
 	test(!seen(t, 8, 2) && !seen(t, 7, 1), "nor a write that was begun before and ends after");
 	done(t, 1000, 1);
-	test(seen(t, 1000, 1) && seen(t, 1000 + 60000, 1) == 0 && seen(t, 1000, 1), "a jump that is not far changes nothing");
-	test(seen(t, 1000 + 60000 + 70000, 1) == 0 && !seen(t, 1000, 1), "a far one makes it forget");
+	test(seen(t, 1000, 1) && seen(t, 1000 + 60000, 1) == 0 && seen(t, 1000, 1),
+		"a jump that is not far changes nothing");
+	test(seen(t, 1000 + 60000 + 70000, 1) == 0 && !seen(t, 1000, 1),
+		"a far one makes it forget");
 	done(t, 2000, 1);
 	test(!seen(t, 2000U - 70000U, 1) && !seen(t, 2000, 1), "one backwards too");
 	for(i = 0, c = 0; i < 200000; i++){
@@ -308,7 +311,8 @@ extend(int from, const char *names, const char *want)
 	uint len = extframe(from, names), alen, i, size = len - 26;
 	uchar *a = ask(f, len, &alen);
 
-	if(!isheader(a, f, 0) || alen != (len < Framemin ? Framemin : len) || memcmp(a + 24, f + 24, 2) != 0 || !zeros(a + 26 + size, alen - 26 - size))
+	if(!isheader(a, f, 0) || alen != (len < Framemin ? Framemin : len)
+		|| memcmp(a + 24, f + 24, 2) != 0 || !zeros(a + 26 + size, alen - 26 - size))
 		return 0;
 	for(i = 0; i < size; i++)
 		if(a[26 + i] != (i >= strlen(want) || want[i] == ' ' ? 0 : want[i]))
@@ -330,7 +334,8 @@ grants(int from, const char *names)
 static void
 negotiation(void)
 {
-	static const char *const names[] = { "reset ", "tag_inc_le ", "tag_inc_be ", "tag_random ", "coalesced_read ", "crc8x4 ", "congestion 17 " };
+	static const char *const names[] = { "reset ", "tag_inc_le ", "tag_inc_be ", "tag_random ",
+		"coalesced_read ", "crc8x4 ", "congestion 17 " };
 	uint i, c, len;
 
 	target("", Bufsec, 1500);
@@ -338,10 +343,16 @@ negotiation(void)
 		c += (uint)grants(1, names[i]);
 	test(c == i, "negotiation: each feature is granted");
 	test(grants(1, "reset tag_inc_le crc8x4 congestion 0 coalesced_read "), "several at once");
-	test(extend(1, "", "") && extend(1, "frobnicate ", "frobnicate ") && extend(1, "tag_inc crc8x44 reset frob ", "tag_inc crc8x44 RESET frob "), "unknown names, and none, stay as they are");
-	test(extend(1, "congestion ", "congestion ") && extend(1, "congestion reset ", "congestion RESET ") && extend(1, "congestion 12x crc8x4 ", "congestion 12x CRC8X4 "), "congestion without a number is not taken");
+	test(extend(1, "", "") && extend(1, "frobnicate ", "frobnicate ")
+		&& extend(1, "tag_inc crc8x44 reset frob ",
+		"tag_inc crc8x44 RESET frob "), "unknown names, and none, stay as they are");
+	test(extend(1, "congestion ", "congestion ")
+		&& extend(1, "congestion reset ", "congestion RESET ")
+		&& extend(1, "congestion 12x crc8x4 ",
+		"congestion 12x CRC8X4 "), "congestion without a number is not taken");
 	len = extframe(1, "reset  crc8x4 ");
-	test(grants(1, "reset ") && ask(f, len, &i) != NULL && extend(1, "reset  crc8x4 ", "RESET  crc8x4 "), "an empty name ends the list");
+	test(grants(1, "reset ") && ask(f, len, &i) != NULL
+		&& extend(1, "reset  crc8x4 ", "RESET  crc8x4 "), "an empty name ends the list");
 	len = extframe(1, "reset crc8x4 ");
 	for(i = 0, c = 0; i < len; i++)
 		c += give(i) == 0;
@@ -362,12 +373,15 @@ negotiation(void)
 	extframe(1, "reset ");
 	f[26 + 6] = 'x';
 	c += give(60) == 0;
-	test(c == 7, "so is a list that does not end in two NULs, or is too short, or has a big-endian length");
+	test(c == 7,
+		"so is a list that does not end in two NULs, or is too short, or has a big-endian length");
 	extframe(1, "reset ");
 	f[14] = 0x20;
-	test(give(60) == 1 && last[15] == Eversion && last[24] == 0, "the version is looked at first");
+	test(give(60) == 1 && last[15] == Eversion && last[24] == 0,
+		"the version is looked at first");
 	nic.mtu = 537;
-	test(extend(1, "crc8x4 ", "crc8x4 "), "crc8x4 is not granted where a frame has no room for a sector and a CRC");
+	test(extend(1, "crc8x4 ", "crc8x4 "),
+		"crc8x4 is not granted where a frame has no room for a sector and a CRC");
 	nic.mtu = 538;
 	test(grants(1, "crc8x4 "), "and is where it has");
 	nic.mtu = 1500;
@@ -395,14 +409,16 @@ static int
 writes(int from, uint tag, uvlong lba, int byte, int now)
 {
 	return give(tagged(from, 0x34, tag, lba, byte)) == 1 && last[27] == 0x40 && last[15] == 0
-		&& memcmp(last + 20, f + 20, 4) == 0 && mem.image[lba * Sector] == now && mem.image[lba * Sector + 511] == now;
+		&& memcmp(last + 20, f + 20, 4) == 0 && mem.image[lba * Sector] == now
+			&& mem.image[lba * Sector + 511] == now;
 }
 
 /* The write tag is that of a write seen (an other byte is not written), or it is not. */
 static int
 known(int from, uint tag)
 {
-	return writes(from, tag, 3, 0x11, 0x11) && writes(from, tag + 1, 3, 0x22, 0x22) && writes(from, tag, 3, 0x33, 0x22);
+	return writes(from, tag, 3, 0x11, 0x11) && writes(from, tag + 1, 3, 0x22, 0x22)
+		&& writes(from, tag, 3, 0x33, 0x22);
 }
 
 static int
@@ -417,30 +433,38 @@ writetracking(void)
 	uint i, c, len;
 
 	target("", Bufsec, 1500);
-	test(writes(1, 1, 0, 5, 5) && writes(1, 1, 0, 6, 6), "WRITE tracking: off, a write that comes again is written again");
+	test(writes(1, 1, 0, 5, 5) && writes(1, 1, 0, 6, 6),
+		"WRITE tracking: off, a write that comes again is written again");
 	test(grants(1, "tag_inc_le ") && known(1, 100), "on, it is answered and not written");
 	test(stats.repeated == 1 && stats.writes == 4, "and counted");
 	test(writes(1, 100, 4, 7, 7), "one with another LBA is another");
 	atarequest(f, 0x34, 0, 2, 3);
 	tagged(1, 0x34, 100, 3, 9);
 	f[26] = 2;
-	test(give(Odata + 2 * Sector) == 1 && mem.image[3 * Sector] == 9, "and one with another count");
+	test(give(Odata + 2 * Sector) == 1 && mem.image[3 * Sector] == 9,
+		"and one with another count");
 	tagged(1, 0x35, 100, 3, 10);
-	test(give(Odata + Sector) == 1 && mem.image[3 * Sector] == 10, "and one with another command");
+	test(give(Odata + Sector) == 1 && mem.image[3 * Sector] == 10,
+		"and one with another command");
 	test(writes(2, 100, 3, 11, 11), "another initiator's too");
 	memfault(Mwrite, 5, 1, EIO, 0);
 	tagged(1, 0x34, 200, 5, 1);
 	c = give(Odata + Sector) == 1 && last[27] == 0x61;
 	memheal();
 	test(c && writes(1, 200, 5, 2, 2), "a write that failed does not count");
-	test(known(1, 300) && writes(1, 301, 3, 0x55, 0x22), "one that was not written for that reason still counts");
+	test(known(1, 300) && writes(1, 301, 3, 0x55, 0x22),
+		"one that was not written for that reason still counts");
 	atarequest(f, 0xec, 0, 1, 0);
 	test(give(Odata) == 1 && unknown(1, 300), "IDENTIFY DEVICE makes it forget");
-	test(known(1, 400) && grants(1, "coalesced_read ") && unknown(1, 400), "so does any negotiation");
-	test(known(1, 500) && grants(1, "congestion 3 ") && writes(1, 500, 3, 0x33, 0x22), "but not a report of congestion");
-	test(known(1, 600) && writes(1, 600 + 100000, 4, 1, 1) && unknown(1, 600), "so does a jump");
+	test(known(1, 400) && grants(1, "coalesced_read ") && unknown(1, 400),
+		"so does any negotiation");
+	test(known(1, 500) && grants(1, "congestion 3 ") && writes(1, 500, 3, 0x33, 0x22),
+		"but not a report of congestion");
+	test(known(1, 600) && writes(1, 600 + 100000, 4, 1, 1) && unknown(1, 600),
+		"so does a jump");
 	test(grants(1, "tag_random ") && unknown(1, 1) && unknown(1, 1), "tag_random turns it off");
-	test(grants(1, "tag_inc_le ") && known(1, 1) && grants(1, "reset ") && unknown(1, 1) && unknown(1, 1), "so does reset");
+	test(grants(1, "tag_inc_le ") && known(1, 1) && grants(1, "reset ") && unknown(1, 1)
+		&& unknown(1, 1), "so does reset");
 	test(grants(1, "tag_inc_le ") && known(1, 0xffffffff) && known(1, 5), "tags may wrap");
 	for(i = c = 0; i < 2; i++){
 		request(f, Cconfig, 1);
@@ -478,11 +502,13 @@ writetracking(void)
 
 	target("-T", Bufsec, 1500);
 	test(known(1, 100) && known(2, 100), "-T tracks every initiator");
-	test(grants(1, "tag_random ") && unknown(1, 100) && unknown(1, 100) && known(2, 200), "but for those that have negotiated");
+	test(grants(1, "tag_random ") && unknown(1, 100) && unknown(1, 100) && known(2, 200),
+		"but for those that have negotiated");
 	test(grants(1, "reset ") && known(1, 300), "until they reset");
 	for(i = 0, c = 0; i < INITIATORS; i++)
 		c += (uint)known((int)(100 + i), 100);
-	test(c == INITIATORS && unknown(1, 301) && writes(100 + INITIATORS - 1, 100, 3, 0x55, 0x44), "when there are too many of them, the one that was silent longest is forgotten");
+	test(c == INITIATORS && unknown(1, 301) && writes(100 + INITIATORS - 1, 100, 3, 0x55, 0x44),
+		"when there are too many of them, the one that was silent longest is forgotten");
 	target("-r -T", Bufsec, 1500);
 	test(give(tagged(1, 0x34, 1, 1, 1)) == 1 && last[27] == 0x41, "-T with -r");
 }
@@ -504,15 +530,18 @@ underway(void)
 	c = answered();
 	memrelease();
 	memturn(&nic);
-	test(c == 0 && answered() == 1 && mem.image[8 * Sector] == 1 && stats.twins == 5, "a request whose twin is under way is dropped, and the first answered");
-	test(give(tagged(1, 0x3d, 5, 8, 3)) == 1 && mem.image[8 * Sector] == 3, "when it comes after that, it is done again");
+	test(c == 0 && answered() == 1 && mem.image[8 * Sector] == 1 && stats.twins == 5,
+		"a request whose twin is under way is dropped, and the first answered");
+	test(give(tagged(1, 0x3d, 5, 8, 3)) == 1 && mem.image[8 * Sector] == 3,
+		"when it comes after that, it is done again");
 	for(i = 0; i < 6; i++){
 		tagged(i == 1 ? 2 : 1, i == 5 ? 0x25 : 0x24, i == 2 ? 78 : 77, i == 3 ? 2 : 1, 0);
 		f[26] = i == 4 ? 2 : 1;
 		memput(&nic, f, Odata);
 	}
 	memturn(&nic);
-	test(answered() == 6, "another initiator, tag, LBA, count or command makes it another request");
+	test(answered() == 6,
+		"another initiator, tag, LBA, count or command makes it another request");
 	for(i = 0; i < 20; i++)
 		memput(&nic, f, tagged(1, 0x24, 90 + i % 2, 1, 0));
 	memturn(&nic);
@@ -533,7 +562,8 @@ rxtracking(void)
 		nickick(&nic);
 		nicrelease(&nic);
 	}
-	test(answered() == 3 * TURN_FRAMES, "RX tracking: off, what waits in the ring is served as often as it is there");
+	test(answered() == 3 * TURN_FRAMES,
+		"RX tracking: off, what waits in the ring is served as often as it is there");
 	for(c = 0; c < 4; c++){
 		target(c == 0 || c == 3 ? "-t" : "", Bufsec, 1500);
 		if(c == 1)
@@ -551,12 +581,15 @@ rxtracking(void)
 			nicrelease(&nic);
 		}
 		if(c < 3)
-			test(answered() == TURN_FRAMES && stats.waiting == 2 * TURN_FRAMES, "%s, once", c == 0 ? "with -t" : c == 1 ? "with tag_inc_le" : "with tag_inc_be");
+			test(answered() == TURN_FRAMES && stats.waiting == 2 * TURN_FRAMES,
+				"%s, once", c == 0 ? "with -t" : c == 1 ? "with tag_inc_le" : "with tag_inc_be");
 		else
-			test(answered() == 3 * TURN_FRAMES, "-t is not for those who have negotiated");
+			test(answered() == 3 * TURN_FRAMES,
+				"-t is not for those who have negotiated");
 	}
 	target("-t", Bufsec, 1500);
-	test(give(tagged(1, 0x24, 1, 1, 0)) == 1 && give(tagged(1, 0x24, 1, 1, 0)) == 1, "what comes when the ring was empty is served again");
+	test(give(tagged(1, 0x24, 1, 1, 0)) == 1 && give(tagged(1, 0x24, 1, 1, 0)) == 1,
+		"what comes when the ring was empty is served again");
 }
 
 /* Checksums on the wire. */
@@ -567,7 +600,8 @@ crcfollows(uint n)
 	uchar crc[4];
 
 	reference(crc, last + 24, 12 + n);
-	return lastlen == (40 + n < Framemin ? Framemin : 40 + n) && memcmp(last + 36 + n, crc, 4) == 0;
+	return lastlen == (40 + n < Framemin ? Framemin : 40 + n)
+		&& memcmp(last + 36 + n, crc, 4) == 0;
 }
 
 static void
@@ -580,38 +614,46 @@ withcrc(void)
 	grants(1, "crc8x4 ");
 	for(n = 1, c = 0; n <= 17; n++){
 		atarequest(f, 0x24, 0, n, 3);
-		c += give(Odata) == 1 && crcfollows(n * Sector) && memcmp(last + 36, mem.image + 3 * Sector, n * Sector) == 0;
+		c += give(Odata) == 1 && crcfollows(n * Sector)
+			&& memcmp(last + 36, mem.image + 3 * Sector, n * Sector) == 0;
 	}
 	test(c == 17, "crc8x4: reads carry it behind their data");
 	memfault(Mread, 9, 1, EIO, 0);
 	atarequest(f, 0x24, 0, 1, 9);
-	test(give(Odata) == 1 && last[27] == 0x41 && crcfollows(0), "also one that fails, behind none");
+	test(give(Odata) == 1 && last[27] == 0x41 && crcfollows(0),
+		"also one that fails, behind none");
 	memheal();
 	atarequest(f, 0xec, 0, 1, 9);
 	test(give(Odata) == 1 && lastlen == Odata + Sector, "IDENTIFY DEVICE doesn't");
-	test(give(tagged(2, 0x24, 1, 1, 0)) == 1 && lastlen == Odata + Sector, "nor do those of other initiators");
+	test(give(tagged(2, 0x24, 1, 1, 0)) == 1 && lastlen == Odata + Sector,
+		"nor do those of other initiators");
 	len = tagged(1, 0x34, 50, 6, 7);
 	reference(f + len, f + 24, len - 24);
-	test(give(len + 4) == 1 && last[27] == 0x40 && mem.image[6 * Sector] == 7, "a write with a right one is done");
+	test(give(len + 4) == 1 && last[27] == 0x40 && mem.image[6 * Sector] == 7,
+		"a write with a right one is done");
 	mem.quiet = 1;
 	for(i = 24, c = 0; i < len + 4; i++)
 		if(i != 26){		/* a greater count has no data */
 			f[i] ^= (uchar)(1 << rnd(8));
 			f[20] = (uchar)i;
 			f[21] = (uchar)(i >> 8);
-			c += i == 27 && atamoves(f[27], 1, f + 28, &(Range){ 0, 0 }) != Owrite ? 1 : give(len + 4) == 0;
+			c += i == 27 && atamoves(f[27], 1, f + 28, &(Range){ 0,
+				0 }) != Owrite ? 1 : give(len + 4) == 0;
 			tagged(1, 0x34, 50, 6, 7);
 			reference(f + len, f + 24, len - 24);
 		}
-	test(c == len + 4 - 25 && stats.corrupted >= c - 1, "with any bit wrong it is dropped, and counted");
+	test(c == len + 4 - 25 && stats.corrupted >= c - 1,
+		"with any bit wrong it is dropped, and counted");
 	test(mem.warned > 0 && mem.warned <= 2 * (LOG_RATE + 1), "and reported, but not each time");
 	test(zeros(mem.image + 20 * Sector, 0) && mem.image[6 * Sector] == 7, "nothing is written");
 	for(i = 0, c = 0; i < 4; i++)
-		c += give(tagged(1, 0x34, 60 + i, 6, (int)i + 1) + i) == 1 && mem.image[6 * Sector] == i + 1;
+		c += give(tagged(1, 0x34, 60 + i, 6, (int)i + 1) + i) == 1
+			&& mem.image[6 * Sector] == i + 1;
 	test(c == 4, "a write without one is taken as it is");
 	len = tagged(2, 0x34, 70, 6, 9);
 	memset(f + len, 0, 4);
-	test(give(len + 4) == 1 && mem.image[6 * Sector] == 9, "and another initiator's with anything");
+	test(give(len + 4) == 1 && mem.image[6 * Sector] == 9,
+		"and another initiator's with anything");
 	mem.quiet = 0;
 }
 
@@ -626,7 +668,8 @@ static void
 crcroom(void)
 {
 	static const int mtu[][4] = {	/* advertised and served without and with */
-		{ 1500, 2, 2, 2 }, { 9000, 17, 17, 17 }, { 1060, 2, 1, 2 }, { 1063, 2, 1, 2 }, { 1064, 2, 2, 2 },
+		{ 1500, 2, 2, 2 }, { 9000, 17, 17, 17 }, { 1060, 2, 1, 2 }, { 1063, 2, 1,
+			2 }, { 1064, 2, 2, 2 },
 		{ 1046, 1, 1, 1 }, { 1049, 1, 1, 1 }, { 1050, 1, 1, 2 }, { 538, 1, 1, 1 },
 	};
 	uint i, c;
@@ -669,7 +712,9 @@ eachanswered(uint n)
 	uint len, c = 0;
 
 	while((a = memget(&nic, &len)) != NULL)
-		if(a[23] == 0 && a[20] < n && len == Odata + Sector && a[27] == 0x40 && memcmp(a + Odata, mem.image + a[20] * Sector, Sector) == 0 && was[a[20]]++ == 0)
+		if(a[23] == 0 && a[20] < n && len == Odata + Sector && a[27] == 0x40
+			&& memcmp(a + Odata, mem.image + a[20] * Sector, Sector) == 0
+			&& was[a[20]]++ == 0)
 			c++;
 		else
 			c += 1000;
@@ -732,7 +777,8 @@ coalescing(void)
 	memput(&nic, f, 37 + 32);
 	memturn(&nic);
 	for(i = c = 0; (a = memget(&nic, &len)) != NULL; i++)
-		c += a[27] == (a[20] == 0 ? 0x40 : 0x41) && a[25] == (a[20] == 0 ? 0 : a[20] == 1 ? 0x10 : 0x04);
+		c += a[27] == (a[20] == 0 ? 0x40 : 0x41)
+			&& a[25] == (a[20] == 0 ? 0 : a[20] == 1 ? 0x10 : 0x04);
 	test(i == 3 && c == 3, "each is judged for itself");
 	for(i = 0; i < 100; i++){
 		manyreads(60);
@@ -763,7 +809,8 @@ coalescing(void)
 	mem.stuck = 0;
 	memturn(&nic);
 	c = answered();
-	test(c >= 100 && c + stats.dropped == 6100, "when their answers don't go out, those for which there is room, %u, are, and the others counted as dropped", c);
+	test(c >= 100 && c + stats.dropped == 6100,
+		"when their answers don't go out, those for which there is room, %u, are, and the others counted as dropped", c);
 	target("", Bufsec, 9000);
 	mempattern(0, Bufsec, 1);
 	grants(1, "coalesced_read crc8x4 ");
@@ -798,7 +845,8 @@ shares(int bufcnt)
 		memround(&nic);
 	}
 	most[2] = (uint)stats.underway;
-	test(most[0] == all / 4 * 3 && most[2] == most[1], "-b %d: an initiator that asks for more than the buffer count allows doesn't get all requests", bufcnt);
+	test(most[0] == all / 4 * 3 && most[2] == most[1],
+		"-b %d: an initiator that asks for more than the buffer count allows doesn't get all requests", bufcnt);
 	test(stats.dropped == all / 4 + 50 + 20, "those that were dropped are counted");
 	test(most[1] == most[0] + 16, "the others are there for others");
 	test(answered() == 0, "(all of them wait)");
@@ -824,13 +872,16 @@ crowd(void)
 			memput(&nic, f, tagged((int)(10 + i), 0x24, k, k % Bufsec, 0));
 			memround(&nic);
 		}
-	test(stats.underway == CROWD * BUFCNT && stats.dropped == 0, "%d initiators may have their full buffer count under way", CROWD);
+	test(stats.underway == CROWD * BUFCNT && stats.dropped == 0,
+		"%d initiators may have their full buffer count under way", CROWD);
 	for(i = 0; i < 50; i++)
 		memput(&nic, f, tagged((int)(100 + i), 0x24, 1, 1, 0));
 	memround(&nic);
-	test(memwaiting(&nic) == 0 && stats.dropped == 50, "what more comes is dropped and counted");
+	test(memwaiting(&nic) == 0 && stats.dropped == 50,
+		"what more comes is dropped and counted");
 	for(i = 0; i < 4; i++){
-		memput(&nic, f, request(f, i == 0 ? Cconfig : i == 1 ? Cmask : i == 2 ? Creserve : 0x44, (int)(200 + i)) + 8);
+		memput(&nic, f, request(f,
+			i == 0 ? Cconfig : i == 1 ? Cmask : i == 2 ? Creserve : 0x44, (int)(200 + i)) + 8);
 		memround(&nic);
 		c += answered();
 	}
@@ -849,7 +900,8 @@ unjam(uint *all, uint *others)
 	uint rounds, len, n, most = 0;
 	uchar *a;
 
-	for(rounds = *all = *others = 0; rounds < 1000 && (rounds < 5 || stats.underway + (uint)memwaiting(&nic) > 0); rounds++){
+	for(rounds = *all = *others = 0; rounds < 1000
+		&& (rounds < 5 || stats.underway + (uint)memwaiting(&nic) > 0); rounds++){
 		memround(&nic);
 		for(n = 0; (a = memget(&nic, &len)) != NULL; ){
 			n += a[5] == 1;
@@ -867,14 +919,16 @@ congestion(void)
 	uint i, k, most, n, all, others;
 
 	target("", Bufsec, 1500);
-	test(grants(1, "congestion 0 ") && give(tagged(1, 0x24, 1, 1, 0)) == 1 && stats.congested == 0, "congestion: no losses mean none");
+	test(grants(1, "congestion 0 ") && give(tagged(1, 0x24, 1, 1, 0)) == 1
+		&& stats.congested == 0, "congestion: no losses mean none");
 	grants(1, "congestion 4 ");
 	for(i = 0; i < 60; i++){
 		memput(&nic, f, tagged(1, 0x24, i, i, 0));
 		memput(&nic, f, tagged(2, 0x24, i, i, 0));
 	}
 	most = unjam(&all, &others);
-	test(most <= 8 && all >= 8 && all + stats.congested == 60, "reads of one that reports it are answered by %u at a time, the others are dropped and counted", most);
+	test(most <= 8 && all >= 8 && all + stats.congested == 60,
+		"reads of one that reports it are answered by %u at a time, the others are dropped and counted", most);
 	test(others == 60, "others are not held up");
 	mem.clock += 1000000;
 	test(give(tagged(1, 0x24, 60, 1, 0)) == 1, "after a millisecond more are answered");
@@ -893,7 +947,8 @@ congestion(void)
 		}
 		memput(&nic, f, n);
 		unjam(&all, &others);
-		test(others == 1 && mem.image[7 * Sector] == (k == 0 ? 0x99 : 0), "another's %s isn't held up by its reads of the same sector", k == 0 ? "write" : "TRIM");
+		test(others == 1 && mem.image[7 * Sector] == (k == 0 ? 0x99 : 0),
+			"another's %s isn't held up by its reads of the same sector", k == 0 ? "write" : "TRIM");
 	}
 	mem.clock += 1100000000;
 	n = (uint)stats.congested;
@@ -916,10 +971,12 @@ congestion(void)
 		memround(&nic);
 		mem.clock += 2000000;
 	}
-	test(stats.underway == 8 && stats.congested == 52, "no more than 8 are under way, however slow the disk");
+	test(stats.underway == 8 && stats.congested == 52,
+		"no more than 8 are under way, however slow the disk");
 	memrelease();
 	memturn(&nic);
-	test(answered() == 8 && give(tagged(1, 0x24, 70, 1, 0)) == 1, "they are answered, and so are later ones");
+	test(answered() == 8 && give(tagged(1, 0x24, 70, 1, 0)) == 1,
+		"they are answered, and so are later ones");
 	/* Many of them can't take all requests. */
 	target("", Bufsec, 1500);
 	for(i = 0; i < INITIATORS; i++)

@@ -90,7 +90,8 @@ transfer(int op, uvlong lba, uint n, int fill)
 		return io.error;
 	if(op == Owrite && io.error == 0)
 		memset(model + lba * Sector, fill, (size_t)n * Sector);
-	if(op == Oread && io.error == 0 && memcmp(space, model + lba * Sector, (size_t)n * Sector) != 0)
+	if(op == Oread && io.error == 0
+		&& memcmp(space, model + lba * Sector, (size_t)n * Sector) != 0)
 		exit(91);
 	return io.error;
 }
@@ -135,7 +136,8 @@ frozen(void)
 	if(!begin() || buffreeze(1) != NULL)
 		return 0;
 	steady();
-	return freezestate() == Ffrozen && transfer(Owrite, 10, 4, 0x11) == 0 && transfer(Owrite, 100, 2, 0x22) == 0;
+	return freezestate() == Ffrozen && transfer(Owrite, 10, 4, 0x11) == 0
+		&& transfer(Owrite, 100, 2, 0x22) == 0;
 }
 
 /* Nothing is left of a freeze, and all is in the image. */
@@ -200,7 +202,8 @@ lives(int file, int op, int error, int n, const char *what)
 		}
 		broke += r == Broke;
 	}
-	test(bad == 0 && (op != Msync || broke > 0), "a freeze and a merge of which any %s fails", what);
+	test(bad == 0 && (op != Msync || broke > 0), "a freeze and a merge of which any %s fails",
+		what);
 }
 
 /* Refusals. */
@@ -224,7 +227,8 @@ marked(int mark, char *shadow, const char *why)
 	shadowdir(path);
 	imagemark(mark);
 	e = bufshadow(shadow, 0, 0);
-	return why == NULL ? e != NULL || memmark() != Marknone : e == NULL || strstr(e, why) == NULL;
+	return why == NULL ? e != NULL || memmark() != Marknone : e == NULL
+		|| strstr(e, why) == NULL;
 }
 
 static int
@@ -370,7 +374,8 @@ nomark(void)
 	mem.badmark = ENOSPC;
 	buffreeze(1);
 	steady();
-	if(freezestate() != Fnone || memshadow(&n) != NULL || strstr(freezerefusal(), "mark of the image: No space left") == NULL)
+	if(freezestate() != Fnone || memshadow(&n) != NULL
+		|| strstr(freezerefusal(), "mark of the image: No space left") == NULL)
 		return 2;
 	if(transfer(Owrite, 10, 4, 0x61) != 0 || transfer(Oflush, 0, 1, 0) != 0)
 		return 3;
@@ -410,7 +415,8 @@ flipped(int power, uvlong at)
 		counts = at == (power ? hard : soft);
 		memcpy(before, s, sizeof before);
 		e = bufshadow(path, 0, 0);
-		if((e != NULL) != (bad && counts) || (e != NULL && (strstr(e, "damaged shadow: its bytes") == NULL
+		if((e != NULL) != (bad && counts)
+			|| (e != NULL && (strstr(e, "damaged shadow: its bytes") == NULL
 		|| memcmp(before, s, sizeof before) != 0)))
 			return 4;
 		if(e != NULL && (memflip(at + bit / 8, (uchar)(1 << bit % 8)) < 0
@@ -420,7 +426,8 @@ flipped(int power, uvlong at)
 		|| transfer(Oflush, 0, 1, 0) != 0)
 			return 6;
 		for(k = 0; k < Sectors; k++)
-			if(memhas(s + soft, k, 2) != memhas(s + hard, k, 2) || memhas(s + soft, k, 2) < 0)
+			if(memhas(s + soft, k, 2) != memhas(s + hard, k, 2)
+				|| memhas(s + soft, k, 2) < 0)
 				return 7;
 	}
 	if(buffreeze(0) != NULL)
@@ -458,8 +465,10 @@ writeold(void)
 	file[Soft + 50 / 8] = 4 | 8 | 16;
 	file[Hard + 50 / 8] = 4 | 8 | 32;
 	memset(file + Data + (First + 50) * Sector, 0x91, 4 * Sector);
-	return shadowdir(path) != NULL || shadowmake((Data + (First + N) * Sector + 4095) / 4096 * 4096) < 0
-		|| diskwrite(Shadow, &iov, 1, 0) != sizeof file || shadowname() < 0 || disksync(Shadow) < 0;
+	return shadowdir(path) != NULL
+		|| shadowmake((Data + (First + N) * Sector + 4095) / 4096 * 4096) < 0
+		|| diskwrite(Shadow, &iov, 1, 0) != sizeof file || shadowname() < 0
+			|| disksync(Shadow) < 0;
 }
 
 static int
@@ -479,7 +488,8 @@ oldversion(int power)
 		mempower();
 	for(i = 0; i < 3; i++)
 		memset(model + (50 + i + (i == 2 && power)) * Sector, 0x91, Sector);
-	if(bufshadow(path, 0, 0) != NULL || freezestate() != Ffrozen || transfer(Oread, 45, 16, 0) != 0)
+	if(bufshadow(path, 0, 0) != NULL || freezestate() != Ffrozen
+		|| transfer(Oread, 45, 16, 0) != 0)
 		return 2;
 	if(transfer(Owrite, 60, 4, 0x92) != 0 || transfer(Owrite, 39990, 4, 0x93) != 0
 	|| transfer(Oflush, 0, 1, 0) != 0)
@@ -519,7 +529,8 @@ tampered(int device)
 	if(buffreeze(1) != NULL)
 		return 2;
 	steady();
-	if(transfer(Owrite, 10, 4, 0x62) != 0 || bufshadow(path, 0, 0) != NULL || freezestate() != Ffrozen)
+	if(transfer(Owrite, 10, 4, 0x62) != 0 || bufshadow(path, 0, 0) != NULL
+		|| freezestate() != Ffrozen)
 		return 3;
 	if(device)
 		mem.image[First * Sector + 1080] ^= 1;
@@ -548,7 +559,8 @@ heldback(void)
 		return 1;
 	steady();
 	freezereport();
-	if(freezestate() != Fheld || transfer(Owrite, 1, 1, 0x55) != Unanswered || transfer(Oread, 1, 1, 0) != 0)
+	if(freezestate() != Fheld || transfer(Owrite, 1, 1, 0x55) != Unanswered
+		|| transfer(Oread, 1, 1, 0) != 0)
 		return 2;
 	if(buffreeze(1) == NULL || buffreeze(0) != NULL || buffreeze(0) == NULL)
 		return 3;
@@ -605,7 +617,8 @@ readonly(void)
 		return 1;
 	mem.readonly = 1;
 	e = bufshadow(path, 0, 1);
-	if(e != NULL || freezestate() != Ffrozen || (e = buffreeze(0)) == NULL || strstr(e, "read-only") == NULL)
+	if(e != NULL || freezestate() != Ffrozen || (e = buffreeze(0)) == NULL
+		|| strstr(e, "read-only") == NULL)
 		return 2;
 	return transfer(Oread, 8, 8, 0) != 0;
 }
@@ -755,7 +768,8 @@ trimmedlarge(void)
 	target("", N + 8, 9000);
 	mem.tick = 1000000;
 	mem.quiet = 1;
-	if(freopen("/dev/null", "w", stdout) == NULL || bufshadow(path, 0, 0) != NULL || buffreeze(1) != NULL || !waitfor(Ffrozen))
+	if(freopen("/dev/null", "w", stdout) == NULL || bufshadow(path, 0, 0) != NULL
+		|| buffreeze(1) != NULL || !waitfor(Ffrozen))
 		return 1;
 	memhold(Mwork, 0, 1);
 	n = mem.count[Mwrite];
@@ -781,7 +795,8 @@ trimmedlarge(void)
 static int
 holesstay(int restarted)
 {
-	if(!begin() || buffreeze(1) != NULL || !waitfor(Ffrozen) || transfer(Owrite, 3, 4, 0x71) != 0 || trimmed(0, Sectors) != 0)
+	if(!begin() || buffreeze(1) != NULL || !waitfor(Ffrozen)
+		|| transfer(Owrite, 3, 4, 0x71) != 0 || trimmed(0, Sectors) != 0)
 		return 1;
 	if(restarted && (bufshadow(path, 0, 0) != NULL || freezestate() != Ffrozen))
 		return 2;
@@ -807,9 +822,11 @@ limitbehind(void)
 	target("", 8000, 9000);
 	mem.quiet = 1;
 	mem.clock += 1000000000;	/* which stands still from here: nothing is written behind */
-	if(freopen("/dev/null", "w", stdout) == NULL || bufpool(8, 1) < 0 || bufshadow(path, 1, 0) != NULL || buffreeze(1) != NULL || !waitfor(Ffrozen))
+	if(freopen("/dev/null", "w", stdout) == NULL || bufpool(8, 1) < 0
+		|| bufshadow(path, 1, 0) != NULL || buffreeze(1) != NULL || !waitfor(Ffrozen))
 		return 1;
-	while(n < 400 && transfer(Owrite, (uvlong)n * 16 + 8 * (uvlong)(n % 2), 1 + (uint)n % 8, n) == 0)
+	while(n < 400 && transfer(Owrite, (uvlong)n * 16 + 8 * (uvlong)(n % 2), 1 + (uint)n % 8,
+		n) == 0)
 		n++;
 	/* 1 MiB is 256 pages; the maps and headers take some. */
 	if(n < 245 || n > 256 || memtaken() > 16)
@@ -829,7 +846,8 @@ limited(int restarted)
 	target("", 8000, 9000);
 	mem.tick = 1000000;
 	mem.quiet = 1;
-	if(freopen("/dev/null", "w", stdout) == NULL || bufshadow(path, 1, 0) != NULL || buffreeze(1) != NULL || !waitfor(Ffrozen))
+	if(freopen("/dev/null", "w", stdout) == NULL || bufshadow(path, 1, 0) != NULL
+		|| buffreeze(1) != NULL || !waitfor(Ffrozen))
 		return 1;
 	if(trimmed(0, 4096) != 0 || memtaken() > 8)
 		return 2;
@@ -859,9 +877,11 @@ lastblock(void)
 	disk.direct = 1;
 	disk.block = 4096;
 	mem.hi = 1008 * Sector;
-	if(freopen("/dev/null", "w", stdout) == NULL || bufshadow(path, 0, 0) != NULL || buffreeze(1) != NULL || !waitfor(Ffrozen))
+	if(freopen("/dev/null", "w", stdout) == NULL || bufshadow(path, 0, 0) != NULL
+		|| buffreeze(1) != NULL || !waitfor(Ffrozen))
 		return 1;
-	if(transfer(Owrite, 1000, 1, 0x81) != 0 || transfer(Owrite, 990, 11, 0x82) != 0 || buffreeze(0) != NULL)
+	if(transfer(Owrite, 1000, 1, 0x81) != 0 || transfer(Owrite, 990, 11, 0x82) != 0
+		|| buffreeze(0) != NULL)
 		return 2;
 	steady();
 	return freezestate() != Fnone || mem.image[1000 * Sector] != 0x82;
@@ -979,7 +999,8 @@ behindshrunk(void)
 		return 3;
 	memrelease();
 	rounds(3 * FLUSH_MS);
-	return transfer(Owrite, 20, 1, 0x72) != 0 ? 4 : bufwait() > FLUSH_MS ? 5 : transfer(Oflush, 0, 1, 0);
+	return transfer(Owrite, 20, 1, 0x72) != 0 ? 4 : bufwait() > FLUSH_MS ? 5 : transfer(Oflush,
+		0, 1, 0);
 }
 
 /* With -w, blocks that lie apart are written as many at a time as a disk takes. */
@@ -1089,7 +1110,8 @@ removing(void)
 	if(freezestate() != Fremoving || !bufbusy())
 		return 2;
 	/* The job is under way, and nothing that is asked for waits for it. */
-	if(transfer(Owrite, 10, 4, 0x51) != 0 || transfer(Oflush, 0, 1, 0) != 0 || freezestate() != Fremoving)
+	if(transfer(Owrite, 10, 4, 0x51) != 0 || transfer(Oflush, 0, 1, 0) != 0
+		|| freezestate() != Fremoving)
 		return 3;
 	memrelease();
 	steady();
@@ -1133,7 +1155,8 @@ again(int withdrawn)
 	if(withdrawn && (buffreeze(0) != NULL || buffreeze(0) == NULL))
 		return 3;
 	memrelease();
-	for(i = 0; i < 50000 && freezestate() != Ffrozen && (!withdrawn || freezestate() != Fnone); i++)
+	for(i = 0; i < 50000 && freezestate() != Ffrozen
+		&& (!withdrawn || freezestate() != Fnone); i++)
 		rounds(1);
 	return withdrawn ? !whole() : freezestate() != Ffrozen;
 }
@@ -1194,7 +1217,8 @@ maphasnoroom(void)
 	if(!begin() || buffreeze(1) != NULL || !waitfor(Ffrozen))
 		return 1;
 	memfaultof(Shadow, Mwrite, 16, 8, ENOSPC, 0);	/* the soft map */
-	if(transfer(Owrite, 50, 1, 0x12) != Unanswered || transfer(Owrite, 50, 1, 0x12) != Unanswered)
+	if(transfer(Owrite, 50, 1, 0x12) != Unanswered
+		|| transfer(Owrite, 50, 1, 0x12) != Unanswered)
 		return 2;
 	if(buffreeze(0) != NULL || !waitfor(Fmerging) || transfer(Owrite, 60, 2, 0x13) != 0)
 		return 3;
@@ -1214,7 +1238,8 @@ maphalfway(void)
 	mem.window = 0;
 	memremap();
 	disk.direct = 1;
-	if(bufinit(First, Sectors) < 0 || bufshadow(path, 0, 0) != NULL || buffreeze(1) != NULL || !waitfor(Ffrozen))
+	if(bufinit(First, Sectors) < 0 || bufshadow(path, 0, 0) != NULL || buffreeze(1) != NULL
+		|| !waitfor(Ffrozen))
 		return 1;
 	mem.through = 1;
 	memfaultof(Shadow, Mwrite, 16, 8, EIO, 1);	/* the soft map */
@@ -1273,7 +1298,8 @@ writtenthrough(void)
 	if(buffreeze(1) != NULL)
 		return 2;
 	rounds(50);
-	if(freezestate() != Fmaking || transfer(Owrite, 7, 2, 0x22) != 0 || mem.image[(First + 7) * Sector] != 0x22)
+	if(freezestate() != Fmaking || transfer(Owrite, 7, 2, 0x22) != 0
+		|| mem.image[(First + 7) * Sector] != 0x22)
 		return 3;
 	memfault(Mwrite, First + 8, 1, EIO, 0);
 	if(transfer(Owrite, 8, 1, 0x23) != EIO)
@@ -1325,7 +1351,8 @@ distrusted(int writebehind)
 		return 4;
 	memrelease();
 	steady();
-	return freezestate() != Fnone || memshadow(&n) != NULL || memmark() != Marknone || ndone != 3 || io[0].error != EIO;
+	return freezestate() != Fnone || memshadow(&n) != NULL || memmark() != Marknone
+		|| ndone != 3 || io[0].error != EIO;
 }
 
 static int	distrustedplain(void) { return distrusted(0); }
@@ -1349,7 +1376,8 @@ crowded(void)
 	memhold(Mwork, 0, 1);
 	ndone = 0;
 	for(i = 0; i < Many; i++){
-		io[i] = (Io){ .op = Owrite, .lba = 40, .nsec = 1, .data = data, .done = done, .space = space + i * Spacesize };
+		io[i] = (Io){ .op = Owrite, .lba = 40, .nsec = 1, .data = data, .done = done,
+			.space = space + i * Spacesize };
 		bufio(&io[i]);
 		bufcommit();
 	}
@@ -1396,7 +1424,8 @@ loadround(void)
 		exit(93);
 	for(i = 0; i < Load; i++)
 		if(!load.busy[i]){
-			load.io[i] = (Io){ .op = Owrite, .lba = rnd(Wide), .nsec = 1, .data = data, .done = loaded, .space = space + i * Spacesize };
+			load.io[i] = (Io){ .op = Owrite, .lba = rnd(Wide), .nsec = 1, .data = data,
+				.done = loaded, .space = space + i * Spacesize };
 			load.busy[i] = 1;
 			bufio(&load.io[i]);
 		}
@@ -1459,27 +1488,32 @@ freezetests(void)
 	test(apart(nomap) == 0, "one whose maps can't be read is refused");
 	test(apart(nowrite) == 0, "and one that can't be written to");
 	test(apart(unmarkable) == 0, "and an image that can't be marked");
-	test(apart(unremovable) == 0, "a shadow of no use that can't be removed is refused, and removed later");
+	test(apart(unremovable) == 0,
+		"a shadow of no use that can't be removed is refused, and removed later");
 	test(apart(noholes) == 0, "a shadow without holes is refused");
 	test(apart(nomark) == 0, "a freeze of an image that can't be marked is refused");
 	test(apart(flippedsoft) == 0, "a bit of the soft map that has changed is found at a start");
 	test(apart(flippedhard) == 0, "one of the hard map is mended");
 	test(apart(flippedhardcut) == 0, "but found at a start after a power cut");
 	test(apart(flippedsoftcut) == 0, "and then one of the soft map is mended");
-	test(apart(oldkilled) == 0, "a shadow of version 1 is served and merged, and the next is of version 2");
+	test(apart(oldkilled) == 0,
+		"a shadow of version 1 is served and merged, and the next is of version 2");
 	test(apart(oldcut) == 0, "after a power cut too");
-	test(apart(tamperedfile) == 0, "an image without a mark that was changed while frozen is not served");
+	test(apart(tamperedfile) == 0,
+		"an image without a mark that was changed while frozen is not served");
 	test(apart(tampereddevice) == 0, "nor is a device");
 	test(apart(heldback) == 0, "without a shadow writes are left unanswered");
 	test(apart(unheld) == 0, "but not when the image can't be synced");
 	test(apart(sentences) == 0, "what can't be done in a state is refused");
 	test(apart(readonly) == 0, "what is read-only is not merged");
-	test(apart(cutfrozen) == 0, "a power cut while frozen loses nothing that was on the disk for HARDEN_MS");
+	test(apart(cutfrozen) == 0,
+		"a power cut while frozen loses nothing that was on the disk for HARDEN_MS");
 	test(apart(cutmerging) == 0, "nor does one while merging");
 	test(apart(cutkilled) == 0, "nor one after a kill");
 	test(apart(hardroom) == 0, "a hard map that found no room follows when there is some");
 	test(apart(hardened) == 0, "and no sync is asked for when there is nothing to sync");
-	test(apart(nosnapshot) == 0, "one for which there is no memory is tried again, but not all the time");
+	test(apart(nosnapshot) == 0,
+		"one for which there is no memory is tried again, but not all the time");
 	test(apart(holesmoved) == 0, "what was trimmed while frozen becomes a hole in the image");
 	test(apart(holesfound) == 0, "after another start too");
 	test(apart(trimmedlarge) == 0, "the loop goes on while the map of a large trim is saved");
@@ -1487,30 +1521,45 @@ freezetests(void)
 	test(apart(limitresumed) == 0, "after another start too");
 	test(apart(limitbehind) == 0, "with -w what is dirty counts as much as it will take");
 	test(apart(lastblock) == 0, "an export may end within a block of the disk");
-	test(apart(merging) == 0, "a merge that can't write says so seldom, and goes on when it can");
-	test(apart(sleepssaving) == 0, "a sync that is due while the map is saved keeps nobody awake");
-	test(apart(sleepsmerging) == 0, "nor does a merge that has nothing to move, while users are busy");
+	test(apart(merging) == 0,
+		"a merge that can't write says so seldom, and goes on when it can");
+	test(apart(sleepssaving) == 0,
+		"a sync that is due while the map is saved keeps nobody awake");
+	test(apart(sleepsmerging) == 0,
+		"nor does a merge that has nothing to move, while users are busy");
 	test(apart(slowfailure) == 0, "a map that can't be written holds up no flush");
-	test(apart(behindmerging) == 0, "what is dirty with -w is written in time while a merge rests");
-	test(apart(behindfull) == 0, "with -w what finds no room in the shadow is tried once in each pass, and written when there is room");
-	test(apart(behinddeep) == 0, "64 blocks that were written behind go to the disk at the same time");
-	test(apart(behindshrunk) == 0, "what is lost behind the end of a disk that has become smaller is not tried for ever");
+	test(apart(behindmerging) == 0,
+		"what is dirty with -w is written in time while a merge rests");
+	test(apart(behindfull) == 0,
+		"with -w what finds no room in the shadow is tried once in each pass, and written when there is room");
+	test(apart(behinddeep) == 0,
+		"64 blocks that were written behind go to the disk at the same time");
+	test(apart(behindshrunk) == 0,
+		"what is lost behind the end of a disk that has become smaller is not tried for ever");
 	test(apart(removing) == 0, "removing the shadow holds up no sync");
-	test(apart(freedslowly) == 0, "its space is given back in pieces, and no thread is kept busy meanwhile");
+	test(apart(freedslowly) == 0,
+		"its space is given back in pieces, and no thread is kept busy meanwhile");
 	test(apart(againfrozen) == 0, "a freeze that is asked for meanwhile comes");
-	test(apart(againbehind) == 0, "with -w too, and what is dirty then is written before writes are stopped");
+	test(apart(againbehind) == 0,
+		"with -w too, and what is dirty then is written before writes are stopped");
 	test(apart(againwithdrawn) == 0, "unless it is withdrawn by an unfreeze");
-	test(apart(earlyunfreeze) == 0, "an unfreeze that is asked for as soon as the shadow is there comes");
+	test(apart(earlyunfreeze) == 0,
+		"an unfreeze that is asked for as soon as the shadow is there comes");
 	test(apart(earlywithdrawn) == 0, "unless it is withdrawn by a freeze");
 	test(apart(movedtogether) == 0, "a merge moves 12 pieces at a time");
 	test(apart(maphasnoroom) == 0, "a map that the shadow has no room for holds up no merge");
-	test(apart(maphalfway) == 0, "one that came no further than the page cache is kept up to date");
+	test(apart(maphalfway) == 0,
+		"one that came no further than the page cache is kept up to date");
 	test(apart(badshadow) == 0, "a write that the shadow can't take fails");
 	test(apart(cancelled) == 0, "a freeze is given up when answered writes can't be written");
-	test(apart(writtenthrough) == 0, "while the shadow is being made nothing is written behind, and whose write fails is told");
-	test(apart(distrustedplain) == 0, "and when a sync fails then, with the writes that were held");
+	test(apart(writtenthrough) == 0,
+		"while the shadow is being made nothing is written behind, and whose write fails is told");
+	test(apart(distrustedplain) == 0,
+		"and when a sync fails then, with the writes that were held");
 	test(apart(distrustedbehind) == 0, "with -w too");
-	test(apart(crowded) == 0, "while the image is brought to a stand only so many writes wait, be it for each other");
-	test(apart(frozenbehind) == 0 && apart(frozenbehinddirect) == 0, "with -w a freeze comes under a load that never lets up, and writes pause but shortly");
+	test(apart(crowded) == 0,
+		"while the image is brought to a stand only so many writes wait, be it for each other");
+	test(apart(frozenbehind) == 0 && apart(frozenbehinddirect) == 0,
+		"with -w a freeze comes under a load that never lets up, and writes pause but shortly");
 	test(apart(frozenroomy) == 0, "in a pool that has room for all of it too");
 }

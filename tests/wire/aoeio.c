@@ -152,7 +152,8 @@ slen(const Frame *f)
 static void
 printconfig(const Frame *f)
 {
-	printf("e%u.%d %s bufcnt %u sectors %d version %d ", get16(f->b + Oshelf), f->b[Oslot], macstr(f->b + Osrc),
+	printf("e%u.%d %s bufcnt %u sectors %d version %d ", get16(f->b + Oshelf), f->b[Oslot],
+		macstr(f->b + Osrc),
 		get16(f->b + Obufcnt), f->b[Oscnt], f->b[Occmd] >> 4);
 	printstring(f->b + Ostring, slen(f));
 	putchar('\n');
@@ -176,7 +177,8 @@ printall(int ms, const uint32_t *tag)
 		if(f.b[Ocmd] == Cconfig && f.n >= Ostring)
 			printconfig(&f);
 		else
-			printf("e%u.%d %s command %d\n", get16(f.b + Oshelf), f.b[Oslot], macstr(f.b + Osrc), f.b[Ocmd]);
+			printf("e%u.%d %s command %d\n", get16(f.b + Oshelf), f.b[Oslot],
+				macstr(f.b + Osrc), f.b[Ocmd]);
 		fflush(stdout);
 	}
 	return n > 0 ? 0 : Xsilent;
@@ -393,7 +395,8 @@ ata(int argc, char **argv)
 	}
 	status = simple(&a, &f, 0);
 	if(status != Xsilent)
-		printf("status 0x%02x error 0x%02x count %d lba %" PRIu64 " datalen %zu\n", a.cmd, a.feature, a.count, a.lba,
+		printf("status 0x%02x error 0x%02x count %d lba %" PRIu64 " datalen %zu\n", a.cmd,
+			a.feature, a.count, a.lba,
 			f.n > Ethermin ? f.n - Odata : 0);
 	return status;
 }
@@ -759,16 +762,19 @@ checkstamp(Clash *c, const uint8_t *p, uint64_t lba)
 			;
 		if(i == Maxwriters)
 			return 0;
-		fprintf(stderr, "LBA %" PRIu64 ": zeros, after writer %d had written %" PRIu64 "\n", lba, i, c->seen[i][at]);
+		fprintf(stderr, "LBA %" PRIu64 ": zeros, after writer %d had written %" PRIu64 "\n",
+			lba, i, c->seen[i][at]);
 		return Xerror;
 	}
 	mkstamp(want, v[1], lba, v[3]);
 	if(v[1] >= Maxwriters || memcmp(p, want, Secsize) != 0){
-		fprintf(stderr, "LBA %" PRIu64 ": torn or misplaced: writer %" PRIu64 " lba %" PRIu64 " number %" PRIu64 "\n", lba, v[1], v[2], v[3]);
+		fprintf(stderr,
+			"LBA %" PRIu64 ": torn or misplaced: writer %" PRIu64 " lba %" PRIu64 " number %" PRIu64 "\n", lba, v[1], v[2], v[3]);
 		return Xerror;
 	}
 	if(v[3] < c->seen[v[1]][at]){
-		fprintf(stderr, "LBA %" PRIu64 ": old data: writer %" PRIu64 " number %" PRIu64 ", after %" PRIu64 "\n", lba, v[1], v[3], c->seen[v[1]][at]);
+		fprintf(stderr,
+			"LBA %" PRIu64 ": old data: writer %" PRIu64 " number %" PRIu64 ", after %" PRIu64 "\n", lba, v[1], v[3], c->seen[v[1]][at]);
 		return Xerror;
 	}
 	c->seen[v[1]][at] = v[3];
@@ -869,7 +875,8 @@ clash(int argc, char **argv)
 	c.first = number(argv[2], size - 1);
 	c.n = number(argv[3], size - c.first);
 	c.seq = (uint64_t)time(NULL) << 24;
-	seed = (argc == 5 ? number(argv[4], UINT64_MAX) : c.seq) * 2 * Maxwriters + (uint64_t)c.me * 2 + 1;
+	seed = (argc == 5 ? number(argv[4],
+		UINT64_MAX) : c.seq) * 2 * Maxwriters + (uint64_t)c.me * 2 + 1;
 	wininit(&c.w, &net, &target, patience());
 	while(c.w.size > 1 && (uint64_t)c.w.size * Maxrandom * 4 > c.n)
 		c.w.size /= 2;
@@ -933,7 +940,8 @@ held(const uint8_t *p, uint64_t lba, uint64_t least, uint64_t *seq)
 	}
 	if(*seq >= least && *seq <= h.last[lba - h.first])
 		return 0;
-	fprintf(stderr, "LBA %" PRIu64 ": write %" PRIu64 ", expected %" PRIu64 " to %" PRIu64 "\n", lba, *seq,
+	fprintf(stderr, "LBA %" PRIu64 ": write %" PRIu64 ", expected %" PRIu64 " to %" PRIu64 "\n",
+		lba, *seq,
 		least, h.last[lba - h.first]);
 	return Xerror;
 }
@@ -1004,7 +1012,8 @@ loadhold(const char *name)
 
 	f = fopen(name, "r");
 	if(f != NULL && (fread(head, sizeof head, 1, f) != 1 || head[0] != h.first || head[1] != h.n
-	|| fread(h.sure, sizeof *h.sure, h.n, f) != h.n || fread(h.last, sizeof *h.last, h.n, f) != h.n))
+	|| fread(h.sure, sizeof *h.sure, h.n, f) != h.n
+		|| fread(h.last, sizeof *h.last, h.n, f) != h.n))
 		errx(Xusage, "%s: of another region", name);
 	if(f != NULL){
 		fclose(f);
@@ -1028,7 +1037,8 @@ savehold(const char *name)
 	FILE *f;
 
 	f = fopen(name, "w");
-	if(f == NULL || fwrite(head, sizeof head, 1, f) != 1 || fwrite(h.sure, sizeof *h.sure, h.n, f) != h.n
+	if(f == NULL || fwrite(head, sizeof head, 1, f) != 1
+		|| fwrite(h.sure, sizeof *h.sure, h.n, f) != h.n
 	|| fwrite(h.last, sizeof *h.last, h.n, f) != h.n || fclose(f) != 0)
 		err(Xusage, "%s", name);
 }
@@ -1096,7 +1106,8 @@ hold(int argc, char **argv)
 		}
 	}
 	savehold(argv[3]);
-	printf("%ld writes, %ld flushes, longest pause %" PRId64 " ms, %s\n", h.nwrite, h.nflush, h.pause, h.w.busy > 0 ? "then silence" : "all answered");
+	printf("%ld writes, %ld flushes, longest pause %" PRId64 " ms, %s\n", h.nwrite, h.nflush,
+		h.pause, h.w.busy > 0 ? "then silence" : "all answered");
 	return 0;
 }
 
@@ -1150,7 +1161,8 @@ probe(int argc, char **argv)
 		usleep(1000);
 	}
 	qsort(took, (size_t)i, sizeof took[0], ascending);
-	printf("reads %ld unc %ld other %ld p50 %" PRId64 " p99 %" PRId64 " max %" PRId64 "\n", i, unc, other,
+	printf("reads %ld unc %ld other %ld p50 %" PRId64 " p99 %" PRId64 " max %" PRId64 "\n", i,
+		unc, other,
 		took[i / 2], took[i * 99 / 100], took[i > 0 ? i - 1 : 0]);
 	return unc + other > 0 ? Xerror : 0;
 }
@@ -1164,7 +1176,8 @@ speed(const char *what, uint64_t bytes, int64_t ms)
 {
 	if(ms < 1)
 		ms = 1;
-	printf("%-20s %4" PRIu64 " MiB  %8.1f MB/s\n", what, bytes >> 20, (double)bytes / 1e3 / (double)ms);
+	printf("%-20s %4" PRIu64 " MiB  %8.1f MB/s\n", what, bytes >> 20,
+		(double)bytes / 1e3 / (double)ms);
 	fflush(stdout);
 }
 
@@ -1225,7 +1238,8 @@ exercise(int argc, char **argv)
 
 	(void)argc, (void)argv;
 	find();
-	printf("e%d.%d at %s, %d requests outstanding, %d sectors each\n", target.shelf, target.slot, macstr(target.mac),
+	printf("e%d.%d at %s, %d requests outstanding, %d sectors each\n", target.shelf,
+		target.slot, macstr(target.mac),
 		target.bufcnt, target.scnt);
 	if(getsize(&all) != 0)
 		return Xerror;
@@ -1276,7 +1290,8 @@ usage(void)
 {
 	size_t i;
 
-	fprintf(stderr, "usage: aoeio [-i IF] [-s SHELF] [-n SLOT] [-t MS] [-c MAXSECTORS] [-w MAXWINDOW] COMMAND ...\n");
+	fprintf(stderr,
+		"usage: aoeio [-i IF] [-s SHELF] [-n SLOT] [-t MS] [-c MAXSECTORS] [-w MAXWINDOW] COMMAND ...\n");
 	for(i = 0; i < sizeof cmds / sizeof cmds[0]; i++)
 		fprintf(stderr, "\t%s\n", cmds[i].usage);
 	return Xusage;

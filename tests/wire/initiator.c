@@ -204,7 +204,8 @@ adddirective(Frame *f, int dir, const uint8_t *mac)
 }
 
 void
-mkreserve(Frame *f, const Net *net, const Target *t, int rcmd, const uint8_t (*mac)[6], int n, uint32_t tag)
+mkreserve(Frame *f, const Net *net, const Target *t, int rcmd, const uint8_t (*mac)[6], int n,
+	uint32_t tag)
 {
 	mkframe(f, net, t->mac, t->shelf, t->slot, Creserve, tag);
 	add1(f, (unsigned)rcmd);
@@ -301,7 +302,8 @@ netburst(Net *net, const Frame *f, int n)
 static int
 isadvert(const Frame *f)
 {
-	return f->n >= Oarg && f->b[Over] & Fresp && f->b[Ocmd] == Cconfig && get32(f->b + Otag) == 0;
+	return f->n >= Oarg && f->b[Over] & Fresp && f->b[Ocmd] == Cconfig
+		&& get32(f->b + Otag) == 0;
 }
 
 static int
@@ -527,9 +529,11 @@ finish(Win *w, Req *r, const Frame *f)
 	if(f->b[Over] & Ferror)
 		snprintf(w->err, sizeof w->err, "aoe error %d", f->b[Oerr]);
 	else if(f->b[Oatacmd] & Sbad)
-		snprintf(w->err, sizeof w->err, "ata status 0x%02x error 0x%02x", f->b[Oatacmd], f->b[Ofeature]);
+		snprintf(w->err, sizeof w->err, "ata status 0x%02x error 0x%02x", f->b[Oatacmd],
+			f->b[Ofeature]);
 	else if(!r->write && f->n != Odata + n)
-		snprintf(w->err, sizeof w->err, "read of %zu bytes answered by %zu", n, f->n - Odata);
+		snprintf(w->err, sizeof w->err, "read of %zu bytes answered by %zu", n,
+			f->n - Odata);
 	else{
 		if(!r->write)
 			memcpy(r->buf, f->b + Odata, n);

@@ -187,7 +187,8 @@ void	mkata(Frame*, const Net*, const Target*, const Ata*, uint32_t tag);
 void	mkconfig(Frame*, const Net*, const Target*, int ccmd, const void*, size_t, uint32_t tag);
 void	mkmask(Frame*, const Net*, const Target*, int mcmd, uint32_t tag);
 void	adddirective(Frame*, int dir, const uint8_t *mac);
-void	mkreserve(Frame*, const Net*, const Target*, int rcmd, const uint8_t (*)[6], int, uint32_t tag);
+void	mkreserve(Frame*, const Net*, const Target*, int rcmd, const uint8_t (*)[6], int,
+	uint32_t tag);
 
 /* the socket; receivers return 1, or 0 when the time is over */
 int	netopen(Net*, const char*);

@@ -376,7 +376,8 @@ header(unsigned char *f, const unsigned char *to, int cmd)
  * answer is copied to buf, its length returned.
  */
 static unsigned
-ask(const unsigned char *to, int cmd, const unsigned char *arg, unsigned narg, unsigned char *buf, unsigned max)
+ask(const unsigned char *to, int cmd, const unsigned char *arg, unsigned narg, unsigned char *buf,
+	unsigned max)
 {
 	struct tpacket2_hdr *h;
 	unsigned char *f;
@@ -830,7 +831,8 @@ measure(void)
 	p99 = percentile(0.99);
 	drain();	/* answers that come now no longer count, unless they are wrong */
 	rate = steady(n / t);
-	printf("rps=%.0f mbs=%.1f mean=%.0f p50=%.1f p99=%.1f", rate, rate * bytes / 1e6, n / t, p50, p99);
+	printf("rps=%.0f mbs=%.1f mean=%.0f p50=%.1f p99=%.1f", rate, rate * bytes / 1e6, n / t,
+		p50, p99);
 	if(pid)
 		printf(" cpu=%.2f", (double)cpu / (n > 0 ? n : 1) / 1e3);
 	printf(" idle=%.2f retransmits=%llu errors=%llu", rest,
@@ -843,7 +845,8 @@ measure(void)
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: load [-rwvPz] [-i if] [-s shelf] [-n slot] [-q seq|rand] [-b bytes] [-d depth]\n"
+	fprintf(stderr,
+		"usage: load [-rwvPz] [-i if] [-s shelf] [-n slot] [-q seq|rand] [-b bytes] [-d depth]\n"
 		"\t[-S span] [-t seconds | -c count] [-u warm-up seconds] [-p pid]\n"
 		"\t[-x seed] [-e seconds] [-R rate] [-D microseconds] [-I initiators] [-W depth]\n"
 		"  -r, -w  read (the default) or write\n"
@@ -932,7 +935,8 @@ options(int argc, char **argv)
 		default: usage();
 		}
 	depth *= nwho;
-	if(optind != argc || bytes == 0 || bytes % Sector != 0 || depth == 0 || depth + beside > Maxout)
+	if(optind != argc || bytes == 0 || bytes % Sector != 0 || depth == 0
+		|| depth + beside > Maxout)
 		usage();
 }
 

@@ -278,7 +278,8 @@ nothing(void)
 			found = 1;
 		else{
 			n++;
-			why("answered: %zu bytes, command %d, flags %02x, error %d", f.n, f.b[Ocmd], f.b[Over], f.b[Oerr]);
+			why("answered: %zu bytes, command %d, flags %02x, error %d", f.n, f.b[Ocmd],
+				f.b[Over], f.b[Oerr]);
 		}
 	}
 	if(!found)
@@ -327,7 +328,8 @@ same(Frame *want, const Frame *got)
 	pad(want, Ethermin);
 	for(i = 0; i < want->n && i < got->n; i++)
 		if(want->b[i] != got->b[i])
-			return why("byte %zu of the answer is %02x, not %02x (%zu bytes)", i, got->b[i], want->b[i], got->n);
+			return why("byte %zu of the answer is %02x, not %02x (%zu bytes)", i,
+				got->b[i], want->b[i], got->n);
 	if(want->n != got->n)
 		return why("the answer has %zu bytes, not %zu", got->n, want->n);
 	return 1;
@@ -392,7 +394,8 @@ refusal(const Frame *q, const Frame *f, int error)
 	want.b[Oerr] = (uint8_t)error;
 	for(i = 0; i < Oarg; i++)
 		if(f->b[i] != want.b[i])
-			return why("byte %zu of the refusal is %02x, not %02x", i, f->b[i], want.b[i]);
+			return why("byte %zu of the refusal is %02x, not %02x", i, f->b[i],
+				want.b[i]);
 	if(f->n < Ethermin)
 		return why("the refusal has %zu bytes", f->n);
 	return 1;

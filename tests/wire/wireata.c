@@ -108,7 +108,8 @@ transfers(void)
 	for(i = 0; i < NELEM(writes); i++){
 		for(good = 1, n = 1; n <= served() && good; n++)
 			good = writesright(writes[i], 2000 + (uint64_t)n * 31, n);
-		test(good, "0x%02x writes 1 to %d sectors and nothing beside them", writes[i], served());
+		test(good, "0x%02x writes 1 to %d sectors and nothing beside them", writes[i],
+			served());
 	}
 	for(good = 1, i = 0; i < NELEM(reads) && good; i++)
 		good = readsright(reads[i], 0, 1) && readsright(reads[i], nsect - 1, 1);
@@ -186,7 +187,8 @@ counts(void)
 			good = fails(&q, Xabrt);
 		}
 	}
-	test(good, "a read of more than %d sectors (0 is 256 or 65536) is aborted at once, without data", served());
+	test(good,
+		"a read of more than %d sectors (0 is 256 or 65536) is aborted at once, without data", served());
 	for(good = 1, i = 0; i < NELEM(writes) && good; i++){
 		cmdframe(&q, writes[i], 0, served() + 1, 0, full, payload);
 		good = fails(&q, Xabrt);
@@ -195,7 +197,8 @@ counts(void)
 			good = fails(&q, Xabrt);
 		}
 	}
-	test(good && imghash() == sum, "a write of more than %d sectors is aborted and writes nothing", served());
+	test(good && imghash() == sum,
+		"a write of more than %d sectors is aborted and writes nothing", served());
 	for(good = 1, i = 0; i < NELEM(writes) && good; i++){
 		cmdframe(&q, writes[i], 0, served() + 1, 0, NULL, 0);
 		good = fails(&q, Xabrt);
@@ -209,7 +212,8 @@ counts(void)
 	test(good, "data attached to a read are ignored");
 	memcpy(data, full, payload);
 	cmdframe(&q, 0x34, 0, 1, 300, data, payload);
-	test(lands(&q, 300, 1), "of a write with more data than its count only the count is written");
+	test(lands(&q, 300, 1),
+		"of a write with more data than its count only the count is written");
 }
 
 /* What lies beyond the end, and is not to be reached by wrapping either. */
@@ -220,7 +224,8 @@ rangegroup(void)
 		{ nsect, 1 }, { nsect - 1, 2 }, { nsect + 1, 1 }, { nsect * 2, 2 },
 		{ Lba28max, 1 }, { Lba28max, 2 },
 		{ Lba48max, 1 }, { Lba48max, 2 }, { Lba48max - 1, 2 }, { Lba48max - 1, 1 },
-		{ (uint64_t)1 << 47, 1 }, { (uint64_t)1 << 32, 1 }, { ((uint64_t)1 << 32) + 5, 2 }, { (uint64_t)1 << 39, 1 },
+		{ (uint64_t)1 << 47, 1 }, { (uint64_t)1 << 32, 1 }, { ((uint64_t)1 << 32) + 5,
+			2 }, { (uint64_t)1 << 39, 1 },
 	};
 	uint8_t full[2 * Secsize];
 	uint64_t sum;
@@ -238,10 +243,12 @@ rangegroup(void)
 	test(good, "a read that ends beyond the last sector fails with IDNF and no data");
 	for(good = 1, i = 0; i < NELEM(writes) && good; i++)
 		for(k = 0; k < (i < 3 ? 6 : NELEM(out)) && good; k++){
-			cmdframe(&q, writes[i], 0, out[k].n, out[k].lba, full, (size_t)out[k].n * Secsize);
+			cmdframe(&q, writes[i], 0, out[k].n, out[k].lba, full,
+				(size_t)out[k].n * Secsize);
 			good = fails(&q, Xidnf);
 		}
-	test(good && imghash() == sum, "a write that ends beyond the last sector fails with IDNF and writes nothing");
+	test(good && imghash() == sum,
+		"a write that ends beyond the last sector fails with IDNF and writes nothing");
 	for(good = 1, i = 0; i < NELEM(verifies) && good; i++)
 		for(k = 0; k < (i < 2 ? 6 : NELEM(out)) && good; k++){
 			cmdframe(&q, verifies[i], 0, out[k].n, out[k].lba, NULL, 0);
@@ -268,7 +275,8 @@ shortpayload(void)
 			cmdframe(&q, writes[i], 0, 2, 600, full, n);
 			good = refused(&q, Ebadarg) || why("payload of %zu bytes", n);
 		}
-		test(good && imghash() == sum, "0x%02x with less data than its count is a bad argument and writes nothing", writes[i]);
+		test(good && imghash() == sum,
+			"0x%02x with less data than its count is a bad argument and writes nothing", writes[i]);
 	}
 }
 
@@ -346,7 +354,8 @@ others(void)
 			why("feature %d", n);
 	}
 	cmdframe(&q, 0xEF, 0x02, 0, 0, NULL, 0);
-	test(good && (cache ? succeeds(&q, NULL, 0) : aborts(&q)), "SET FEATURES takes 0x82, 0x03 and, but with -s, 0x02, and aborts all others");
+	test(good && (cache ? succeeds(&q, NULL, 0) : aborts(&q)),
+		"SET FEATURES takes 0x82, 0x03 and, but with -s, 0x02, and aborts all others");
 }
 
 static void
@@ -368,7 +377,8 @@ native(void)
 	else
 		/* The standards take the greatest number for a count or for an address. */
 		putlba(want.b + Olba, f.b[Olba] == 0xFE ? Lba28max - 1 : Lba28max);
-	test(good && same(&want, &f), "READ NATIVE MAX ADDRESS returns the last LBA that 28 bits reach");
+	test(good && same(&want, &f),
+		"READ NATIVE MAX ADDRESS returns the last LBA that 28 bits reach");
 }
 
 static int
@@ -488,7 +498,8 @@ identwords(void)
 	test(word(47) >> 8 == 0x80, "word 47 has 0x80 in its high byte");
 	test((word(49) & 0x0300) == 0x0300, "word 49 has LBA and DMA");
 	test((word(50) & 0xC000) == 0x4000, "word 50 is valid");
-	test(words(60, 2) == (nsect < Lba28max ? nsect : Lba28max), "words 60-61 are the capacity that 28 bits reach");
+	test(words(60, 2) == (nsect < Lba28max ? nsect : Lba28max),
+		"words 60-61 are the capacity that 28 bits reach");
 	test(word(80) != 0 && word(80) != 0xFFFF, "word 80 names versions of ATA");
 	test((word(82) & 0x0021) == 0x0021, "word 82 has SMART and the write cache");
 	test((word(83) & 0xF400) == 0x7400, "word 83 has 48 bits, both flushes, and is valid");
@@ -500,10 +511,12 @@ identwords(void)
 	test(word(105) >= 1 && (word(169) & 1) == 1, "words 105 and 169 offer TRIM");
 	test((word(106) & 0xC000) == 0x4000, "word 106, the physical sector size, is valid");
 	test((word(209) & 0xC000) == 0x4000, "word 209, the alignment, is valid");
-	test(word(217) <= 1 || word(217) >= 0x0401, "word 217 is a rotation rate, none, or not reported");
+	test(word(217) <= 1 || word(217) >= 0x0401,
+		"word 217 is a rotation rate, none, or not reported");
 	for(sum = 0, i = 0; i < Secsize; i++)
 		sum += ident[i];
-	test((word(255) & 0xFF) == 0xA5 && (sum & 0xFF) == 0, "word 255 makes the sum of all bytes 0");
+	test((word(255) & 0xFF) == 0xA5 && (sum & 0xFF) == 0,
+		"word 255 makes the sum of all bytes 0");
 }
 
 void
@@ -566,7 +579,8 @@ zeroed(const uint8_t *before, uint64_t first, int total, uint64_t lba, int n)
 	memcpy(want, before, (size_t)total * Secsize);
 	memset(want + (lba - first) * Secsize, 0, (size_t)n * Secsize);
 	imgread(first, got, total);
-	return memcmp(want, got, (size_t)total * Secsize) == 0 || why("the image around LBA %" PRIu64 " is not as it must be", lba);
+	return memcmp(want, got, (size_t)total * Secsize) == 0
+		|| why("the image around LBA %" PRIu64 " is not as it must be", lba);
 }
 
 static void
@@ -582,7 +596,8 @@ trimgood(void)
 	imgread(4096, before, 64);
 	entry(list, 0, 4099, 13);
 	cmdframe(&q, 0x06, 1, 1, 0, list, Secsize);
-	test(good && succeeds(&q, NULL, 0) && zeroed(before, 4096, 64, 4099, 13), "TRIM turns its sectors to zeros and no others");
+	test(good && succeeds(&q, NULL, 0) && zeroed(before, 4096, 64, 4099, 13),
+		"TRIM turns its sectors to zeros and no others");
 	cmdframe(&q, 0x24, 0, 2, 4100, NULL, 0);
 	test(succeeds(&q, zero, sizeof zero), "trimmed sectors read back as zeros");
 	good = fillwire(4096, 64);
@@ -601,7 +616,8 @@ trimgood(void)
 	good = fillwire(0, 2) && fillwire(nsect - 2, 2);
 	imgread(nsect - 2, before, 2);
 	cmdframe(&q, 0x06, 1, 1, 0, list, Secsize);
-	test(good && succeeds(&q, NULL, 0) && zeroed(before, nsect - 2, 2, nsect - 1, 1), "TRIM reaches the last sector");
+	test(good && succeeds(&q, NULL, 0) && zeroed(before, nsect - 2, 2, nsect - 1, 1),
+		"TRIM reaches the last sector");
 }
 
 static void
@@ -626,7 +642,8 @@ trimbad(void)
 		cmdframe(&q, 0x06, 1, 1, 0, list, Secsize);
 		good = good && fails(&q, Xidnf);
 	}
-	test(good && imghash() == sum, "TRIM with one entry beyond the end fails with IDNF and trims nothing");
+	test(good && imghash() == sum,
+		"TRIM with one entry beyond the end fails with IDNF and trims nothing");
 	memset(list, 0, sizeof list);
 	entry(list, 0, 4096, 4);
 	cmdframe(&q, 0x06, 0, 1, 0, list, Secsize);
@@ -693,7 +710,8 @@ smartgroup(void)
 	for(i = 0; i < (int)NELEM(take); i++){
 		for(good = 1, n = 0; n < 2 && good; n++){
 			cmdframe(&q, 0xB0, take[i], n, key, NULL, 0);
-			good = smartis(&q, 1, take[i] == 0xD0 || take[i] == 0xD1 || take[i] == 0xD5 ? NULL : zero);
+			good = smartis(&q, 1, take[i] == 0xD0 || take[i] == 0xD1
+				|| take[i] == 0xD5 ? NULL : zero);
 		}
 		test(good, "SMART 0x%02x succeeds with 512 bytes, whatever its count", take[i]);
 		cmdframe(&q, 0xB0, 0xD8, 0, key, NULL, 0);
@@ -767,7 +785,8 @@ interleaved(void)
 		if(!burstok(i, NULL, 0) || !burstok(i + 1, bytes[i], Secsize))
 			return 0;
 	imgread(7000, now, 1);
-	return memcmp(now, bytes[n - 2], Secsize) == 0 || why("the image does not hold the last write");
+	return memcmp(now, bytes[n - 2], Secsize) == 0
+		|| why("the image does not hold the last write");
 }
 
 /* Writes of two sectors, each over the second half of the one before; reads go between. */
@@ -820,7 +839,8 @@ mixed(void)
 	cmdframe(&many[6], 0x24, 0, 1, 7300, NULL, 0);
 	if(!burst(many, got, 7))
 		return 0;
-	return burstok(0, NULL, 0) && burstok(1, first, Secsize) && burstok(2, NULL, 0) && burstok(3, zero, Secsize)
+	return burstok(0, NULL, 0) && burstok(1, first, Secsize) && burstok(2, NULL, 0)
+		&& burstok(3, zero, Secsize)
 		&& burstok(4, NULL, 0) && burstok(5, NULL, 0) && burstok(6, second, Secsize);
 }
 
@@ -840,7 +860,8 @@ neighbours(int cmd, int step)
 		k = step > 0 ? i : n - 1 - i;
 		if(cmd == 0x34)
 			pattern(disk + (size_t)k * len, len, (unsigned)(k + 4000 + step));
-		cmdframe(&many[i], cmd, 0, size, 8000 + (uint64_t)(k * size), disk + (size_t)k * len, cmd == 0x34 ? len : 0);
+		cmdframe(&many[i], cmd, 0, size, 8000 + (uint64_t)(k * size),
+			disk + (size_t)k * len, cmd == 0x34 ? len : 0);
 	}
 	if(!burst(many, got, n))
 		return 0;
@@ -922,8 +943,10 @@ ordergroup(void)
 		good = staggered();
 	test(good, "writes that overlap in part take effect in the order they came");
 	test(mixed(), "TRIM and FLUSH CACHE keep their place among reads and writes");
-	test(neighbours(0x34, 1) && neighbours(0x24, 1), "neighbouring requests in rising order are all served");
-	test(neighbours(0x34, -1) && neighbours(0x24, -1), "neighbouring requests in falling order are all served");
+	test(neighbours(0x34, 1) && neighbours(0x24, 1),
+		"neighbouring requests in rising order are all served");
+	test(neighbours(0x34, -1) && neighbours(0x24, -1),
+		"neighbouring requests in falling order are all served");
 	test(badamong(), "a bad request among neighbours fails alone");
 	test(fullwindow(), "no request of a burst of %d full frames is lost", burstsize());
 }
@@ -970,9 +993,12 @@ windowgroup(void)
 	int good;
 	Frame q;
 
-	test(getident() && words(100, 4) == nsect && words(60, 2) == nsect, "the size is the length given");
-	test(readsright(0x24, 0, 2) && readsright(0x20, nsect - 1, 1), "LBA 0 is the first sector after the offset");
-	test(writesright(0x34, 0, 2) && writesright(0x30, nsect - 1, 1), "writes land behind the offset");
+	test(getident() && words(100, 4) == nsect && words(60, 2) == nsect,
+		"the size is the length given");
+	test(readsright(0x24, 0, 2) && readsright(0x20, nsect - 1, 1),
+		"LBA 0 is the first sector after the offset");
+	test(writesright(0x34, 0, 2) && writesright(0x30, nsect - 1, 1),
+		"writes land behind the offset");
 	imgread(nsect, before, 1);
 	memset(after, 0x33, sizeof after);
 	cmdframe(&q, 0x34, 0, 1, nsect, after, Secsize);
@@ -982,7 +1008,8 @@ windowgroup(void)
 	cmdframe(&q, 0x24, 0, 2, nsect - 1, NULL, 0);
 	good = good && fails(&q, Xidnf);
 	imgread(nsect, after, 1);
-	test(good && memcmp(before, after, Secsize) == 0, "what lies behind the export can't be reached");
+	test(good && memcmp(before, after, Secsize) == 0,
+		"what lies behind the export can't be reached");
 	cmdframe(&q, 0x34, 0, 1, Lba48max, before, Secsize);
 	good = harmless(&q, Xidnf);
 	cmdframe(&q, 0x24, 0, 1, Lba48max, NULL, 0);
@@ -998,10 +1025,13 @@ largegroup(void)
 
 	test(getident() && words(100, 4) == nsect, "words 100-103 hold a capacity beyond 32 bits");
 	test(words(60, 2) == Lba28max, "words 60-61 stop at 28 bits");
-	test(writesright(0x34, nsect - 2, 2) && readsright(0x24, nsect - 2, 2), "48 bits reach the last sector");
-	test(writesright(0x34, ((uint64_t)1 << 32) - 1, 2) && readsright(0x25, ((uint64_t)1 << 32) - 1, 2),
+	test(writesright(0x34, nsect - 2, 2) && readsright(0x24, nsect - 2, 2),
+		"48 bits reach the last sector");
+	test(writesright(0x34, ((uint64_t)1 << 32) - 1, 2)
+		&& readsright(0x25, ((uint64_t)1 << 32) - 1, 2),
 		"a request may cross 2^32");
-	test(writesright(0x30, Lba28max, 1) && readsright(0x20, Lba28max, 1), "28 bits reach their last sector");
+	test(writesright(0x30, Lba28max, 1) && readsright(0x20, Lba28max, 1),
+		"28 bits reach their last sector");
 	pattern(data, Secsize, 4711);
 	cmdframe(&q, 0x30, 0, 1, 0xEFABCDE1, data, Secsize);
 	test(lands(&q, 0xFABCDE1, 1), "the high nibble of LBA byte 3 is no part of the address");

@@ -80,17 +80,22 @@ static void
 negotiation(void)
 {
 	static const char *const names[][2] = {
-		{ "reset ", "RESET " }, { "tag_inc_le ", "TAG_INC_LE " }, { "tag_inc_be ", "TAG_INC_BE " }, { "tag_random ", "TAG_RANDOM " },
-		{ "coalesced_read ", "COALESCED_READ " }, { "crc8x4 ", "CRC8X4 " }, { "congestion 12 ", "CONGESTION 12 " },
-		{ "", "" }, { "no_such_thing ", "no_such_thing " }, { "congestion ", "congestion " },
-		{ "tag_inc_le no_such_thing crc8x4 reset ", "TAG_INC_LE no_such_thing CRC8X4 RESET " },
+		{ "reset ", "RESET " }, { "tag_inc_le ", "TAG_INC_LE " }, { "tag_inc_be ",
+			"TAG_INC_BE " }, { "tag_random ", "TAG_RANDOM " },
+		{ "coalesced_read ", "COALESCED_READ " }, { "crc8x4 ",
+			"CRC8X4 " }, { "congestion 12 ", "CONGESTION 12 " },
+		{ "", "" }, { "no_such_thing ", "no_such_thing " }, { "congestion ",
+			"congestion " },
+		{ "tag_inc_le no_such_thing crc8x4 reset ",
+			"TAG_INC_LE no_such_thing CRC8X4 RESET " },
 	};
 	Frame q;
 	size_t i, len;
 	int good;
 
 	for(i = 0; i < NELEM(names); i++)
-		test(extended(names[i][0], names[i][1]), "extensions: '%s' is answered with '%s'", names[i][0], names[i][1]);
+		test(extended(names[i][0], names[i][1]), "extensions: '%s' is answered with '%s'",
+			names[i][0], names[i][1]);
 	extframe(&q, "reset crc8x4 ");
 	len = q.n;
 	for(good = 1, q.n = shortest > Oarg ? shortest : Oarg; q.n < len && good; q.n++)
@@ -140,12 +145,18 @@ tracking(void)
 	pattern(b, sizeof b, 2);
 	pattern(c, sizeof c, 3);
 	extended("reset ", "RESET ");
-	test(writes(0x01000000, 20, a, a) && writes(0x02000000, 20, b, b) && writes(0x01000000, 20, a, a), "without tracking a late duplicate of a write overwrites newer data");
-	test(extended("tag_inc_le ", "TAG_INC_LE ") && writes(0x01000000, 20, a, a) && writes(0x02000000, 20, b, b) && writes(0x01000000, 20, a, b), "with tag_inc_le it is answered and not written");
+	test(writes(0x01000000, 20, a, a) && writes(0x02000000, 20, b, b)
+		&& writes(0x01000000, 20, a,
+		a), "without tracking a late duplicate of a write overwrites newer data");
+	test(extended("tag_inc_le ", "TAG_INC_LE ") && writes(0x01000000, 20, a, a)
+		&& writes(0x02000000, 20, b, b)
+		&& writes(0x01000000, 20, a, b), "with tag_inc_le it is answered and not written");
 	test(writes(0x03000000, 20, a, a), "a new write is written");
-	test(extended("tag_inc_be ", "TAG_INC_BE ") && writes(1, 20, a, a) && writes(2, 20, b, b) && writes(1, 20, a, b), "the same with tag_inc_be");
+	test(extended("tag_inc_be ", "TAG_INC_BE ") && writes(1, 20, a, a) && writes(2, 20, b, b)
+		&& writes(1, 20, a, b), "the same with tag_inc_be");
 	for(step = 0; step < 5; step++){
-		good = writes(500 + (uint32_t)step, 20, a, a) && writes(510 + (uint32_t)step, 20, b, b);
+		good = writes(500 + (uint32_t)step, 20, a, a)
+			&& writes(510 + (uint32_t)step, 20, b, b);
 		if(step == 0){
 			cmdframe(&q, 0xEC, 0, 1, 0, NULL, 0);
 			answers();
@@ -163,7 +174,8 @@ tracking(void)
 		}
 		if(step == 4)
 			good = good && extended("reset ", "RESET ");
-		test(good && writes(500 + (uint32_t)step, 20, c, c), "%s makes the target forget", step == 0 ? "IDENTIFY DEVICE" : step == 1 ? "a negotiation" : step == 2 ? "config set" : step == 3 ? "config force set" : "reset");
+		test(good && writes(500 + (uint32_t)step, 20, c, c), "%s makes the target forget",
+			step == 0 ? "IDENTIFY DEVICE" : step == 1 ? "a negotiation" : step == 2 ? "config set" : step == 3 ? "config force set" : "reset");
 		extended("tag_inc_be ", "TAG_INC_BE ");
 	}
 	extended("reset ", "RESET ");
@@ -205,7 +217,8 @@ sectors(const Frame *q, int n, int crc)
 		i = get32(f.b + Otag) - first;
 		if(i > (uint32_t)n || was[i]++)
 			return why("an answer with tag +%u", i);
-		if(f.n != Odata + Secsize + (crc ? 4 : 0) || f.b[Oatacmd] != Sdrdy || memcmp(f.b + Odata, disk + i * Secsize, Secsize) != 0)
+		if(f.n != Odata + Secsize + (crc ? 4 : 0) || f.b[Oatacmd] != Sdrdy
+			|| memcmp(f.b + Odata, disk + i * Secsize, Secsize) != 0)
 			return why("a wrong answer to read %u, of %zu bytes", i, f.n);
 		crc8x4(sum, f.b + Oarg, Odata - Oarg + Secsize);
 		if(crc && memcmp(sum, f.b + Odata + Secsize, 4) != 0)
@@ -266,7 +279,9 @@ answered(int first, int n, uint8_t *seen)
 	netburst(&net, q, n - first);
 	for(found = 0; found < n - first && netrecv(&net, &f, 500); found++){
 		k = get32(f.b + Otag) - tag;
-		if(k >= (uint32_t)(n - first) || f.n != Odata + Secsize || memcmp(f.b + Odata, disk + ((uint32_t)first + k) * Secsize, Secsize) != 0)
+		if(k >= (uint32_t)(n - first) || f.n != Odata + Secsize
+			|| memcmp(f.b + Odata, disk + ((uint32_t)first + k) * Secsize,
+			Secsize) != 0)
 			return 0;
 		seen[(uint32_t)first + k] = 1;
 	}
@@ -283,7 +298,8 @@ congested(void)
 	imgread(0, disk, 64);
 	extended("congestion 7 ", "CONGESTION 7 ");
 	n = answered(0, 64, seen);
-	test((n >= 8 && n < 64) || why("%d are answered", n), "after a report of congestion of 64 reads at once some are answered");
+	test((n >= 8 && n < 64) || why("%d are answered", n),
+		"after a report of congestion of 64 reads at once some are answered");
 	for(i = 0; i < 64; i++)
 		for(n = 0; n < 5 && !seen[i]; n++)
 			answered(i, i + 1, seen);
@@ -332,7 +348,8 @@ checksums(void)
 		q.b[i] ^= (uint8_t)(1 << i % 8);
 	}
 	imgread(100, p, n);
-	test(good && memcmp(disk, p, (size_t)n * Secsize) == 0, "a write with a wrong byte anywhere is dropped");
+	test(good && memcmp(disk, p, (size_t)n * Secsize) == 0,
+		"a write with a wrong byte anywhere is dropped");
 	extended("reset ", "RESET ");
 	cmdframe(&q, 0x24, 0, 1, 100, NULL, 0);
 	test(succeeds(&q, disk, Secsize), "after reset reads carry none");

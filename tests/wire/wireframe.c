@@ -68,7 +68,8 @@ headers(void)
 
 	for(cmd = 0; cmd < 4; cmd++){
 		least(&q, cmd);
-		test(leastis(&q), "%s: an unpadded request of %zu bytes gets an answer right in every byte", name[cmd], q.n);
+		test(leastis(&q),
+			"%s: an unpadded request of %zu bytes gets an answer right in every byte", name[cmd], q.n);
 		pad(&q, Ethermin);
 		good = leastis(&q);
 		pad(&q, (size_t)net.mtu + 14);
@@ -86,7 +87,8 @@ headers(void)
 				setdst(&q, broadcast);
 			good = leastis(&q);
 		}
-		test(good, "%s: wildcards and broadcast are answered from shelf, slot and MAC of the target", name[cmd]);
+		test(good,
+			"%s: wildcards and broadcast are answered from shelf, slot and MAC of the target", name[cmd]);
 		for(good = 1, k = 0; k < 4 && good; k++){
 			least(&q, cmd);
 			q.b[Over] = (uint8_t)(Version | k);
@@ -231,7 +233,8 @@ stale(void)
 	cmdframe(&q, 0x34, 0, served(), 100, fill, n);
 	good = ask(&q, &f);
 	for(i = 0; i < 2000 && good; i++){
-		cmdframe(&q, i & 1 ? 0x24 : 0x25, 0, served(), 100, i & 2 ? fill : NULL, i & 2 ? n : 0);
+		cmdframe(&q, i & 1 ? 0x24 : 0x25, 0, served(), 100, i & 2 ? fill : NULL,
+			i & 2 ? n : 0);
 		good = ask(&q, &f);
 	}
 	for(i = 0; i < 2000 && good; i++){
@@ -306,7 +309,8 @@ configread(void)
 	int good;
 
 	memset(junk, 0xED, sizeof junk);
-	test(stringis(NULL, 0), "a config read gives buffer count %d, %d sectors and the string", bufcnt, advertised());
+	test(stringis(NULL, 0), "a config read gives buffer count %d, %d sectors and the string",
+		bufcnt, advertised());
 	good = force("abc", 3);
 	cfgframe(&q, Qread, junk, sizeof junk);
 	put32(q.b + Obufcnt, 0xFFFFFFFF);
@@ -316,7 +320,8 @@ configread(void)
 	put16(q.b + Oslen, 0xFFFF);
 	good = configis(&q, 0, "abc", 3);
 	q.b[Occmd] = Qread;
-	test(good && configis(&q, 0, "abc", 3), "a config read ignores a length beyond the frame, and its version nibble");
+	test(good && configis(&q, 0, "abc", 3),
+		"a config read ignores a length beyond the frame, and its version nibble");
 	force(NULL, 0);
 }
 
@@ -330,12 +335,15 @@ configtests(void)
 	test(quiet(Qtest, "a", 1) && quiet(Qprefix, "a", 1), "no other is");
 	good = force("abcdef", 6) && setgives(Qtest, "abcdef", 6, 0, "abcdef", 6);
 	test(good, "a test for the string is answered");
-	good = quiet(Qtest, "abc", 3) && quiet(Qtest, "abcdeF", 6) && quiet(Qtest, "abcdefg", 7) && quiet(Qtest, NULL, 0);
+	good = quiet(Qtest, "abc", 3) && quiet(Qtest, "abcdeF", 6) && quiet(Qtest, "abcdefg", 7)
+		&& quiet(Qtest, NULL, 0);
 	test(good, "a test for another is not");
-	good = setgives(Qprefix, "abc", 3, 0, "abcdef", 6) && setgives(Qprefix, NULL, 0, 0, "abcdef", 6)
+	good = setgives(Qprefix, "abc", 3, 0, "abcdef", 6)
+		&& setgives(Qprefix, NULL, 0, 0, "abcdef", 6)
 		&& setgives(Qprefix, "abcdef", 6, 0, "abcdef", 6);
 	test(good, "a test for a prefix of the string is answered");
-	test(quiet(Qprefix, "abd", 3) && quiet(Qprefix, "abcdefg", 7), "a test for another prefix is not");
+	test(quiet(Qprefix, "abd", 3) && quiet(Qprefix, "abcdefg", 7),
+		"a test for another prefix is not");
 	force(NULL, 0);
 }
 
@@ -350,14 +358,18 @@ configsets(void)
 	memset(other, 0xFF, sizeof other);
 	test(setgives(Qset, "one", 3, 0, "one", 3), "set gives an empty string a value");
 	test(setgives(Qset, "one", 3, 0, "one", 3), "setting the value it has succeeds");
-	good = setgives(Qset, "two", 3, Econfigset, "one", 3) && setgives(Qset, "on", 2, Econfigset, "one", 3)
+	good = setgives(Qset, "two", 3, Econfigset, "one", 3)
+		&& setgives(Qset, "on", 2, Econfigset, "one", 3)
 		&& setgives(Qset, NULL, 0, Econfigset, "one", 3);
 	test(good, "setting another value gets AoE error 4 and the current one");
 	test(setgives(Qforce, "two", 3, 0, "two", 3), "a force set replaces it");
-	good = setgives(Qforce, all, sizeof all, 0, all, sizeof all) && setgives(Qtest, all, sizeof all, 0, all, sizeof all);
+	good = setgives(Qforce, all, sizeof all, 0, all, sizeof all)
+		&& setgives(Qtest, all, sizeof all, 0, all, sizeof all);
 	test(good, "a string of 1024 bytes, any bytes, is kept whole");
-	test(setgives(Qforce, "x", 1, 0, "x", 1), "nothing of a long string is left behind a short one");
-	good = setgives(Qforce, other, sizeof other, 0, other, sizeof other) && setgives(Qforce, "a\0b", 4, 0, "a\0b", 4);
+	test(setgives(Qforce, "x", 1, 0, "x", 1),
+		"nothing of a long string is left behind a short one");
+	good = setgives(Qforce, other, sizeof other, 0, other, sizeof other)
+		&& setgives(Qforce, "a\0b", 4, 0, "a\0b", 4);
 	test(good, "NUL is part of a string");
 	test(setgives(Qforce, NULL, 0, 0, NULL, 0), "an empty force set clears the string");
 	good = setgives(Qset, NULL, 0, 0, NULL, 0) && setgives(Qset, "three", 5, 0, "three", 5);
@@ -387,7 +399,8 @@ configbad(void)
 		good = good && configis(&q, Ebadarg, "three", 5);
 		put16(q.b + Oslen, 0xFFFF);
 		good = good && configis(&q, Ebadarg, "three", 5);
-		test(good && stringis("three", 5), "config command %d: a length over 1024, or beyond the frame, is a bad argument", ccmd);
+		test(good && stringis("three", 5),
+			"config command %d: a length over 1024, or beyond the frame, is a bad argument", ccmd);
 	}
 	for(good = 1, ccmd = 5; ccmd < 16 && good; ccmd++){
 		cfgframe(&q, ccmd, "three", 5);
@@ -493,7 +506,8 @@ maskfails(const Frame *q, int error, int at, int to)
 	if(memcmp(want.b, f.b, Oarg) != 0)
 		return why("the header is wrong: flags %02x, error %d", f.b[Over], f.b[Oerr]);
 	if(f.b[Omerr] != error || f.b[Omcount] != at)
-		return why("mask error %d at %d, not %d at %d", f.b[Omerr], f.b[Omcount], error, at);
+		return why("mask error %d at %d, not %d at %d", f.b[Omerr], f.b[Omcount], error,
+			at);
 	return readmasks(0, to);
 }
 
@@ -572,7 +586,8 @@ maskedits(void)
 	edit(&q);
 	for(i = 0; i < 3; i++)
 		adddirective(&q, Madd, macs[i]);
-	test(masksare(&q, 0, 3) && readmasks(0, 3), "three MACs are added in one edit, and all three are there");
+	test(masksare(&q, 0, 3) && readmasks(0, 3),
+		"three MACs are added in one edit, and all three are there");
 	for(good = 1, i = 3; i < 8 && good; i++)
 		good = edit1(Madd, i, 0, i + 1);
 	test(good, "more are added one by one");
@@ -612,7 +627,8 @@ maskbad(void)
 	for(i = 0; i < 4; i++)
 		adddirective(&q, Mnone, macs[1]);
 	adddirective(&q, 3, macs[1]);
-	test(good && maskfails(&q, 2, 4, 1), "a bad directive gets mask error 2 and its index, with E clear");
+	test(good && maskfails(&q, 2, 4, 1),
+		"a bad directive gets mask error 2 and its index, with E clear");
 	for(good = 1, i = 2; i < 256 && good; i++){
 		mkmask(&q, &net, &t, i, net.tag++);
 		adddirective(&q, Mdel, macs[0]);
@@ -678,7 +694,8 @@ longmaskgroup(void)
 		addn(&want, f.b + Omdir, f.n - Omdir);
 		if(f.n != (size_t)(Omdir + n * 8))
 			why("%zu bytes", f.n);
-		test(f.n == (size_t)(Omdir + n * 8) && same(&want, &f), "a list of 200 MACs is answered as far as it fits: %d", n);
+		test(f.n == (size_t)(Omdir + n * 8) && same(&want, &f),
+			"a list of 200 MACs is answered as far as it fits: %d", n);
 	}else
 		test(0, "a list of 200 MACs is answered");
 	test(unmasked(1) && unmasked(199), "each of them is served");
@@ -773,7 +790,8 @@ freely(int who)
 
 	cmdframe(&q, 0x24, 0, 1, 0, NULL, 0);
 	setsrc(&q, macs[who]);
-	return ask(&q, &f) && (f.n == Odata + Secsize || why("a read gets %zu bytes, error %d", f.n, f.b[Oerr]));
+	return ask(&q, &f) && (f.n == Odata + Secsize || why("a read gets %zu bytes, error %d", f.n,
+		f.b[Oerr]));
 }
 
 static void
@@ -786,7 +804,8 @@ reservation(void)
 	sum = imghash();
 	test(reserveas(0, Rset, 0, 3, 0, 0, 3), "set reserves for the MACs given");
 	test(freely(0) && freely(1) && freely(2), "each of them has access");
-	test(lockedout(3) && imghash() == sum, "others get AoE error 6 for every ATA command but IDENTIFY");
+	test(lockedout(3) && imghash() == sum,
+		"others get AoE error 6 for every ATA command but IDENTIFY");
 	cfgframe(&q, Qread, NULL, 0);
 	setsrc(&q, macs[3]);
 	test(configis(&q, 0, NULL, 0), "config is answered to others");
@@ -796,11 +815,14 @@ reservation(void)
 	test(reserveas(3, Rset, 3, 4, Ereserved, 0, 3) && reserveas(3, Rset, 0, 0, Ereserved, 0, 3),
 		"set by others gets AoE error 6 and the current list");
 	test(reserveas(1, Rset, 0, 2, 0, 0, 2), "a host that is in the list may set another");
-	test(reserveas(2, Rset, 2, 3, Ereserved, 0, 2) && lockedout(2), "one that is no longer in it may not");
+	test(reserveas(2, Rset, 2, 3, Ereserved, 0, 2) && lockedout(2),
+		"one that is no longer in it may not");
 	test(reserveas(3, Rforce, 3, 5, 0, 3, 5), "a force set is open to everybody");
 	test(lockedout(0) && freely(3), "and takes the disk from those who had it");
-	test(reserveas(0, Rforce, 0, 1, 0, 0, 1) && reserveas(0, Rset, 0, 0, 0, 0, 0) && freely(3), "an empty set releases");
-	test(reserveas(0, Rset, 0, 1, 0, 0, 1) && reserveas(3, Rforce, 0, 0, 0, 0, 0) && freely(3), "so does an empty force set");
+	test(reserveas(0, Rforce, 0, 1, 0, 0, 1) && reserveas(0, Rset, 0, 0, 0, 0, 0) && freely(3),
+		"an empty set releases");
+	test(reserveas(0, Rset, 0, 1, 0, 0, 1) && reserveas(3, Rforce, 0, 0, 0, 0, 0) && freely(3),
+		"so does an empty force set");
 }
 
 static void
@@ -810,8 +832,10 @@ reservemany(void)
 	int max, n, good;
 
 	max = maxreserve();
-	test(reserveas(0, Rset, 0, max, 0, 0, max) && freely(max - 1), "%d MACs can be reserved for", max);
-	test(reserveas(0, Rforce, 1, max, 0, 1, max) && lockedout(0), "the list is replaced, not added to");
+	test(reserveas(0, Rset, 0, max, 0, 0, max) && freely(max - 1),
+		"%d MACs can be reserved for", max);
+	test(reserveas(0, Rforce, 1, max, 0, 1, max) && lockedout(0),
+		"the list is replaced, not added to");
 	good = reserveas(1, Rset, 0, 2, 0, 0, 2);
 	for(n = 0; n < 3 && good; n++){
 		resframe(&q, Rset, 0, n);
@@ -823,12 +847,14 @@ reservemany(void)
 		q.b[Orcount] = 0xFF;
 		good = good && reserved(&q, Ebadarg, 0, 2);
 	}
-	test(good && readreserve(0, 2), "a count beyond the frame is a bad argument and changes nothing");
+	test(good && readreserve(0, 2),
+		"a count beyond the frame is a bad argument and changes nothing");
 	if(max < 255){
 		resframe(&q, Rset, 0, max);
 		addzero(&q, (size_t)net.mtu + 14 - q.n);
 		q.b[Orcount] = (uint8_t)(max + 1);
-		test(reserved(&q, Ebadarg, 0, 2), "a list longer than an answer can carry is a bad argument");
+		test(reserved(&q, Ebadarg, 0, 2),
+			"a list longer than an answer can carry is a bad argument");
 	}
 	test(reserveas(0, Rset, 0, 0, 0, 0, 0), "the reservation is released");
 }
@@ -911,8 +937,10 @@ unicastgroup(void)
 	for(n = 0; good && heard(&f, n < 2 ? 10000 : 300); n++){
 		for(i = 1; i < 3 && memcmp(f.b + Odst, macs[i], 6) != 0; i++)
 			;
-		good = i < 3 ? isadvert(&f, macs[i]) : why("an advertisement to %s", macstr(f.b + Odst));
+		good = i < 3 ? isadvert(&f, macs[i]) : why("an advertisement to %s",
+			macstr(f.b + Odst));
 		got[i % 3]++;
 	}
-	test(good && got[1] > 0 && got[2] > 0, "with a mask list the target advertises itself to each MAC of the list and no other");
+	test(good && got[1] > 0 && got[2] > 0,
+		"with a mask list the target advertises itself to each MAC of the list and no other");
 }

@@ -78,7 +78,8 @@ behindgroup(void)
 	sendall(q, Many + 1);
 	i = collect(first, 1, NULL, 0, 10000);
 	i += collect(first + 1, Many, now, (size_t)n * Secsize, 2000);
-	test(i == Many + 1, "%d reads that wait for a slow write of their sectors are all answered", Many);
+	test(i == Many + 1, "%d reads that wait for a slow write of their sectors are all answered",
+		Many);
 }
 
 /* Something that all writes must wait for is slow. */
@@ -99,7 +100,8 @@ savegroup(void)
 	sendall(q, 4);
 	usleep(200000);
 	sendall(q + 4, Many - 4);
-	test(collect(first, Many, NULL, 0, 10000) == Many, "%d writes that wait for a save of the map are all answered", Many);
+	test(collect(first, Many, NULL, 0, 10000) == Many,
+		"%d writes that wait for a save of the map are all answered", Many);
 }
 
 /* HUP comes while we listen; all MACs of the list are ours. */
@@ -113,7 +115,8 @@ tellgroup(void)
 	puts("# listening");
 	fflush(stdout);
 	while(n < 255 && netrecv(&net, &f, n > 0 ? 2000 : 10000))
-		if(f.n >= Ostring && f.b[Ocmd] == Cconfig && f.b[Over] & Fresp && told[f.b[Odst+5]]++ == 0)
+		if(f.n >= Ostring && f.b[Ocmd] == Cconfig && f.b[Over] & Fresp
+			&& told[f.b[Odst+5]]++ == 0)
 			n++;
 	test(n == 255 || why("%d have come", n), "HUP's advertisement comes to each of 255 MACs");
 }
@@ -158,9 +161,12 @@ crowdgroup(void)
 	drain();
 	sendall(q, Crowd * Each);
 	usleep(100000);
-	sendall(q, Crowd * Each);	/* what the receive ring had no room for; the others are under way, and dropped */
-	test(discovered(10), "with %d initiators' %d reads under way on a slow disk, queries are answered at once", Crowd, Each);
-	test(collect(first, Crowd * Each, NULL, 0, 10000) == Crowd * Each, "and all the reads when the disk has done them");
+	sendall(q,
+		Crowd * Each);	/* what the receive ring had no room for; the others are under way, and dropped */
+	test(discovered(10),
+		"with %d initiators' %d reads under way on a slow disk, queries are answered at once", Crowd, Each);
+	test(collect(first, Crowd * Each, NULL, 0, 10000) == Crowd * Each,
+		"and all the reads when the disk has done them");
 }
 
 /* One asks for more than there is room for. */
@@ -180,7 +186,8 @@ greedygroup(void)
 		if(i % Many == Many - 1)
 			sendall(q, Many);
 	}
-	test(discovered(5), "while an initiator has sent %d requests, queries are answered at once", N);
+	test(discovered(5), "while an initiator has sent %d requests, queries are answered at once",
+		N);
 	mkmac(mac, 77);
 	cmdframe(&other, 0x24, 0, 1, 5000, NULL, 0);
 	setsrc(&other, mac);
@@ -236,5 +243,6 @@ congestedgroup(void)
 		while(netrecv(&net, &f, 1))
 			answered += f.n >= Odata && get32(f.b + Otag) >> 24 == 0x77;
 	}
-	test((writes == 10 && answered == 10) || why("%d of %d are", answered, writes), "another's writes to it are answered");
+	test((writes == 10 && answered == 10) || why("%d of %d are", answered, writes),
+		"another's writes to it are answered");
 }

@@ -23,7 +23,8 @@ query(Frame *q, const uint8_t *dst, int shelf, int slot, uint32_t tag)
 
 /* An ATA request, its registers one by one. */
 static void
-request(Frame *q, uint32_t tag, int aflags, int cmd, int count, uint64_t lba, const void *p, size_t n)
+request(Frame *q, uint32_t tag, int aflags, int cmd, int count, uint64_t lba, const void *p,
+	size_t n)
 {
 	cmdframe(q, cmd, 0, count, lba, p, n);
 	q->b[Oaflags] = (uint8_t)aflags;
@@ -53,7 +54,8 @@ written(const Frame *q, uint64_t lba, const uint8_t *p, int count)
 	if(!succeeds(q, NULL, 0))
 		return 0;
 	imgread(lba, now, count);
-	return memcmp(now, p, (size_t)count * Secsize) == 0 || why("the image does not have the data");
+	return memcmp(now, p, (size_t)count * Secsize) == 0
+		|| why("the image does not have the data");
 }
 
 static void
@@ -79,7 +81,8 @@ linuxdriver(void)
 	request(&q, 0x0003FFA4, Aext | Awrite, 0x34, n, 128, p, len);
 	good = written(&q, 128, p, n);
 	request(&q, 0x0004FFA4, Aext | Awrite, 0x34, n, 128, p, len);
-	test(good && written(&q, 128, p, n), "Linux: WRITE EXT of %d sectors, and again with a new tag", n);
+	test(good && written(&q, 128, p, n),
+		"Linux: WRITE EXT of %d sectors, and again with a new tag", n);
 	request(&q, 0x0005FFA4, 0, 0x20, 1, 0xE0000080, NULL, 0);
 	good = succeeds(&q, p, Secsize);
 	request(&q, 0x0006FFA4, Awrite, 0x30, 1, 0xE0000081, p, Secsize);
@@ -102,7 +105,8 @@ ipxe(void)
 	test(identified(&q), "iPXE: IDENTIFY");
 	imgread(63, disk, 2);
 	request(&q, 0x18AE0003, Aext, 0x24, 2, 63, NULL, 0);
-	test(succeeds(&q, disk, 2 * Secsize) && succeeds(&q, disk, 2 * Secsize), "iPXE: READ EXT, and again with the same tag");
+	test(succeeds(&q, disk, 2 * Secsize) && succeeds(&q, disk, 2 * Secsize),
+		"iPXE: READ EXT, and again with the same tag");
 	request(&q, 0x18AE0004, 0, 0x20, 2, 0xE000003F, NULL, 0);
 	good = succeeds(&q, disk, 2 * Secsize);
 	pattern(p, sizeof p, 21);
@@ -135,13 +139,15 @@ plan9(void)
 	request(&q, 0x00420001, Aext, 0x24, 1, 256, NULL, 0);
 	good = good && succeeds(&q, disk, Secsize);
 	request(&q, 0x00420001, Aext, 0x24, 1, 257, NULL, 0);
-	test(good && succeeds(&q, disk + Secsize, Secsize), "9front: a read sent again with the same tag and a smaller count, then continued");
+	test(good && succeeds(&q, disk + Secsize, Secsize),
+		"9front: a read sent again with the same tag and a smaller count, then continued");
 	pattern(p, len, 31);
 	request(&q, 0x00420002, Aext | Awrite, 0x34, n, 256, p, len);
 	good = written(&q, 256, p, n);
 	pattern(p, 2 * Secsize, 32);
 	request(&q, 0x00420002, Aext | Awrite, 0x34, 2, 256, p, 2 * Secsize);
-	test(good && written(&q, 256, p, 2), "9front: a write sent again with the same tag, a smaller count and other data");
+	test(good && written(&q, 256, p, 2),
+		"9front: a write sent again with the same tag, a smaller count and other data");
 }
 
 static void
@@ -171,7 +177,8 @@ winaoe(void)
 	good = succeeds(&q, disk, 2 * Secsize) && succeeds(&q, disk, 2 * Secsize);
 	pattern(p, sizeof p, 41);
 	request(&q, 4, 0, 0x34, 2, 511, p, sizeof p);
-	test(good && written(&q, 511, p, 2), "WinAoE: its boot loader reads and writes with all flags clear");
+	test(good && written(&q, 511, p, 2),
+		"WinAoE: its boot loader reads and writes with all flags clear");
 }
 
 static void
@@ -184,20 +191,23 @@ macos(void)
 
 	query(&q, broadcast, Allshelves, Allslots, 0x40000001);
 	q.b[Oscnt] = 17;
-	test(configis(&q, 0, NULL, 0), "macOS: config query that carries a sector count of its own");
+	test(configis(&q, 0, NULL, 0),
+		"macOS: config query that carries a sector count of its own");
 	request(&q, 0x00000100, 0, 0xEC, 0, 0, NULL, 0);
 	test(identified(&q), "macOS: IDENTIFY with a count of 0");
 	cfgframe(&q, Qforce, claim, sizeof claim);
 	good = configis(&q, 0, claim, sizeof claim);
 	query(&q, broadcast, Allshelves, Allslots, 0x40000002);
-	test(good && configis(&q, 0, claim, sizeof claim), "macOS: a claim, its NUL included, is kept in the config string");
+	test(good && configis(&q, 0, claim, sizeof claim),
+		"macOS: a claim, its NUL included, is kept in the config string");
 	cfgframe(&q, Qforce, NULL, 0);
 	configis(&q, 0, NULL, 0);
 	pattern(p, sizeof p, 51);
 	request(&q, 0x00000101, Aext | Awrite, 0x34, 2, 900, p, sizeof p);
 	good = written(&q, 900, p, 2) && succeeds(&q, NULL, 0);
 	request(&q, 0x00000102, Aext, 0x24, 2, 900, NULL, 0);
-	test(good && succeeds(&q, p, sizeof p) && succeeds(&q, p, sizeof p), "macOS: requests sent again with the same tag are answered again");
+	test(good && succeeds(&q, p, sizeof p) && succeeds(&q, p, sizeof p),
+		"macOS: requests sent again with the same tag are answered again");
 	request(&q, 0x00000103, Aext, 0x24, served() + 1, 900, NULL, 0);
 	test(fails(&q, Xabrt), "macOS: a count that only its own MTU allows is aborted");
 }
@@ -226,14 +236,17 @@ aoetools(void)
 	query(&q, t.mac, t.shelf, t.slot, 0x80000000);
 	put16(q.b + Oslen, Maxstring);
 	addn(&q, filler, sizeof filler);
-	test(q.n == 1056 && configis(&q, 0, NULL, 0), "aoeping: config read of 1056 bytes with a filled string");
+	test(q.n == 1056 && configis(&q, 0, NULL, 0),
+		"aoeping: config read of 1056 bytes with a filled string");
 	request(&q, 0x80000001, 0, 0xEC, 1, 0, zero, 1024);
 	test(q.n == 1060 && identified(&q), "aoeping: IDENTIFY in a frame of 1060 bytes");
 	for(good = 1, i = 0; i < NELEM(smart) && good; i++){
-		request(&q, 0x80000002 + (uint32_t)i, 0, 0xB0, smart[i] == 0xDA ? 0 : 1, 0xC24F00, zero, 1024);
+		request(&q, 0x80000002 + (uint32_t)i, 0, 0xB0, smart[i] == 0xDA ? 0 : 1, 0xC24F00,
+			zero, 1024);
 		q.b[Ofeature] = smart[i];
 		q.b[Over] = Version | 0x01;
-		good = ask(&q, &f) && (f.n >= 548 || why("subcommand 0x%02x gets %zu bytes", smart[i], f.n));
+		good = ask(&q, &f) && (f.n >= 548 || why("subcommand 0x%02x gets %zu bytes",
+			smart[i], f.n));
 		if(smart[i] != 0xD6)
 			good = good && ((f.b[Over] & Ferror) == 0 && f.b[Oatacmd] == Sdrdy);
 	}

@@ -146,7 +146,8 @@ truncations(void)
 	before();
 	for(cmd = Qtest; cmd <= Qforce; cmd++){
 		cfgframe(&q, cmd, full, 300);
-		test(truncated(&q, 1), "config command %d cut off at any length is refused, or dropped", cmd);
+		test(truncated(&q, 1),
+			"config command %d cut off at any length is refused, or dropped", cmd);
 	}
 	cfgframe(&q, Qread, full, 300);
 	test(truncated(&q, 0), "a config read cut off at any length changes nothing");
@@ -160,7 +161,8 @@ truncations(void)
 	test(truncated(&q, 1), "a reservation cut off at any length is refused, or dropped");
 	for(i = 0; i < NELEM(writes); i++){
 		cmdframe(&q, writes[i], 1, served(), 10, full, (size_t)served() * Secsize);
-		test(truncated(&q, 1), "0x%02x with %d sectors cut off at any length is refused, or dropped", writes[i], served());
+		test(truncated(&q, 1),
+			"0x%02x with %d sectors cut off at any length is refused, or dropped", writes[i], served());
 	}
 	for(good = 1, cmd = 0; cmd < 256 && shortest == 0 && good; cmd++){
 		if(memchr(writes, cmd, sizeof writes) != NULL)
@@ -174,7 +176,8 @@ truncations(void)
 		good = nothing() || why("command 0x%02x", cmd);
 	}
 	if(shortest == 0)
-		test(good && unchanged(), "every other ATA command cut off before its end is dropped");
+		test(good && unchanged(),
+			"every other ATA command cut off before its end is dropped");
 }
 
 /* Counts that promise more than the frame holds. */
@@ -230,7 +233,8 @@ opcodes(void)
 		for(i = 0; i < NELEM(lba); i++)
 			for(k = 0; k < NELEM(count); k++)
 				for(m = 0; m < NELEM(feature) && good; m++){
-					cmdframe(&q, cmd, feature[m], count[k], lba[i], full, m == 0 ? 0 : sizeof full);
+					cmdframe(&q, cmd, feature[m], count[k], lba[i], full,
+						m == 0 ? 0 : sizeof full);
 					q.b[Oaflags] = (uint8_t)(m * 0x41);
 					good = ask(&q, &f) || why("command 0x%02x", cmd);
 				}
