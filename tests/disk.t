@@ -411,10 +411,10 @@ said() { cat "$TMP/out" "$TMP/err"; }
 hup() { # hup BYTES: after HUP it is advertised and has this size
 	truncate -s "$1" "$img"
 	said >"$TMP/said"
-	io listen 1 >"$TMP/heard" &
+	io listen 3 >"$TMP/heard" &
 	lpid=$!
 	PIDS="$PIDS $lpid"
-	sleep 0.3
+	until_true 5 on_initiator grep -q 88a2 /proc/net/packet
 	kill -HUP "$TPID"
 	wait $lpid
 	cat "$TMP/heard"
