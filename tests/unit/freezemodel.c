@@ -238,10 +238,7 @@ must(void *p)
 static uint
 rnd(uint n)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint)((state >> 20) % n);
+	return (uint)((memrandom(&state) >> 20) % n);
 }
 
 static void
@@ -249,7 +246,7 @@ setseed(uvlong s)
 {
 	int i;
 
-	state = s * 0x9e3779b97f4a7c15ULL | 1;
+	state = memrandomstate(s);
 	for(i = 0; i < 10; i++)
 		rnd(2);
 }
@@ -259,17 +256,10 @@ setseed(uvlong s)
 static void
 content(uchar *p, int id, uvlong lba)
 {
-	uint i, x = (uint)id * 2654435761U + (uint)lba * 40503U + 1;
-
-	memset(p, 0, Sector);
 	if(world->istrim[id])
-		return;
-	for(i = 8; i < Sector; i += 4, x = x * 1664525U + 1013904223U)
-		memcpy(p + i, &x, 4);
-	i = (uint)id + 1;
-	memcpy(p, &i, 4);
-	i = (uint)lba;
-	memcpy(p + 4, &i, 4);
+		memset(p, 0, Sector);
+	else
+		memstamp(p, id, lba);
 }
 
 static int

@@ -716,19 +716,46 @@ sandboxname(void)
 
 /* The disk. */
 
+uvlong
+memrandom(uvlong *s)
+{
+	*s ^= *s << 13;
+	*s ^= *s >> 7;
+	*s ^= *s << 17;
+	return *s;
+}
+
+uvlong
+memrandomstate(uvlong seed)
+{
+	return seed * 0x9e3779b97f4a7c15ULL | 1;
+}
+
+void
+memstamp(uchar *p, int id, uvlong lba)
+{
+	uint i, x = (uint)id * 2654435761U + (uint)lba * 40503U + 1;
+
+	for(i = 8; i < Sector; i += 4, x = x * 1664525U + 1013904223U)
+		memcpy(p + i, &x, 4);
+	i = (uint)id + 1;
+	memcpy(p, &i, 4);
+	i = (uint)lba;
+	memcpy(p + 4, &i, 4);
+}
+
 static uint
 chance(uint n)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return n > 1 ? (uint)((state >> 20) % n) : 0;
+	uvlong r = memrandom(&state);
+
+	return n > 1 ? (uint)((r >> 20) % n) : 0;
 }
 
 void
 memseed(uvlong seed)
 {
-	state = seed * 0x9e3779b97f4a7c15ULL | 1;
+	state = memrandomstate(seed);
 	chance(2);
 }
 

@@ -180,6 +180,16 @@ int	memresident(uvlong sector, uvlong n);
 /* Begin the engine's random numbers anew. */
 void	memseed(uvlong);
 
+/*
+ * Random numbers: the next of a sequence, whose state is the caller's; and the
+ * state that a seed begins with.
+ */
+uvlong	memrandom(uvlong *state);
+uvlong	memrandomstate(uvlong seed);
+
+/* What write number id leaves in sector lba: the sector says who wrote it. */
+void	memstamp(uchar *sector, int id, uvlong lba);
+
 /* Die now: exit with Memdied. */
 _Noreturn void	memdie(void);
 

@@ -229,10 +229,7 @@ show(Job *j)
 static uint
 rnd(uint n)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint)((state >> 20) % n);
+	return (uint)((memrandom(&state) >> 20) % n);
 }
 
 /* What sectors hold. */
@@ -240,17 +237,10 @@ rnd(uint n)
 static void
 content(uchar *p, int id, uvlong lba)
 {
-	uint i, x = (uint)id * 2654435761U + (uint)lba * 40503U + 1;
-
-	memset(p, 0, Sector);
 	if(istrim[id])
-		return;
-	for(i = 8; i < Sector; i += 4, x = x * 1664525U + 1013904223U)
-		memcpy(p + i, &x, 4);
-	i = (uint)id + 1;
-	memcpy(p, &i, 4);
-	i = (uint)lba;
-	memcpy(p + 4, &i, 4);
+		memset(p, 0, Sector);
+	else
+		memstamp(p, id, lba);
 }
 
 static int
@@ -1246,7 +1236,7 @@ run(const Mode *m, uvlong s)
 
 	mode = m;
 	seed = s;
-	state = s * 0x9e3779b97f4a7c15ULL | 1;
+	state = memrandomstate(s);
 	for(i = 0; i < 10; i++)
 		rnd(2);
 	settarget();

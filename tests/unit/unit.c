@@ -40,10 +40,7 @@ test(int pass, const char *fmt, ...)
 uint
 rnd(uint n)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint)((state >> 20) % n);
+	return (uint)((memrandom(&state) >> 20) % n);
 }
 
 int
@@ -397,7 +394,7 @@ main(int argc, char **argv)
 {
 	seed = argc > 1 ? strtoull(argv[1], NULL, 10) : (uvlong)time(NULL);
 	printf("# to repeat: unit %llu\n", seed);
-	state = seed * 0x9e3779b97f4a7c15ULL | 1;
+	state = memrandomstate(seed);
 	mem.clock = 1000000000000;
 	mem.tick = 100000;
 	conftests();
