@@ -207,7 +207,7 @@ enum {
 	Firmware	= 0x0100,
 
 	Together_us	= 10000000,	/* longest time between the signals of one sequence */
-	Ended		= 16,	/* ended disk operations handled in a turn */
+	Ended		= 8,	/* ended disk operations handled in a turn */
 
 	/* the state file (-S); numbers big-endian */
 	Smagic		= 0,	/* "AoEstate"[8] */
