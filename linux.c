@@ -1559,7 +1559,7 @@ disktry(uchar *to, size_t len, int file, uvlong off)
  */
 enum {
 	Inflight	= 256,
-	Together	= 4,	/* operations passed to io_uring at a time */
+	Together	= 8,	/* operations passed to io_uring at a time */
 	Uring		= 1,
 	Aio,
 	Threads,
