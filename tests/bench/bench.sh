@@ -331,6 +331,7 @@ set_up() {
 		stamp $block 16 ;;
 	beside)
 		for t in $(among aoede); do start "$t" "$mtu" -s; done
+		for t in $(among ceiling); do start "$t" "$mtu"; done
 		stamp $block "$HOT" ;;
 	memory)
 		for t in $(among aoede vblade ceiling); do start "$t" "$mtu"; done
@@ -385,6 +386,8 @@ start_frozen() {
 	rm -f "$cold" "$cold.shadow"
 	cold=$(mktemp "$(dirname "$warm")/aoede-bench.XXXXXX") || exit 1
 	cp "$warm" "$cold" || die "no room for another image"
+	# The copy is not to reach the disk while something is measured.
+	sync "$cold" || die "can't sync the image"
 	image=$cold
 	start frozen "$mtu" -f "$cold.shadow" "$@"
 	image=$warm
@@ -468,6 +471,7 @@ measure() {
 	[ $rw = w ] && mode="write"
 	[ "$q" = rand ] && mode=rand$mode
 	use=rps
+	case $1-$kind in frozen-fresh*) freeze ;; esac
 	case $1-$kind in
 	fio-sync)
 		line=$(fio_disk $mode --fdatasync="$d") ;;
@@ -479,8 +483,7 @@ measure() {
 		line=$(fio_disk $mode) ;;
 	nbdkit-*)
 		line=$(fio_nbd $mode) ;;
-	*-memory | *-fresh | *-frozen | *-info | *-freshdirect | *-many-*)
-		case $1-$kind in frozen-fresh*) freeze ;; esac
+	*-memory | *-fresh | *-frozen | *-info | *-many-*)
 		line=$(load "$1" -$rw -q "$q" -b "$bytes" -d "$d" -t "$TIME" -u "$WARMUP") ;;
 	one-crowd)
 		line=$(load aoede -$rw -q "$q" -b "$bytes" -d 32 -t "$TIME" -u "$WARMUP") ;;
@@ -624,7 +627,7 @@ run_case() {
 	paced) targets=$(among aoede vblade) title="$4 $2 $1, $5 a second" ;;
 	delay) targets=$(among aoede vblade) title="$4 $2 $1, $5, 30 us each way" ;;
 	crowd) targets=$(among aoede one) title="$4 $2 $1, 8 x $5, to 1 x 32" ;;
-	beside) targets=$(among aoede one) title="$4 $2 $1, $5, beside -s, to alone" ;;
+	beside) targets=$(among aoede one ceiling) title="$4 $2 $1, $5, beside -s, to alone" ;;
 	slow) targets=$(among aoede fio) title="$4 $2 $1, $5, -d -w, 20 ms disk" ;;
 	merge) targets="$(among frozen) mark" title="$4 merged, beside 1,000 reads/s" ;;
 	freshdirect) targets=$(among aoede frozen) title="$4 $2 $1, $5, -d, empty shadow" ;;
