@@ -49,6 +49,9 @@
 #   does: the disk's interrupts may go to its processor, and the kernel
 #   threads that finish direct writes there would have to wait for a tick of
 #   the scheduler as long as it spins.
+# - What is not to be in memory (cold-*) is taken out of the page cache before
+#   each measurement, while no target has it mapped; passed-* is then read by
+#   the target that is measured.
 # - frozen is another aoede, with an image of its own in memory and the shadow
 #   beside it; what it is held against is aoede as it is, with the same
 #   options.  Where nothing is to be in the shadow yet ("fresh"), it is
@@ -76,6 +79,7 @@ DIR=${DIR:-/dev/shm}
 DISKSIZE=${DISKSIZE:-2048}
 DISKDIR=${DISKDIR:-${TMPDIR:-/var/tmp}}
 HOT=${HOT:-16}
+PASSED=1024
 BUFOPT=${BUFOPT--c 32}
 NICE=${NICE:--15}
 LOAD=$B/tests/load
@@ -115,6 +119,8 @@ wanted() {
 	hit-read-rand-8k-32     | -   | 0.90 | -    | -   | 8 KiB random read, -d, in the buffer
 	sync-write-rand-8k-32   | 5.0 | 0.90 | -    | -   | 8 KiB random write, -s
 	beside-read-rand-8k-1   | -   | -    | 5.0  | -   | 8 KiB random read, beside writes with -s
+	cold-read-seq-8k-32     | 1.0 | -    | -    | -   | 8 KiB sequential read, not in memory
+	passed-write-rand-8k-32 | 1.5 | -    | -    | -   | 8 KiB random write, after a pass of reads
 	slow-write-seq-8k-64    | -   | 0.90 | -    | -   | 8 KiB sequential write, -d -w, a disk of 20 ms
 	slow-write-rand-8k-64   | -   | 0.90 | -    | -   | 8 KiB random write, -d -w, a disk of 20 ms
 	fresh-read-rand-8k-32   | -   | 1.0  | -    | -   | 8 KiB random read, frozen, in the image
@@ -354,6 +360,9 @@ set_up() {
 		fill
 		for t in $(among aoede); do start "$t" "$mtu" -r; done
 		for t in $(among info); do start "$t" "$mtu" -r -i "$TMP/info"; done ;;
+	cold | passed)
+		for t in $(among aoede vblade); do start "$t" "$mtu"; done
+		stamp $block 4 ;;
 	deep)
 		buffers=256
 		for t in $(among aoede); do start "$t" "$mtu" -d; done
@@ -471,7 +480,20 @@ measure() {
 	[ $rw = w ] && mode="write"
 	[ "$q" = rand ] && mode=rand$mode
 	use=rps
-	case $1-$kind in frozen-fresh*) freeze ;; esac
+	case $1-$kind in
+	frozen-fresh*)
+		freeze ;;
+	*-cold | *-passed)
+		stop_all
+		sync "$image"
+		dd if="$image" iflag=nocache count=0 status=none
+		start "$1" "$mtu" ;;
+	esac
+	if [ "$kind" = passed ]
+	then
+		load "$1" -r -q seq -b "$bytes" -d "$d" -S $((PASSED << 20)) -c $((PASSED << 7)) -e 2 -z >/dev/null ||
+			bad="$bad $case/$1"
+	fi
 	case $1-$kind in
 	fio-sync)
 		line=$(fio_disk $mode --fdatasync="$d") ;;
@@ -498,6 +520,9 @@ measure() {
 		line=$(load aoede -$rw -q "$q" -b "$bytes" -d "$d" -S $((HOT << 20)) -t "$FIOTIME" -u "$WARMUP" -e 2) ;;
 	*-beside)
 		line=$(load "$1" -$rw -q "$q" -b "$bytes" -d "$d" -S $((HOT << 20)) -W 8 -t "$FIOTIME" -u "$WARMUP" -e 2) ;;
+	*-passed)
+		use=mean
+		line=$(load "$1" -$rw -q "$q" -b "$bytes" -d "$d" -t "$FIOTIME" -u "$WARMUP" -x $seed -S $((PASSED << 20)) -e 2 -z) ;;
 	*-slow)
 		use=mean
 		line=$(load "$1" -$rw -q "$q" -b "$bytes" -d "$d" -t 3 -u 1 -x $seed -e 2 -z) ;;
@@ -628,6 +653,8 @@ run_case() {
 	delay) targets=$(among aoede vblade) title="$4 $2 $1, $5, 30 us each way" ;;
 	crowd) targets=$(among aoede one) title="$4 $2 $1, 8 x $5, to 1 x 32" ;;
 	beside) targets=$(among aoede one ceiling) title="$4 $2 $1, $5, beside -s, to alone" ;;
+	cold) targets=$(among aoede vblade) title="$4 $2 $1, $5, not in memory" ;;
+	passed) targets=$(among aoede vblade) title="$4 $2 $1, $5, read before" ;;
 	slow) targets=$(among aoede fio) title="$4 $2 $1, $5, -d -w, 20 ms disk" ;;
 	merge) targets="$(among frozen) mark" title="$4 merged, beside 1,000 reads/s" ;;
 	freshdirect) targets=$(among aoede frozen) title="$4 $2 $1, $5, -d, empty shadow" ;;
@@ -751,6 +778,8 @@ run_case write rand 8192 8k 128 9000 deep
 [ -z "$BUFOPT" ] || run_case read rand 8192 8k 32 9000 hit
 run_case write rand 8192 8k 32 9000 sync
 run_case read rand 8192 8k 1 9000 beside
+run_case read seq 8192 8k 32 9000 cold
+run_case write rand 8192 8k 32 9000 passed
 run_case write seq 8192 8k 64 9000 slow
 run_case write rand 8192 8k 64 9000 slow
 for many in 1 16 64
