@@ -42,10 +42,10 @@ logged() {
 }
 # advertised COMMAND...: an advertisement comes to i1 after the command.
 advertised() {
-	io -i i1 listen 1 >"$TMP/heard" &
+	io -i i1 listen 3 >"$TMP/heard" &
 	lpid=$!
 	PIDS="$PIDS $lpid"
-	sleep 0.3
+	until_true 5 on_initiator grep -q 88a2 /proc/net/packet
 	"$@" || return 1
 	wait $lpid
 	cat "$TMP/heard"
