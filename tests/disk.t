@@ -155,10 +155,8 @@ ok "-d reads and writes a file's last sectors when they are no whole block" tail
 then_stop
 ok "the file keeps its length" [ "$(wc -c <"$TMP/tail")" = $((1001 * 512)) ]
 ok "only its last sector has changed" eval 'put "$TMP/1" "$TMP/tail.old" 1000; cmp "$TMP/tail" "$TMP/tail.old"'
-resident() { fincore -b -n -o RES "$1" | tr -d ' '; }
 uncached() {
-	sync "$TMP/file.img"
-	dd if="$TMP/file.img" iflag=nocache count=0 status=none
+	cold "$TMP/file.img"
 	[ "$(resident "$TMP/file.img")" = 0 ] && serve "$@" 9 0 t0 "$TMP/file.img" && io read 0 8000 >/dev/null
 }
 ok "-d leaves nothing in the page cache" eval 'uncached -d && [ "$(resident "$TMP/file.img")" = 0 ]; then_stop'
@@ -411,10 +409,7 @@ said() { cat "$TMP/out" "$TMP/err"; }
 hup() { # hup BYTES: after HUP it is advertised and has this size
 	truncate -s "$1" "$img"
 	said >"$TMP/said"
-	io listen 3 >"$TMP/heard" &
-	lpid=$!
-	PIDS="$PIDS $lpid"
-	until_true 5 on_initiator grep -q 88a2 /proc/net/packet
+	listen listen 3
 	kill -HUP "$TPID"
 	wait $lpid
 	cat "$TMP/heard"

@@ -23,10 +23,6 @@ sum() { part "$@" | cksum; }
 wire() { io read "$1" "$2" | cksum; }
 # reads LBA N FILE SECTOR: what the target has there is what the file has.
 reads() { [ "$(wire "$1" "$2")" = "$(sum "$3" "$4" "$2")" ]; }
-resident() { fincore -b -n -o RES "$1" | tr -d ' '; }
-
-# cold FILE: nothing of it is in the page cache any more.
-cold() { sync "$1" && dd if="$1" iflag=nocache count=0 status=none; }
 
 # Programs in the background: begin NAME COMMAND..., then result NAME, which
 # is true when it succeeded.  What it said is in $TMP/NAME.

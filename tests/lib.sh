@@ -207,6 +207,21 @@ carrier() { ip -n "$1" link show "$2" | grep -q 'state UP'; }
 on_target() { ip netns exec "$TNS" "$@"; }
 on_initiator() { ip netns exec "$INS" "$@"; }
 
+# listen ARGUMENTS...: what aoeio then hears goes to $TMP/heard.  It is $lpid, in
+# the background, and listens when this returns.
+listen() {
+	on_initiator timeout 20 "$B/tests/aoeio" "$@" >"$TMP/heard" &
+	lpid=$!
+	PIDS="$PIDS $lpid"
+	until_true 5 listens
+}
+listens() { on_initiator grep -q 88a2 /proc/net/packet; }
+
+# cold FILE: nothing of it is in the page cache any more, unless a process has it
+# mapped.  resident FILE: so many bytes of it are.
+cold() { sync "$1" && dd if="$1" iflag=nocache count=0 status=none; }
+resident() { fincore -b -n -o RES "$1" | tr -d ' '; }
+
 # evict HOST: end all that runs there.  A function in the background is a shell,
 # and $! that shell's pid: who kills only that leaves the function's command
 # running, and an initiator would go on with the next target.

@@ -42,10 +42,7 @@ logged() {
 }
 # advertised COMMAND...: an advertisement comes to i1 after the command.
 advertised() {
-	io -i i1 listen 3 >"$TMP/heard" &
-	lpid=$!
-	PIDS="$PIDS $lpid"
-	until_true 5 on_initiator grep -q 88a2 /proc/net/packet
+	listen -i i1 listen 3
 	"$@" || return 1
 	wait $lpid
 	cat "$TMP/heard"

@@ -81,13 +81,11 @@ decode() {
 # What another process on the target's host sends by the target's own
 # interface passes the target too; only the query from outside is answered.
 own_host() {
-	on_initiator timeout 20 "$B/tests/aoeio" listen 4 answers >"$TMP/heard" &
-	listener=$!
-	until_true 5 on_initiator grep -q 88a2 /proc/net/packet
+	listen listen 4 answers
 	on_target "$B/tests/aoeio" -i t0 -t 300 size
 	[ $? = 2 ] || return 1
 	on_initiator "$B/tests/aoeio" discover || return 1
-	wait "$listener"
+	wait "$lpid"
 	cat "$TMP/heard"
 	[ "$(wc -l <"$TMP/heard")" = 1 ]
 }

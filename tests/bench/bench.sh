@@ -79,7 +79,7 @@ DIR=${DIR:-/dev/shm}
 DISKSIZE=${DISKSIZE:-2048}
 DISKDIR=${DISKDIR:-${TMPDIR:-/var/tmp}}
 HOT=${HOT:-16}
-PASSED=1024
+PASSED=1024	# MiB that are read first in passed-*
 BUFOPT=${BUFOPT--c 32}
 NICE=${NICE:--15}
 LOAD=$B/tests/load
@@ -89,7 +89,8 @@ memory=
 disk=
 cold=
 trap 's=$?; rm -f "$memory" "$disk" "$cold" "$cold.shadow"; autogroup 0; (exit $s); cleanup' EXIT
-tests/needpackages ip:iproute2 taskset:util-linux lscpu:util-linux vblade:vblade gnuplot:gnuplot-nox || exit 1
+tests/needpackages ip:iproute2 taskset:util-linux lscpu:util-linux fincore:util-linux-extra vblade:vblade \
+	gnuplot:gnuplot-nox || exit 1
 case $TARGETS in *nbdkit*) tests/needpackages nbdkit:nbdkit || exit 1 ;; esac
 case $TARGETS in *nbdkit* | *fio*) tests/needpackages fio:fio || exit 1 ;; esac
 
@@ -473,6 +474,13 @@ on_a_disk() {
 	image=$disk size=$DISKSIZE
 }
 
+# restart_cold TARGET: alone, with nothing of the image in memory.
+restart_cold() {
+	stop_all
+	if ! cold "$image" || [ "$(resident "$image")" != 0 ]; then die "the image stays in memory"; fi
+	start "$1" "$mtu"
+}
+
 # measure TARGET ROUND: the case that main has set up.
 measure() {
 	seed=$((seed + 1))
@@ -483,17 +491,13 @@ measure() {
 	case $1-$kind in
 	frozen-fresh*)
 		freeze ;;
-	*-cold | *-passed)
-		stop_all
-		sync "$image"
-		dd if="$image" iflag=nocache count=0 status=none
-		start "$1" "$mtu" ;;
-	esac
-	if [ "$kind" = passed ]
-	then
+	*-cold)
+		restart_cold "$1" ;;
+	*-passed)
+		restart_cold "$1"
 		load "$1" -r -q seq -b "$bytes" -d "$d" -S $((PASSED << 20)) -c $((PASSED << 7)) -e 2 -z >/dev/null ||
-			bad="$bad $case/$1"
-	fi
+			bad="$bad $case/$1" ;;
+	esac
 	case $1-$kind in
 	fio-sync)
 		line=$(fio_disk $mode --fdatasync="$d") ;;
