@@ -11,7 +11,7 @@
 #   CASES    patterns of the cases to run: "read-*-8k-32 *-1k-* direct-*"
 #            (default: *)
 #   QUICK    when not empty: only the cases of the table at the end, and few
-#            rounds; under two minutes
+#            rounds; about four minutes
 #   STRICT   when not empty: any figure missed makes the exit status 1
 #   ROUNDS   measurements of each case and target (default 8): on a busy machine
 #            more and shorter ones do better than few long ones
