@@ -36,7 +36,8 @@
  * 6. The loop does not wait for the disk, with two exceptions that are kept
  *    rare: a page that the system has dropped since we last looked (see
  *    resident), and a write for which the page cache has no space, or the disk
- *    no time (see took, locked and push).
+ *    no time, or whose page the system is just reading (see took, locked,
+ *    coming and push).
  * 7. When a write behind fails (-w) its sectors stay dirty.  Writes and
  *    flushes fail until a later pass has written everything.
  * 8. Valid sectors of the pool have the newest content.  A write or trim that
@@ -98,7 +99,12 @@ enum {
 	Sequential	= 4,		/* requests after which a stream is read ahead */
 	Head		= 512,		/* bytes of each page to prefetch as soon as a read comes */
 	Aheadmin	= 128,		/* sectors to read ahead, at first */
-	Aheadmax	= 4096,		/* and at most, in a pool that has room for it */
+	Aheadmax	= 4096,		/* and at most, in a pool that has room for it, */
+	Cachemax	= 16384,	/* and in the page cache */
+	Manypieces	= 64,		/* pieces looked at in one go, as a shadow may have cut them small */
+	Cold_us		= 1000000,	/* readers are followed after one of what was not in memory */
+	Sparse		= 4,		/* who asks for less than one in so many is not worth it */
+	Lastpieces	= 16,		/* read ahead, which may not have come from the disk yet */
 	Manychunks	= 64,		/* pieces of the map: too many to save in the loop */
 	Saveretry_us	= 200000,	/* after a failure to save the map */
 	Moves		= 12,		/* moves from the shadow to the image under way at a time */
@@ -1283,16 +1289,20 @@ aheaddone(Run *r, int error)
 }
 
 /*
- * Reading ahead.  A stream is the place that a sequential reader has reached.
- * The requests of one batch come out of order, so a request near a stream
- * belongs to it.  The distance read ahead doubles as long as the data read is
- * used.
+ * Reading ahead, with -d into the pool, otherwise into the page cache.  A stream
+ * is the place that a sequential reader has reached.  The requests of one batch
+ * come out of order, so a request near a stream belongs to it.  The distance
+ * read ahead doubles as long as the reader asks for most of what he passes, and
+ * the data in the pool is used.
  */
 struct Stream {
 	uvlong	next;		/* the sector after the last one asked for */
 	uvlong	upto;		/* the sector after the last one read ahead */
 	uint	seen;		/* requests that continued the stream */
 	uint	window;		/* sectors to read ahead */
+	uvlong	at;		/* next when the window was last looked at, */
+	uint	asked;		/* and the sectors asked for since then */
+	int	cold;		/* the last of what was read ahead was not in memory */
 	uint	used;		/* when it was last used, in requests */
 };
 
@@ -1309,44 +1319,154 @@ stream(Io *io)
 		if((int)(s->used - old->used) < 0)
 			old = s;
 	}
-	*old = (Stream){ .next = io->lba };
+	*old = (Stream){ .next = io->lba, .at = io->lba };
 	return old;
+}
+
+/*
+ * Begin to read n sectors ahead into the pool.  Returns 0 when they would have to
+ * wait, which reading ahead is not worth.
+ */
+static int
+aheadpool(uvlong lba, uint n, Home h)
+{
+	Io *io = newown(Oread, Ownfill, lba, n);
+
+	if(each(io, conflict) > 0){
+		freeown(io);
+		return 0;
+	}
+	enlist(io);
+	startrun(newrun(&io, 1), Oread, h, aheaddone);
+	return 1;
+}
+
+/*
+ * Reading ahead into the page cache, by a thread of the engine.  A piece is not
+ * begun before the thread is done with the last one, so that the disk gets them
+ * in order.  It is as long as the distance allows: with a short one the reader
+ * has caught up before the thread begins.
+ */
+static struct {
+	Op	op;
+	int	busy;
+	uvlong	until;		/* readers are followed until then */
+	uint	n;		/* pieces that were begun; the last of them: */
+	struct {
+		uvlong	from;
+		uvlong	to;
+	}last[Lastpieces];
+} cacheahead;
+
+static void
+cachework(Op *o)
+{
+	diskahead(o->file, o->off, o->len);
+	o->error = 0;
+}
+
+static void
+cachedone(Op *o)
+{
+	(void)o;
+	cacheahead.busy = 0;
+}
+
+static void
+aheadcache(uint n, Home h)
+{
+	uvlong len = (uvlong)n * Sector;
+	uint i = cacheahead.n++ % Lastpieces;
+
+	cacheahead.last[i].from = h.off;
+	cacheahead.last[i].to = h.off + len;
+	cacheahead.busy = 1;
+	cacheahead.op = (Op){ .op = Owork, .file = h.file, .off = h.off, .len = len,
+		.work = cachework, .done = cachedone };
+	enginestart(&cacheahead.op);
+}
+
+/*
+ * May pages that a write of len bytes changes still be on their way from the
+ * disk, as they were read ahead?  Then it would wait for them.
+ */
+static int
+coming(Home h, uvlong len)
+{
+	uint i;
+
+	for(i = 0; i < Lastpieces; i++)
+		if(h.off < cacheahead.last[i].to && h.off + len > cacheahead.last[i].from)
+			return h.file == Image && !windowhas(h.file, h.off, (size_t)len);
+	return 0;
+}
+
+/* Need these sectors not be read ahead?  A shadow's file may go at any time. */
+static int
+aheadhas(uvlong lba, uint n, Home h)
+{
+	if(disk.direct)
+		return poolhas(first + lba, n);
+	return h.file != Image || windowhas(h.file, h.off, n * Sector);
+}
+
+/* Can reading ahead begin?  Half of our own requests are for writing behind. */
+static int
+aheadfree(void)
+{
+	return !closing && (disk.direct ? nfreeowns > Owns / 2 : !cacheahead.busy);
+}
+
+/* Returns how many sectors to read ahead at most. */
+static uint
+aheadmost(void)
+{
+	uint n = poolsize() / (4 * Streams);
+
+	return !disk.direct ? Cachemax : n < Aheadmax ? n : Aheadmax;
 }
 
 static void
 aheadstart(Stream *s)
 {
-	uint n, most = poolsize() / (4 * Streams);
-	Io *io;
+	uint n, pieces = 0;
+	uvlong lba;
 	Home h;
 
 	if(s->upto < s->next)
 		s->upto = s->next;
-	if(s->upto >= s->next + s->window / 2 && s->window > 0)
+	if(s->cold && s->upto > s->next && windowused())
+		cacheahead.until = now + Cold_us;
+	if((s->upto >= s->next + s->window / 2 && s->window > 0) || !aheadfree())
 		return;
+	/* For one who leaves out most of it the disk would read for nothing. */
+	if(!disk.direct && Sparse * (uvlong)s->asked < s->next - s->at){
+		s->asked = s->window = 0;
+		s->at = s->next;
+		return;
+	}
 	if(s->window == 0)
 		s->window = Aheadmin;
-	else if(s->window < Aheadmax && s->window < most && poolpays())
+	else if(s->window < aheadmost() && poolpays())
 		s->window *= 2;
-	while(s->upto < s->next + s->window && s->upto < nsec){
+	s->asked = 0;
+	s->at = s->next;
+	while(s->upto < s->next + s->window && s->upto < nsec && aheadfree() && pieces++ < Manypieces){
 		n = s->window < Ownsize / Sector ? s->window : Ownsize / Sector;
+		if(!disk.direct)
+			n = (uint)(s->next + s->window - s->upto);
 		if(n > nsec - s->upto)
 			n = (uint)(nsec - s->upto);
 		n = freezemap(s->upto, n, &h);
-		if(poolhas(first + s->upto, n)){
-			s->upto += n;
-			continue;
-		}
-		if(nfreeowns <= Owns / 2)
-			return;		/* the rest is for writing behind */
-		io = newown(Oread, Ownfill, s->upto, n);
+		lba = s->upto;
 		s->upto += n;
-		if(each(io, conflict) > 0){
-			freeown(io);	/* reading ahead is not worth waiting */
+		s->cold = !aheadhas(lba, n, h);
+		if(!s->cold)
+			continue;
+		if(!disk.direct)
+			aheadcache(n, h);
+		else if(!aheadpool(lba, n, h))
 			return;
-		}
-		enlist(io);
-		startrun(newrun(&io, 1), Oread, h, aheaddone);
 	}
 }
 
@@ -1357,6 +1477,7 @@ follow(Io *io)
 	Stream *s = stream(io);
 
 	s->used = (uint)asked | 1;
+	s->asked += io->nsec;
 	if(io->lba + io->nsec <= s->next)
 		return;
 	s->next = io->lba + io->nsec;
@@ -1755,11 +1876,12 @@ readall(Io **q, int n)
 	int i, cold = 0;
 
 	for(i = 0; i < n; i++){
-		if(disk.direct && poolsize() > 0)
+		if(disk.direct ? poolsize() > 0 : now < cacheahead.until)
 			follow(q[i]);
 		if(i + 1 < n)
 			fetch(q[i+1], pagesize);
 		if(!hot(q[i])){
+			cacheahead.until = now + Cold_us;
 			cold++;
 			continue;
 		}
@@ -1892,7 +2014,7 @@ writeall(Io **q, int n)
 {
 	struct iovec iov[Runmax];
 	size_t got, end = 0;
-	uvlong t;
+	uvlong t, len;
 	Home h;
 	int i, error;
 
@@ -1909,8 +2031,8 @@ writeall(Io **q, int n)
 	}
 	h.file = freezehome();
 	h.off = freezeplace(q[0]->lba, h.file);
-	if(disk.direct || now < slowtill || locked()
-	|| partial(h, (q[n-1]->lba + q[n-1]->nsec - q[0]->lba) * Sector)){
+	len = (q[n-1]->lba + q[n-1]->nsec - q[0]->lba) * Sector;
+	if(disk.direct || now < slowtill || locked() || partial(h, len) || coming(h, len)){
 		startall(q, n);
 		return;
 	}
@@ -2655,6 +2777,8 @@ bufrequests(uint n)
 	freeruns = NULL;
 	usedruns = 0;
 	memset(&batch, 0, sizeof batch);
+	memset(streams, 0, sizeof streams);
+	memset(cacheahead.last, 0, sizeof cacheahead.last);
 	syncslow = 1;
 	slowtill = slowfor = 0;
 	if(n != nrequests){

@@ -847,6 +847,13 @@ int	disksync(int file);
 void	diskpush(int file);
 
 /*
+ * Begin to read len bytes of a file, from off on, into the page cache.  This
+ * may wait, so it is for an Owork.  What fails is left to those who read it.
+ * readahead(2).
+ */
+void	diskahead(int file, uvlong off, uvlong len);
+
+/*
  * Returns where the first data of a file from off on begins, and sets *end to
  * where the next hole begins.  Each is the file's end if there is none.  What
  * is not known to be a hole counts as data.

@@ -1127,6 +1127,12 @@ diskpush(int file)
 	(void)file;	/* there is no way but a sync */
 }
 
+void
+diskahead(int file, uvlong off, uvlong len)
+{
+	(void)file, (void)off, (void)len;	/* the system does it by itself */
+}
+
 uvlong
 diskdata(int file, uvlong off, uvlong *end)
 {

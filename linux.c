@@ -1235,6 +1235,16 @@ diskpush(int file)
 		pushfailed[file] = errno;
 }
 
+void
+diskahead(int file, uvlong off, uvlong len)
+{
+	const size_t step = 128 * 1024;		/* for one call the system may read no more */
+
+	for(; len > step; off += step, len -= step)
+		readahead(files[file].cached, (off_t)off, step);
+	readahead(files[file].cached, (off_t)off, (size_t)len);
+}
+
 uvlong
 diskdata(int file, uvlong off, uvlong *end)
 {
@@ -2266,7 +2276,7 @@ static const int calls[] = {
 	SYS_ppoll, SYS_futex, SYS_mincore, SYS_read, SYS_write,
 	SYS_preadv, SYS_pread64, SYS_pwrite64, SYS_pwritev2, SYS_readv, SYS_writev,
 	SYS_io_submit, SYS_io_getevents, SYS_getrusage,
-	SYS_fdatasync, SYS_fsync, SYS_fallocate, SYS_ftruncate, SYS_flock, SYS_lseek,
+	SYS_fdatasync, SYS_fsync, SYS_readahead, SYS_fallocate, SYS_ftruncate, SYS_flock, SYS_lseek,
 	SYS_fstat, SYS_fstatfs, SYS_statx, SYS_close, SYS_fgetxattr, SYS_fsetxattr,
 		SYS_fremovexattr,
 	SYS_faccessat,

@@ -987,7 +987,7 @@ memdisk(uvlong size)
 	mem.life = mem.worklife = mem.writeback = 0;
 	mem.warned = 0;
 	mem.quiet = 0;
-	mem.tries = mem.copies = mem.stalls = mem.pushes = mem.looks = mem.looked = 0;
+	mem.tries = mem.copies = mem.stalls = mem.pushes = mem.ahead = mem.looks = mem.looked = 0;
 	memset(mem.count, 0, sizeof mem.count);
 	memheal();
 	memrelease();
@@ -1742,6 +1742,32 @@ diskpush(int file)
 		writeback();
 }
 
+static int
+onhold(int op, uvlong off, uvlong len)
+{
+	Hold *h;
+
+	for(h = hold; h < hold + nhold; h++)
+		if(h->op == op && h->sector * Sector < off + len && (h->sector + h->n) * Sector > off)
+			return 1;
+	return 0;
+}
+
+void
+diskahead(int file, uvlong off, uvlong len)
+{
+	File *f = fileof(file);
+	uvlong i;
+
+	if(!isimage(f))
+		wrong("diskahead of a shadow, which may go meanwhile");
+	checkrange(f, Mread, off, len);
+	mem.ahead += len;
+	for(i = off / Mpage; tracked(f) && i <= (off + len - 1) / Mpage; i++)
+		if(!badpage(f, i) && !onhold(Mread, i * Mpage, Mpage))
+			f->absent[i] = 0;
+}
+
 /*
  * A shadow's pages are known; of other files nothing is.
  */
@@ -2231,15 +2257,8 @@ end(Pending *p)
 static int
 isheld(Pending *p)
 {
-	Hold *h;
-
-	if(!p->kicked || mem.held)
-		return 1;
-	for(h = hold; h < hold + nhold; h++)
-		if(h->op == p->op && (!moves(p) || (h->sector * Sector < p->o->off + p->len
-			&& (h->sector + h->n) * Sector > p->o->off)))
-			return 1;
-	return 0;
+	return !p->kicked || mem.held
+		|| (moves(p) ? onhold(p->op, p->o->off, p->len) : onhold(p->op, 0, INT64_MAX));
 }
 
 /* Take those that end now off the list; they become another. */

@@ -102,6 +102,7 @@ struct Mem {
 	uvlong	stalls;		/* copies that waited */
 	uvlong	sleeps;		/* and transfers */
 	uvlong	pushes;		/* calls of diskpush */
+	uvlong	ahead;		/* bytes that diskahead was asked for */
 	uvlong	looks;		/* and of diskincore, */
 	uvlong	looked;		/* and the pages that these asked about */
 	uint	underway;	/* operations started and not ended */
