@@ -62,7 +62,7 @@ enum {
 
 /* frames in a receive ring for this buffer count */
 #define RX_FRAMES(bufcnt) ((uint)((bufcnt) > RX_MOST ? (bufcnt) \
-	: (bufcnt) > RX_MOST / RX_FACTOR ? RX_MOST : (bufcnt) * RX_FACTOR))
+	: (bufcnt) > RX_MOST / RX_FACTOR ? RX_MOST : (bufcnt) * RX_FACTOR) + TURN_FRAMES)
 
 _Static_assert(BUFCNT >= 2 && BUFCNT <= 65535, "BUFCNT travels in 16 bits, and Linux needs 2");
 _Static_assert(RX_FACTOR >= 1 && RX_MOST >= RX_FACTOR, "a receive ring holds the buffer count");

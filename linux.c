@@ -687,8 +687,6 @@ nicopen(Nic *n, int shelf, int slot, int bufcnt)
 	if(p == NULL)
 		return sentence("%s: %s", n->name, strerror(errno));
 	p->nrx = RX_FRAMES(bufcnt);
-	if(p->nrx < TURN_FRAMES)
-		p->nrx = TURN_FRAMES;
 	/* With protocol 0 nothing is received before listenon. */
 	p->fd = socket(AF_PACKET, SOCK_RAW|SOCK_CLOEXEC|SOCK_NONBLOCK, 0);
 	if(p->fd < 0)

@@ -14,14 +14,15 @@
 #endif
 
 /*
- * Slots of a receive ring, as a multiple of the buffer count, so that several
- * initiators can use all their buffers at once: 1 or more.  A frame that finds
- * no slot is lost until its initiator sends it again.  Each unit costs BUFCNT
- * slots of MTU + 700 bytes for every NIC.  A ring has at most RX_MOST slots, or
- * the buffer count if that is more.
+ * How many initiators can use all their buffers at once: 1 or more.  A receive
+ * ring has slots for so many times the buffer count, and for the frames of a
+ * turn.  A frame that finds no slot is lost until its initiator sends it again,
+ * after a tenth of a second or so.  Each unit costs BUFCNT slots of MTU + 700
+ * bytes for every NIC.  A ring has at most RX_MOST slots, or the buffer count if
+ * that is more.
  */
 #ifndef RX_FACTOR
-#define RX_FACTOR 4
+#define RX_FACTOR 8
 #endif
 #ifndef RX_MOST
 #define RX_MOST 8192

@@ -91,7 +91,24 @@ do
 	ok "it ends well" stop_target
 done
 how
+# All that eight initiators may have outstanding comes while the target has no
+# processor.
+eight() {
+	on_initiator "$B/tests/load" -i i0 -s 9 -n 0 -r -q rand -b 8192 -d 64 -I 8 -e 20 -t 2 >"$TMP/load" 2>&1 &
+	lpid=$!
+	PIDS="$PIDS $lpid"
+	sleep 0.5
+	kill -STOP "$TPID"
+	sleep 0.5
+	kill -CONT "$TPID"
+	wait "$lpid"
+	kill -HUP "$TPID"
+	until_true 5 grep -q dropped "$TMP/out"
+	cat "$TMP/load" "$TMP/out"
+	grep -q ' retransmits=0 errors=0' "$TMP/load"
+}
 ok "(a target)" start_target 9 0 t0 "$TMP/under"
+ok "nothing is lost of what eight initiators may have outstanding" eight
 groups congested
 ok "it ends well" stop_target
 

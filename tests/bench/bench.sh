@@ -514,8 +514,7 @@ measure() {
 	one-crowd)
 		line=$(load aoede -$rw -q "$q" -b "$bytes" -d 32 -t "$TIME" -u "$WARMUP") ;;
 	*-crowd)
-		# Until those that found the receive ring full at first have come again.
-		line=$(load "$1" -$rw -q "$q" -b "$bytes" -d "$d" -I 8 -t "$TIME" -u 0.3) ;;
+		line=$(load "$1" -$rw -q "$q" -b "$bytes" -d "$d" -I 8 -t "$TIME" -u "$WARMUP") ;;
 	*-paced)
 		line=$(load "$1" -$rw -q "$q" -b "$bytes" -d 1 -R "$d" -t "$FIOTIME" -u "$WARMUP") ;;
 	*-delay)
