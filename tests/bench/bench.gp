@@ -41,7 +41,7 @@ y(px) = 1 - px / real(height)
 
 set multiplot
 set style fill solid 1 noborder
-set lmargin at screen 0.30
+set lmargin at screen 0.36
 set rmargin at screen 0.97
 set border 0
 set tics scale 0 textcolor rgb ink
