@@ -75,8 +75,9 @@ write_end() {
 	tail -c 1536 "$img" | cmp - "$TMP/end"
 }
 
-# The driver asks of its own accord only once a minute.
-flush() { guest "[ -e $sysfs ] && aoe-flush e9.0 && sleep 0.5 && ! [ -e $sysfs ]"; }
+# The driver asks of its own accord only once a minute, but the next advertisement,
+# which may come soon, brings the disk back.
+flush() { guest "[ -e $sysfs ] && aoe-flush e9.0 && for i in \$(seq 250); do [ -e $sysfs ] || exit 0; sleep 0.02; done; exit 1"; }
 discover() { guest aoe-discover && guest_until "$(size_is "$sectors")"; }
 
 discovery() {
