@@ -172,7 +172,11 @@ short threads 512 -w
 unset FAULTS
 
 # A disk that shrinks, and one that goes.
-loop() { LOOP=$(losetup --show -f "$@") && undo "losetup -d $LOOP 2>/dev/null"; }
+LOOP=
+loop() { LOOP=$(losetup --show -f "$@"); }
+# Not twice: the name may be another test's meanwhile.
+detach() { [ -z "$LOOP" ] || losetup -d "$LOOP"; LOOP=; }
+undo detach
 truncate -s 64M "$TMP/shrinks"
 shrinking() {
 	io verify 3 7 0 32768 >"$TMP/verify" 2>&1 &
@@ -197,6 +201,7 @@ do
 	ok "a device that shrinks gives errors where it is gone, and goes on elsewhere: $build" shrinking
 	ok "HUP makes its new size known" eval until_true 5 resized 65536
 	ok "it ends well" stop_target
+	detach
 done
 going() {
 	io verify 2 7 0 32768 "$TMP/model" || return 1
@@ -220,13 +225,13 @@ do
 	ok "a device that disappears gives errors, and the target goes on or says why it does not: $build" going
 	stop_target
 	echo "# the target ended with status $?"
-	losetup -d "$LOOP"
+	detach
 	umount -l "$TMP/slow"
 	ok "(the disk is back)" eval 'slow_disk && loop --direct-io=on "$TMP/slow/disk"'
 	ok "(a target on it: $build)" other $build 9 0 t0 "$LOOP"
 	ok "and what had been answered is there" io verify 1 7 0 32768 "$TMP/model"
 	ok "it ends well" stop_target
-	losetup -d "$LOOP"
+	detach
 	umount "$TMP/slow"
 	reap $SLOWPID
 done

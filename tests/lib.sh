@@ -286,8 +286,9 @@ longest() {
 }
 
 # reap PID: wait for a process that was told to end, ten seconds at most, and
-# return its exit status.
+# return its exit status; 127 when there is none.
 reap() {
+	[ -n "$1" ] || return 127
 	tries=0
 	while case $(cut -d' ' -f3 "/proc/$1/stat" 2>/dev/null) in Z | '') false ;; esac
 	do
