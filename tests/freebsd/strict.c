@@ -351,7 +351,7 @@ files(void)
 static void
 limits(struct aiocb *cb, int kq)
 {
-	struct iovec many[17];
+	static struct iovec many[17];	/* cb keeps pointing to it */
 	unsigned long most = 0;
 	size_t size = sizeof most;
 	int parts = 0, i;
