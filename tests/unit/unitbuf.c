@@ -375,7 +375,10 @@ followed(void)
 	coldtarget(size);
 	memfault(Mread, First + 3400, 8, EIO, 0);
 	test(readplaces(3000, 100, 8) == 99 && mem.ahead > 0, "what can't be read fails alone all the same");
-
+	coldtarget(size);
+	for(i = 0; i < 800; i++)
+		readplaces(3 + 8 * (uvlong)(i ^ 7), 1, 8);
+	test(stats.hits > 700, "a reader whose requests come out of order is followed, too (%llu)", stats.hits);
 	coldtarget(size);
 	for(i = 0; i < 900; i++){
 		mem.clock += 3000000;
