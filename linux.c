@@ -1236,11 +1236,12 @@ diskpush(int file)
 void
 diskahead(int file, uvlong off, uvlong len)
 {
-	const size_t step = 128 * 1024;		/* for one call the system may read no more */
+	const uvlong step = 128 * 1024;		/* for one call the system may read no more */
+	uvlong end = off + len;
 
-	for(; len > step; off += step, len -= step)
-		readahead(files[file].cached, (off_t)off, step);
-	readahead(files[file].cached, (off_t)off, (size_t)len);
+	for(; off < end; off += step)
+		readahead(files[file].cached, (off_t)off,
+			(size_t)(end - off < step ? end - off : step));
 }
 
 uvlong

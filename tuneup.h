@@ -18,8 +18,8 @@
  * ring has slots for so many times the buffer count, and for the frames of a
  * turn.  A frame that finds no slot is lost until its initiator sends it again,
  * after a tenth of a second or so.  Each unit costs BUFCNT slots of MTU + 700
- * bytes for every NIC.  A ring has at most RX_MOST slots, or the buffer count if
- * that is more.
+ * bytes for every NIC.  Without those for a turn a ring has at most RX_MOST slots,
+ * or the buffer count if that is more.
  */
 #ifndef RX_FACTOR
 #define RX_FACTOR 8

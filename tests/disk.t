@@ -155,21 +155,17 @@ ok "-d reads and writes a file's last sectors when they are no whole block" tail
 then_stop
 ok "the file keeps its length" [ "$(wc -c <"$TMP/tail")" = $((1001 * 512)) ]
 ok "only its last sector has changed" eval 'put "$TMP/1" "$TMP/tail.old" 1000; cmp "$TMP/tail" "$TMP/tail.old"'
-uncached() {
+serve_cold() {
 	cold "$TMP/file.img"
-	[ "$(resident "$TMP/file.img")" = 0 ] && serve "$@" 9 0 t0 "$TMP/file.img" && io read 0 8000 >/dev/null
+	[ "$(resident "$TMP/file.img")" = 0 ] && serve "$@" 9 0 t0 "$TMP/file.img"
 }
+uncached() { serve_cold "$@" && io read 0 8000 >/dev/null; }
 ok "-d leaves nothing in the page cache" eval 'uncached -d && [ "$(resident "$TMP/file.img")" = 0 ]; then_stop'
 inturn() { for at in 0 100 200 300 400; do io read $at 100 >/dev/null || return 1; done; }
 # FreeBSD's kernel does it by itself.
 case $AOEDE in
 *freebsd*) ;;
-*)
-	cold "$TMP/file.img"
-	serve 9 0 t0 "$TMP/file.img"
-	ok "without -d a file is read ahead for a sequential reader" eval '[ "$(resident "$TMP/file.img")" = 0 ] && tracing trace=readahead inturn && grep -q readahead "$TMP/trace"'
-	then_stop
-	;;
+*) ok "without -d a file is read ahead for a sequential reader" eval 'serve_cold && tracing trace=readahead inturn && grep -q readahead "$TMP/trace"; then_stop' ;;
 esac
 ok "without -d the page cache is used" eval 'uncached && [ "$(resident "$TMP/file.img")" -gt 4000000 ]; then_stop'
 

@@ -347,8 +347,6 @@ coldtarget(uint size)
 	bufinit(First, size);
 	mempattern(0, First + size, 1);
 	memevict(0, First + size);
-	mem.ahead = 0;
-	stats.hits = 0;
 }
 
 /* Who reads one place after the other finds most of them in memory. */
