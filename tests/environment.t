@@ -234,7 +234,7 @@ ok "data that was lost when the disk was to begin with it makes the sync fail" \
 # A device that is gone: errors of ENODEV, 19, which a loop device passes on.
 mkdir "$TMP/slow"
 truncate -s 64M "$TMP/under"
-device() { dev=$(losetup --show -f --direct-io=on "$TMP/slow/disk") && undo "how; losetup -d $dev"; }
+device() { slow_loop && dev=$LOOP && undo "how; losetup -d $dev"; }
 how
 ok "(a disk that can fail)" slow_disk
 gone() { io -t 20000 read 5000 8 >/dev/null; r=$?; echo "status $r"; [ $r = 1 ]; }

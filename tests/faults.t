@@ -173,7 +173,6 @@ unset FAULTS
 
 # A disk that shrinks, and one that goes.
 LOOP=
-loop() { LOOP=$(losetup --show -f "$@"); }
 # Not twice: the name may be another test's meanwhile.
 detach() { [ -z "$LOOP" ] || losetup -d "$LOOP"; LOOP=; }
 undo detach
@@ -196,7 +195,7 @@ shrinking() {
 for build in strict threads
 do
 	truncate -s 64M "$TMP/shrinks"
-	ok "(a loop device)" loop "$TMP/shrinks"
+	ok "(a loop device)" eval 'LOOP=$(losetup --show -f "$TMP/shrinks")'
 	ok "(a target on it: $build)" other $build 9 0 t0 "$LOOP"
 	ok "a device that shrinks gives errors where it is gone, and goes on elsewhere: $build" shrinking
 	ok "HUP makes its new size known" eval until_true 5 resized 65536
@@ -219,7 +218,7 @@ do
 	how
 	truncate -s 64M "$TMP/under"
 	rm -f "$TMP/model"
-	ok "(a disk)" eval 'slow_disk && loop --direct-io=on "$TMP/slow/disk"'
+	ok "(a disk)" eval 'slow_disk && slow_loop'
 	ok "(a target on it: $build -s)" other $build -s 9 0 t0 "$LOOP"
 	# The loop driver may say that its file fails, or that there is no device.
 	ok "a device that disappears gives errors, and the target goes on or says why it does not: $build" going
@@ -227,7 +226,7 @@ do
 	echo "# the target ended with status $?"
 	detach
 	umount -l "$TMP/slow"
-	ok "(the disk is back)" eval 'slow_disk && loop --direct-io=on "$TMP/slow/disk"'
+	ok "(the disk is back)" eval 'slow_disk && slow_loop'
 	ok "(a target on it: $build)" other $build 9 0 t0 "$LOOP"
 	ok "and what had been answered is there" io verify 1 7 0 32768 "$TMP/model"
 	ok "it ends well" stop_target

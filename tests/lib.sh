@@ -339,6 +339,11 @@ slow_disk() {
 	undo "umount -l '$TMP/slow' 2>/dev/null; ! mine $SLOWPID || kill $SLOWPID; wait $SLOWPID"
 	until_true 5 test -e "$TMP/slow/disk"
 }
+# slow_loop [N]: $LOOP becomes a loop device on it, with N requests under way at
+# most.  Such a device keeps what its last user has set.
+slow_loop() {
+	LOOP=$(losetup --show -f --direct-io=on "$TMP/slow/disk") && echo "${1:-128}" >"/sys/block/${LOOP#/dev/}/queue/nr_requests"
+}
 
 # chapter TITLE: the lines of a chapter of README; section TITLE: its commands.
 chapter() {

@@ -220,7 +220,10 @@ frozen=0
 lost=0
 case " $modes " in *" harden "*) frozen=$(echo "$fs" | wc -w) ;; esac
 machine() {
-	vm_initrd amd64 virtio_blk virtio_net $fs crc32c_generic && vm_aoede "" && ip netns add "$INS" && vm_tap i0 9000 && [ -z "$(each mkdisk)" ]
+	vm_initrd amd64 virtio_blk virtio_net $fs crc32c_generic && vm_aoede "" && ip netns add "$INS" && vm_tap i0 9000 || return
+	each mkdisk >"$TMP/made" 2>&1
+	cat "$TMP/made"
+	[ ! -s "$TMP/made" ]
 }
 ok "(a machine with $count disks)" machine
 # deal: what is left to chance in the next life.

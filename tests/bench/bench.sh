@@ -454,10 +454,9 @@ on_a_slow_disk() {
 		ln -s "$image" "$TMP/under"
 		how "read 20" "write 20" "sync 20"
 		slow_disk || die "no slow disk"
-		slowly=$(losetup --show -f --direct-io=on "$TMP/slow/disk") || die "no loop device"
+		slow_loop 64 || die "no loop device with such a queue"
+		slowly=$LOOP
 		undo "losetup -d $slowly"
-		# The loop device has 128 requests under way if nobody says otherwise.
-		echo 64 >"/sys/block/${slowly#/dev/}/queue/nr_requests" || die "no such queue"
 	fi
 	image=$slowly size=$SIZE
 }
