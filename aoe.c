@@ -1439,10 +1439,7 @@ saveprepare(void)
 	state.outchanges = state.changes;
 }
 
-/*
- * Begin to save changes if a save is due.  The next bufcommit starts it on the
- * engine.
- */
+/* Begin to save changes if a save is due. */
 static void
 savestate(void)
 {
@@ -2249,10 +2246,7 @@ firstinfo(void)
 	infodone(&info.op);
 }
 
-/*
- * Begin to write the info file if that is due.  The next bufcommit starts it
- * on the engine.
- */
+/* Begin to write the info file if that is due. */
 static void
 saveinfo(void)
 {

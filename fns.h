@@ -604,6 +604,9 @@ void	inforemove(void);
 char	*shadowat(char *path, int flags, int (*attach)(int fd, int dir, char *name, int readonly),
 		void (*detach)(void), int (*renamenew)(int dir, char *from, char *to));
 
+/* Returns the directory of shadowat, open, or -1. */
+int	shadowdirfd(void);
+
 /* Returns the shadow's absolute path. */
 char	*shadowpath(void);
 
@@ -956,7 +959,8 @@ void	enginewake(void);
 
 /*
  * Start an operation.  A later enginereap calls done.  Operations under way at
- * the same time are carried out in any order.
+ * the same time are carried out in any order; work may begin, in another thread,
+ * before this returns.
  *
  * Oread and Owrite move all of iov, from or to off of the file, or set error
  * (EIO at the end of the file); moved says how many bytes were moved.  Oflush
@@ -967,8 +971,9 @@ void	enginewake(void);
 void	enginestart(Op *o);
 
 /*
- * Pass started operations to the system.  Returns 1 when the system did not
- * take all of them; then call it again soon.
+ * Pass started operations to the system, as many as there is room for; it is to
+ * be called again when one has ended.  Returns 1 when the system did not take
+ * even those; then call it again soon.
  */
 int	enginekick(void);
 

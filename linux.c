@@ -1004,29 +1004,51 @@ dioblock(int fd)
 }
 
 /*
+ * Read the first line of a device's file under /sys.  Returns 0 if there is
+ * none.
+ */
+static int
+sysline(dev_t dev, const char *file, char *line, size_t size)
+{
+	char name[PATH_MAX];
+	FILE *f;
+	char *got;
+
+	snprintf(name, sizeof name, "/sys/dev/block/%u:%u/%s", major(dev), minor(dev), file);
+	f = fopen(name, "re");
+	if(f == NULL)
+		return 0;
+	got = fgets(line, (int)size, f);
+	fclose(f);
+	if(got == NULL)
+		return 0;
+	line[strcspn(line, "\n")] = 0;
+	return line[0] != 0;
+}
+
+/*
+ * Read a line about the queue of a disk.  A partition has its disk's.
+ */
+static int
+queueline(dev_t dev, const char *file, char *line, size_t size)
+{
+	char own[32], disks[32];
+
+	snprintf(own, sizeof own, "queue/%s", file);
+	snprintf(disks, sizeof disks, "../queue/%s", file);
+	return sysline(dev, own, line, size) || sysline(dev, disks, line, size);
+}
+
+/*
  * Returns 1 when the underlying disk says that it does not rotate, else 0, as
- * the kernel does not know the rate.  A partition has its disk's queue.
+ * the kernel does not know the rate.
  */
 static int
 rotation(dev_t dev)
 {
-	char name[80];
-	FILE *f;
-	int c;
+	char line[16];
 
-	snprintf(name, sizeof name, "/sys/dev/block/%u:%u/queue/rotational", major(dev),
-		minor(dev));
-	f = fopen(name, "re");
-	if(f == NULL){
-		snprintf(name, sizeof name, "/sys/dev/block/%u:%u/../queue/rotational", major(dev),
-			minor(dev));
-		f = fopen(name, "re");
-	}
-	if(f == NULL)
-		return 0;
-	c = getc(f);
-	fclose(f);
-	return c == '0';
+	return queueline(dev, "rotational", line, sizeof line) && line[0] == '0';
 }
 
 static uint
@@ -1305,29 +1327,6 @@ disktrim(int file, uvlong off, uvlong len)
 }
 
 /*
- * Read the first line of a device's file under /sys.  Returns 0 if there is
- * none.
- */
-static int
-sysline(dev_t dev, const char *file, char *line, size_t size)
-{
-	char name[PATH_MAX];
-	FILE *f;
-	char *got;
-
-	snprintf(name, sizeof name, "/sys/dev/block/%u:%u/%s", major(dev), minor(dev), file);
-	f = fopen(name, "re");
-	if(f == NULL)
-		return 0;
-	got = fgets(line, (int)size, f);
-	fclose(f);
-	if(got == NULL)
-		return 0;
-	line[strcspn(line, "\n")] = 0;
-	return line[0] != 0;
-}
-
-/*
  * Name a disk independently of where it is attached; a partition, by its disk
  * and where it begins.  Without such a name the device number must do.
  */
@@ -1547,8 +1546,8 @@ disktry(uchar *to, size_t len, int file, uvlong off)
 /*
  * The engine: disk operations that proceed while the loop runs.
  *
- * Threads can carry out every operation.  Where the system allows it, reads,
- * writes and syncs take a cheaper way:
+ * Threads can carry out every operation.  Where the system allows it, direct
+ * reads, writes and syncs take a cheaper way:
  *
  *	io_uring(7), by its system calls
  *	io_submit(2), with -d, as it waits for the disk otherwise
@@ -1559,7 +1558,10 @@ disktry(uchar *to, size_t len, int file, uvlong off)
  *    Only enginereap, in the loop, calls done: when all bytes are moved, or
  *    with an error.
  * 5. The kernel has at most Inflight operations, so that all of them fit into
- *    the completion queue.  The others wait in the order they were started.
+ *    the completion queue, and of each file at most room.  With -d these mostly
+ *    fit into the queue of the disk: with AIO, or on a file system, the call
+ *    that submits one too many waits until the disk has ended another.  Those
+ *    beyond it wait in the order they were started, but syncs go first.
  * 6. While the loop is awake it looks for ended operations in each turn and
  *    needs no eventfd.  In deferred mode the kernel completes operations only
  *    within our own system calls, instead of interrupting us for each; a flag
@@ -1577,10 +1579,18 @@ enum {
 static struct {
 	int	fd;		/* readable when an operation has ended */
 	int	kind;
-	Op	*wait, **waittail;	/* started, but not yet given to the kernel */
 	uint	inflight;	/* given to io_uring or AIO, and not ended */
 	int	asleep;		/* the loop sleeps or is about to */
-} engine = { .fd = -1, .waittail = &engine.wait };
+} engine = { .fd = -1 };
+
+/* The operations of a file that are for io_uring or AIO (inv. 5). */
+typedef struct Lane Lane;
+struct Lane {
+	Op	*wait, **waittail;	/* started, but not yet given to it */
+	uint	inflight;	/* given to it, and not ended */
+	uint	room;		/* no more of these */
+};
+static Lane lanes[Nfiles];
 
 /* io_uring's rings.  The kernel writes *sqhead and *cqtail; we write the others. */
 static struct {
@@ -1709,25 +1719,63 @@ threadsreap(void)
 	return 1;
 }
 
-static void
-enqueue(Op *o)
+/*
+ * Is it one for the kernel?  The call that submits a read into the page cache
+ * also starts it, and waits there for room in the disk's queue.
+ */
+static int
+forkernel(Op *o)
 {
+	int direct = istransfer(o) && o->fd != files[o->file].cached;
+
+	if(engine.kind == Uring)
+		return direct || o->op == Owrite || o->op == Oflush;
+	return engine.kind == Aio && direct;
+}
+
+static void
+give(Op *o)
+{
+	Lane *l = &lanes[o->file];
+
+	if(!forkernel(o)){
+		threadsadd(o);
+		return;
+	}
+	if(o->op == Oflush){
+		o->next = l->wait;
+		l->wait = o;
+		if(o->next == NULL)
+			l->waittail = &o->next;
+		return;
+	}
 	o->next = NULL;
-	*engine.waittail = o;
-	engine.waittail = &o->next;
+	*l->waittail = o;
+	l->waittail = &o->next;
 }
 
 /*
- * An operation has come back from the kernel.
+ * An operation has come back from the kernel.  One that would have to wait for
+ * a file system, say for new blocks, is for a thread (EAGAIN).
  */
 static void
 comeback(Op *o, long n)
 {
 	engine.inflight--;
-	if(settle(o, n))
+	lanes[o->file].inflight--;
+	if(n == -EAGAIN)
+		threadsadd(o);
+	else if(settle(o, n))
 		opdone(o);
 	else
-		enqueue(o);
+		give(o);
+}
+
+static void
+begun(Op *o)
+{
+	engine.inflight++;
+	lanes[o->file].inflight++;
 }
 
 static int
@@ -1738,7 +1786,8 @@ aioopen(void)
 
 /*
  * Submit an operation to the kernel.  Returns -1 when the kernel's queue is
- * full.  An operation that AIO refuses goes to the threads.
+ * full.  An operation that AIO refuses goes to the threads; Linux before 4.13
+ * refuses RWF_NOWAIT.
  */
 static int
 aiosubmit(Op *o)
@@ -1750,13 +1799,14 @@ aiosubmit(Op *o)
 		.aio_buf = (uintptr_t)o->iov,
 		.aio_nbytes = (uint)o->niov,
 		.aio_offset = (long long)(o->off + o->moved),
+		.aio_rw_flags = RWF_NOWAIT,
 		.aio_flags = IOCB_FLAG_RESFD,
 		.aio_resfd = (uint)engine.fd,
 	};
 	struct iocb *list = &cb;
 
 	if(syscall(SYS_io_submit, aio, 1L, &list) == 1){
-		engine.inflight++;
+		begun(o);
 		return 0;
 	}
 	if(errno == EAGAIN && engine.inflight > 0)
@@ -1888,7 +1938,7 @@ uringsubmit(Op *o)
 	/* Release: the kernel sees the entry before the tail that covers it. */
 	__atomic_store_n(uring.sqtail, tail + 1, __ATOMIC_RELEASE);
 	uring.tosubmit++;
-	engine.inflight++;
+	begun(o);
 	return 0;
 }
 
@@ -1960,6 +2010,43 @@ uringtell(int tell)
 	}
 }
 
+/*
+ * Give the kernel no more operations of this file than the queue of its disk
+ * holds but an eighth, which is for others, such as a file system's journal.
+ */
+static void
+fit(int file, dev_t dev)
+{
+	char line[16];
+	uint n;
+
+	if(!queueline(dev, "nr_requests", line, sizeof line))
+		return;
+	n = (uint)strtoul(line, NULL, 10);
+	n -= n / 8;
+	if(n > 0 && n < Inflight)
+		lanes[file].room = n;
+}
+
+static void
+makeroom(void)
+{
+	struct stat st;
+	int i;
+
+	for(i = 0; i < Nfiles; i++){
+		lanes[i].room = Inflight;
+		lanes[i].waittail = &lanes[i].wait;
+	}
+	if(files[Image].dio == 0)
+		return;
+	/* io_uring gives back what a block device has no room for. */
+	if((engine.kind != Uring || !files[Image].isdev) && fstat(files[Image].fd, &st) == 0)
+		fit(Image, files[Image].isdev ? st.st_rdev : st.st_dev);
+	if(shadowdirfd() >= 0 && fstat(shadowdirfd(), &st) == 0)
+		fit(Shadow, st.st_dev);
+}
+
 int
 engineopen(int *fd)
 {
@@ -1973,6 +2060,7 @@ engineopen(int *fd)
 		engine.kind = Aio;
 	else
 		engine.kind = Threads;
+	makeroom();
 	return 0;
 }
 
@@ -1982,29 +2070,6 @@ enginename(void)
 	return engine.kind == Uring ? "io_uring" : engine.kind == Aio ? "aio" : "threads";
 }
 
-/*
- * Give an operation to the kernel or to a thread.  Returns -1 when it must
- * wait.
- */
-static int
-submit(Op *o)
-{
-	int kernel = 0;
-
-	if(engine.kind == Uring)
-		kernel = istransfer(o) || o->op == Oflush;
-	else if(engine.kind == Aio)
-		kernel = istransfer(o) && o->fd != files[o->file].cached;
-
-	if(!kernel){
-		threadsadd(o);
-		return 0;
-	}
-	if(engine.inflight >= Inflight)
-		return -1;	/* inv. 5 */
-	return engine.kind == Uring ? uringsubmit(o) : aiosubmit(o);
-}
-
 void
 enginestart(Op *o)
 {
@@ -2012,18 +2077,19 @@ enginestart(Op *o)
 	o->fd = files[o->file].fd;
 	if(istransfer(o))
 		o->fd = choose(&files[o->file], o->iov, o->niov, o->off);
-	enqueue(o);
+	give(o);
 }
 
-int
-enginekick(void)
+/* Submit what there is room for. */
+static void
+kick(Lane *l)
 {
 	Op *o;
 
-	while((o = engine.wait) != NULL){
-		engine.wait = o->next;
-		if(submit(o) < 0){
-			engine.wait = o;
+	while((o = l->wait) != NULL && l->inflight < l->room && engine.inflight < Inflight){
+		l->wait = o->next;
+		if((engine.kind == Uring ? uringsubmit(o) : aiosubmit(o)) < 0){
+			l->wait = o;
 			break;
 		}
 		/*
@@ -2034,14 +2100,22 @@ enginekick(void)
 		if(uring.tosubmit >= Together)
 			uringenter();
 	}
-	if(engine.wait == NULL)
-		engine.waittail = &engine.wait;
+	if(l->wait == NULL)
+		l->waittail = &l->wait;
+}
+
+int
+enginekick(void)
+{
+	kick(&lanes[Image]);
+	kick(&lanes[Shadow]);
 	if(engine.kind == Uring && engine.asleep)
 		uringtell(0);
 	engine.asleep = 0;
 	if(uring.tosubmit > 0)
 		uringenter();
-	return uring.tosubmit > 0 || engine.wait != NULL;
+	/* For what waits for room, an ended operation is the sign. */
+	return uring.tosubmit > 0;
 }
 
 int

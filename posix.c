@@ -685,6 +685,12 @@ static struct {
 	_Atomic int gone;
 } shadow = { .dir = -1, .fd = -1, .gone = -1 };
 
+int
+shadowdirfd(void)
+{
+	return shadow.dir;
+}
+
 char*
 shadowat(char *path, int flags, int (*attach)(int fd, int dir, char *name, int readonly),
 	void (*detach)(void), int (*renamenew)(int dir, char *from, char *to))
@@ -1078,13 +1084,32 @@ disksleeps(void)
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
-	Op	*todo, **todotail;
+	Op	*todo[2], **tail[2];	/* the second: reads, writes and trims */
 	Op	*ended, *endedlast;
 	atomic_uint nended;
 	void	(*carry)(Op*);
 	void	(*wake)(void);
 } threads = { .lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER,
-	.todotail = &threads.todo };
+	.tail = { &threads.todo[0], &threads.todo[1] } };
+
+/*
+ * Returns what a thread does next, or NULL.  Any number of reads, writes and
+ * trims may wait for a disk; a save or a sync, of which there are few, goes
+ * before them.
+ */
+static Op*
+nexttodo(void)
+{
+	int i = threads.todo[0] == NULL;
+	Op *o = threads.todo[i];
+
+	if(o == NULL)
+		return NULL;
+	threads.todo[i] = o->next;
+	if(o->next == NULL)
+		threads.tail[i] = &threads.todo[i];
+	return o;
+}
 
 static void*
 worker(void *arg)
@@ -1093,12 +1118,8 @@ worker(void *arg)
 
 	for(;;){
 		pthread_mutex_lock(&threads.lock);
-		while(threads.todo == NULL)
+		while((o = nexttodo()) == NULL)
 			pthread_cond_wait(&threads.work, &threads.lock);
-		o = threads.todo;
-		threads.todo = o->next;
-		if(threads.todo == NULL)
-			threads.todotail = &threads.todo;
 		pthread_mutex_unlock(&threads.lock);
 
 		threads.carry(o);
@@ -1142,10 +1163,12 @@ threadsstart(void (*carry)(Op*), void (*wake)(void))
 void
 threadsadd(Op *o)
 {
+	int i = o->op != Owork && o->op != Oflush;
+
 	o->next = NULL;
 	pthread_mutex_lock(&threads.lock);
-	*threads.todotail = o;
-	threads.todotail = &o->next;
+	*threads.tail[i] = o;
+	threads.tail[i] = &o->next;
 	pthread_cond_signal(&threads.work);
 	pthread_mutex_unlock(&threads.lock);
 }

@@ -104,12 +104,14 @@
 #endif
 
 /*
- * Threads for disk operations, 1 or more.  With ENGINE 3 this limits the
- * operations that the disk works on at a time.  Otherwise threads do only what
- * io_uring or AIO can't.
+ * Threads for disk operations, 1 or more.  Without -d, or with ENGINE 3, the disk
+ * works on at most so many reads of what is not in memory at a time.  Otherwise
+ * threads do only what io_uring or AIO can't.  More of them suit a disk that is
+ * far away.  On a fast one and a busy processor, random reads are up to a tenth
+ * faster with 8 or 16.
  */
 #ifndef ENGINE_THREADS
-#define ENGINE_THREADS 8
+#define ENGINE_THREADS 32
 #endif
 
 /*

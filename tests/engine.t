@@ -71,10 +71,12 @@ SLOWSIZE=262144 # sectors
 slowdisk() {
 	how
 	random "$TMP/under" $SLOWSIZE
-	slow_disk || return 1
-	DISK=$(losetup --show -f --direct-io=on "$TMP/slow/disk") && undo "how; losetup -d $DISK"
+	slow_disk && slow_loop 8 || return 1
+	DISK=$LOOP
+	undo "how; losetup -d $DISK"
 }
 
+# Its queue is short, as whoever asks for more must not wait for room there.
 ok "(a disk that can be slow)" slowdisk
 
 # What is in memory is answered while the disk is busy.  The first 8 MiB are
@@ -111,7 +113,7 @@ slow_flush() {
 	begin writer load -t 60000 verify 1 3 60000 4000
 }
 on_disk() {
-	ok "$1: (a target)" serve 9 0 t0 "$image"
+	ok "$1: (a target)" serve $2 9 0 t0 "$image"
 	ok "$1: (8 MiB are in memory)" warm "$image"
 	ok "$1: (the disk becomes slow)" how 'read 250' 'write 250' 'sync 1500'
 
@@ -137,6 +139,7 @@ on_disk() {
 }
 image=$DISK
 on_disk "block device"
+on_disk "block device, -d" -d
 # Bad sectors in the middle of the disk, around them good ones.
 # ata_error BITS COMMAND...: it is answered with these bits in the error register.
 ata_error() {
@@ -232,6 +235,22 @@ image=$TMP/fs/img
 random "$image" 210000
 on_disk "file"
 
+# The image and its shadow are on disks of their own.
+img=$TMP/frozen.img shadow=$TMP/fs/shadow
+truncate -s 64M "$img"
+frozen_writes() {
+	begin writer load -t 60000 verify 2 1 0 2000
+	sleep 0.5
+	begin probe probe 2 100000 16384
+}
+ok "frozen: (a target with -d)" serve -d -f "$shadow" 9 0 t0 "$img"
+ok "frozen: (it freezes)" eval 'signals USR1 USR2 && until_true 5 frozen'
+how 'read 200' 'write 200' 'sync 200'
+ok "frozen: reads of the image are answered at once while the disk of the shadow is slow" beside frozen_writes writer
+figures
+ok "frozen: the writes succeed" results writer
+how
+ok "frozen: TERM ends it with 0" stop_target
 
 # An image that gets shorter under load, and longer again.
 img=$TMP/cut.img

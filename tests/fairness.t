@@ -37,7 +37,7 @@ counted() {
 
 LATE=100mbit
 mknet 9000
-slow() { slow_disk && img=$(losetup --show -f --direct-io=on "$TMP/slow/disk") && undo "how; losetup -d $img"; }
+slow() { slow_disk && slow_loop && img=$LOOP && undo "how; losetup -d $img"; }
 how
 ok "(a disk that can be slow)" slow
 how 'write 1000'
@@ -81,6 +81,20 @@ mknet 9000
 how 'read 3000'
 ok "(a target on a disk that takes 3 s for a read)" start_target -d 9 0 t0 "$img"
 groups crowd
+ok "it ends well" stop_target
+# What is to be saved does not wait for all the reads that wait for the disk.
+how 'read 1000'
+ok "(a target that reads through the page cache)" start_target -S "$TMP/state" 9 0 t0 "$img"
+renamed() {
+	on_initiator timeout 120 "$B/tests/wire" -f "$TMP/under" crowd >"$TMP/wire.out" 2>&1 &
+	lpid=$!
+	PIDS="$PIDS $lpid"
+	sleep 1
+	on_initiator "$B/tests/aoeio" -t 5000 config set "a string" && kill -0 "$lpid"
+}
+ok "a config string is saved while hundreds of reads wait for the disk" renamed
+wait "$lpid"
+relay "$TMP/wire.out"
 ok "it ends well" stop_target
 for bufcnt in 64 256
 do
