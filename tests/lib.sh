@@ -340,9 +340,12 @@ slow_disk() {
 	until_true 5 test -e "$TMP/slow/disk"
 }
 # slow_loop [N]: $LOOP becomes a loop device on it, with N requests under way at
-# most.  Such a device keeps what its last user has set.
+# most.  Such a device keeps what its last user has set; all others rely on 128.
 slow_loop() {
-	LOOP=$(losetup --show -f --direct-io=on "$TMP/slow/disk") && echo "${1:-128}" >"/sys/block/${LOOP#/dev/}/queue/nr_requests"
+	LOOP=$(losetup --show -f --direct-io=on "$TMP/slow/disk") || return 1
+	loopqueue=/sys/block/${LOOP#/dev/}/queue/nr_requests
+	undo "echo 128 >$loopqueue"
+	echo "${1:-128}" >"$loopqueue"
 }
 
 # chapter TITLE: the lines of a chapter of README; section TITLE: its commands.
