@@ -235,7 +235,8 @@ image=$TMP/fs/img
 random "$image" 210000
 on_disk "file"
 
-# The image and its shadow are on disks of their own.
+# The image and its shadow are on disks of their own.  FreeBSD has few processes
+# that do aio on files, and these do it for both.
 img=$TMP/frozen.img shadow=$TMP/fs/shadow
 truncate -s 64M "$img"
 frozen_writes() {
@@ -243,14 +244,19 @@ frozen_writes() {
 	sleep 0.5
 	begin probe probe 2 100000 16384
 }
-ok "frozen: (a target with -d)" serve -d -f "$shadow" 9 0 t0 "$img"
-ok "frozen: (it freezes)" eval 'signals USR1 USR2 && until_true 5 frozen'
-how 'read 200' 'write 200' 'sync 200'
-ok "frozen: reads of the image are answered at once while the disk of the shadow is slow" beside frozen_writes writer
-figures
-ok "frozen: the writes succeed" results writer
-how
-ok "frozen: TERM ends it with 0" stop_target
+case $AOEDE in
+*/freebsd*) ;;
+*)
+	ok "frozen: (a target with -d)" serve -d -f "$shadow" 9 0 t0 "$img"
+	ok "frozen: (it freezes)" eval 'signals USR1 USR2 && until_true 5 frozen'
+	how 'read 200' 'write 200' 'sync 200'
+	ok "frozen: reads of the image are answered at once while the disk of the shadow is slow" beside frozen_writes writer
+	figures
+	ok "frozen: the writes succeed" results writer
+	how
+	ok "frozen: TERM ends it with 0" stop_target
+	;;
+esac
 
 # An image that gets shorter under load, and longer again.
 img=$TMP/cut.img
