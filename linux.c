@@ -1557,11 +1557,13 @@ disktry(uchar *to, size_t len, int file, uvlong off)
  * 4. An operation belongs to the engine from enginestart until done is called.
  *    Only enginereap, in the loop, calls done: when all bytes are moved, or
  *    with an error.
- * 5. The kernel has at most Inflight operations, so that all of them fit into
- *    the completion queue, and of each file at most room.  With -d these mostly
- *    fit into the queue of the disk: with AIO, or on a file system, the call
- *    that submits one too many waits until the disk has ended another.  Those
- *    beyond it wait in the order they were started, but syncs go first.
+ * 5. The kernel has at most room operations of each file, so that all of them
+ *    fit into the completion queue.  With -d they mostly fit into the queue of the
+ *    disk, too.  With AIO, or on a file system, the call that submits one too many
+ *    waits until the disk has ended another; on a block device it occupies one of
+ *    io_uring's few workers, which writes that need new blocks have to go
+ *    through.  Those beyond room wait in the order they were started, but syncs
+ *    go first.
  * 6. While the loop is awake it looks for ended operations in each turn and
  *    needs no eventfd.  In deferred mode the kernel completes operations only
  *    within our own system calls, instead of interrupting us for each; a flag
@@ -1569,7 +1571,8 @@ disktry(uchar *to, size_t len, int file, uvlong off)
  *    only between enginesleep and the next enginekick.
  */
 enum {
-	Inflight	= 256,
+	Inflight	= 256,	/* of each file, at most */
+	Flying		= Nfiles * Inflight,
 	Together	= 8,	/* operations passed to io_uring at a time */
 	Uring		= 1,
 	Aio,
@@ -1579,7 +1582,6 @@ enum {
 static struct {
 	int	fd;		/* readable when an operation has ended */
 	int	kind;
-	uint	inflight;	/* given to io_uring or AIO, and not ended */
 	int	asleep;		/* the loop sleeps or is about to */
 } engine = { .fd = -1 };
 
@@ -1590,7 +1592,10 @@ struct Lane {
 	uint	inflight;	/* given to it, and not ended */
 	uint	room;		/* no more of these */
 };
-static Lane lanes[Nfiles];
+static Lane lanes[Nfiles] = {
+	[Image] = { .waittail = &lanes[Image].wait, .room = Inflight },
+	[Shadow] = { .waittail = &lanes[Shadow].wait, .room = Inflight },
+};
 
 /* io_uring's rings.  The kernel writes *sqhead and *cqtail; we write the others. */
 static struct {
@@ -1737,21 +1742,16 @@ static void
 give(Op *o)
 {
 	Lane *l = &lanes[o->file];
+	Op **at = o->op == Oflush ? &l->wait : l->waittail;
 
 	if(!forkernel(o)){
 		threadsadd(o);
 		return;
 	}
-	if(o->op == Oflush){
-		o->next = l->wait;
-		l->wait = o;
-		if(o->next == NULL)
-			l->waittail = &o->next;
-		return;
-	}
-	o->next = NULL;
-	*l->waittail = o;
-	l->waittail = &o->next;
+	o->next = *at;
+	*at = o;
+	if(o->next == NULL)
+		l->waittail = &o->next;
 }
 
 /*
@@ -1761,7 +1761,6 @@ give(Op *o)
 static void
 comeback(Op *o, long n)
 {
-	engine.inflight--;
 	lanes[o->file].inflight--;
 	if(n == -EAGAIN)
 		threadsadd(o);
@@ -1771,17 +1770,16 @@ comeback(Op *o, long n)
 		give(o);
 }
 
-static void
-begun(Op *o)
+static uint
+inflight(void)
 {
-	engine.inflight++;
-	lanes[o->file].inflight++;
+	return lanes[Image].inflight + lanes[Shadow].inflight;
 }
 
 static int
 aioopen(void)
 {
-	return (int)syscall(SYS_io_setup, Inflight, &aio);
+	return (int)syscall(SYS_io_setup, Flying, &aio);
 }
 
 /*
@@ -1806,10 +1804,10 @@ aiosubmit(Op *o)
 	struct iocb *list = &cb;
 
 	if(syscall(SYS_io_submit, aio, 1L, &list) == 1){
-		begun(o);
+		lanes[o->file].inflight++;
 		return 0;
 	}
-	if(errno == EAGAIN && engine.inflight > 0)
+	if(errno == EAGAIN && inflight() > 0)
 		return -1;
 	threadsadd(o);
 	return 0;
@@ -1821,7 +1819,7 @@ aioreap(void)
 	struct io_event ev;
 	struct timespec zero = { 0 };
 
-	if(engine.inflight == 0 || syscall(SYS_io_getevents, aio, 0L, 1L, &ev, &zero) != 1)
+	if(inflight() == 0 || syscall(SYS_io_getevents, aio, 0L, 1L, &ev, &zero) != 1)
 		return 0;
 	comeback((Op*)(uintptr_t)ev.data, (long)ev.res);
 	return 1;
@@ -1888,7 +1886,7 @@ uringopen(void)
 		IORING_OFF_CQ_RING);
 	sqe = uringmap(p.sq_entries * sizeof(struct io_uring_sqe), IORING_OFF_SQES);
 	if(sq == MAP_FAILED || cq == MAP_FAILED || sqe == MAP_FAILED
-	|| p.cq_entries < Inflight || !(p.features & IORING_FEAT_SUBMIT_STABLE)
+	|| p.cq_entries < Flying || !(p.features & IORING_FEAT_SUBMIT_STABLE)
 	|| syscall(SYS_io_uring_register, uring.fd, IORING_REGISTER_EVENTFD, &engine.fd, 1) < 0
 	|| uringrestrict() < 0){
 		close(uring.fd);
@@ -1938,7 +1936,7 @@ uringsubmit(Op *o)
 	/* Release: the kernel sees the entry before the tail that covers it. */
 	__atomic_store_n(uring.sqtail, tail + 1, __ATOMIC_RELEASE);
 	uring.tosubmit++;
-	begun(o);
+	lanes[o->file].inflight++;
 	return 0;
 }
 
@@ -1976,7 +1974,7 @@ uringreap(void)
 	uint head = *uring.cqhead;
 	struct io_uring_cqe c;
 
-	if(engine.inflight == 0)
+	if(inflight() == 0)
 		return 0;
 	if(!uringended()){
 		/* Relaxed: the flag is only a hint; the system call checks for itself. */
@@ -2004,7 +2002,7 @@ uringtell(int tell)
 	if(!uring.deferred)
 		return;
 	__atomic_store_n(uring.cqflags, tell ? 0 : IORING_CQ_EVENTFD_DISABLED, __ATOMIC_SEQ_CST);
-	if(tell && engine.inflight > 0){
+	if(tell && inflight() > 0){
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 		uringenter();
 	}
@@ -2032,16 +2030,10 @@ static void
 makeroom(void)
 {
 	struct stat st;
-	int i;
 
-	for(i = 0; i < Nfiles; i++){
-		lanes[i].room = Inflight;
-		lanes[i].waittail = &lanes[i].wait;
-	}
 	if(files[Image].dio == 0)
 		return;
-	/* io_uring gives back what a block device has no room for. */
-	if((engine.kind != Uring || !files[Image].isdev) && fstat(files[Image].fd, &st) == 0)
+	if(fstat(files[Image].fd, &st) == 0)
 		fit(Image, files[Image].isdev ? st.st_rdev : st.st_dev);
 	if(shadowdirfd() >= 0 && fstat(shadowdirfd(), &st) == 0)
 		fit(Shadow, st.st_dev);
@@ -2086,7 +2078,7 @@ kick(Lane *l)
 {
 	Op *o;
 
-	while((o = l->wait) != NULL && l->inflight < l->room && engine.inflight < Inflight){
+	while((o = l->wait) != NULL && l->inflight < l->room){
 		l->wait = o->next;
 		if((engine.kind == Uring ? uringsubmit(o) : aiosubmit(o)) < 0){
 			l->wait = o;

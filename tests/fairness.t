@@ -82,20 +82,33 @@ how 'read 3000'
 ok "(a target on a disk that takes 3 s for a read)" start_target -d 9 0 t0 "$img"
 groups crowd
 ok "it ends well" stop_target
-# What is to be saved does not wait for all the reads that wait for the disk.
-how 'read 1000'
-ok "(a target that reads through the page cache)" start_target -S "$TMP/state" 9 0 t0 "$img"
-renamed() {
+# beside_crowd COMMAND...: it succeeds while the crowd's reads wait for the disk.
+beside_crowd() {
 	on_initiator timeout 120 "$B/tests/wire" -f "$TMP/under" crowd >"$TMP/wire.out" 2>&1 &
 	lpid=$!
 	PIDS="$PIDS $lpid"
 	sleep 1
-	on_initiator "$B/tests/aoeio" -t 5000 config set "a string" && kill -0 "$lpid"
+	on_initiator "$B/tests/aoeio" "$@" && kill -0 "$lpid"
 }
-ok "a config string is saved while hundreds of reads wait for the disk" renamed
-wait "$lpid"
-relay "$TMP/wire.out"
-ok "it ends well" stop_target
+crowd_served() {
+	wait "$lpid"
+	relay "$TMP/wire.out"
+	ok "it ends well" stop_target
+}
+how
+ok "(a frozen target on that disk)" eval 'start_target -d -f "$shadow" 9 0 t0 "$img" && signals USR1 USR2 && until_true 10 frozen'
+head -c 4096 /dev/urandom >"$TMP/page"
+how 'read 3000'
+ok "a write to the shadow waits for no read of the image" beside_crowd -t 2500 write 32000 <"$TMP/page"
+crowd_served
+# The image is whole again.
+how
+ok "(the shadow is merged)" eval 'start_target -d -f "$shadow" 9 0 t0 "$img" && signals USR1 USR1 USR2 && until_true 20 thawed && stop_target'
+# What is to be saved does not wait for all the reads that wait for the disk.
+how 'read 1000'
+ok "(a target that reads through the page cache)" start_target -S "$TMP/state" 9 0 t0 "$img"
+ok "a config string is saved while hundreds of reads wait for the disk" beside_crowd -t 5000 config set "a string"
+crowd_served
 for bufcnt in 64 256
 do
 	ok "(a target with -b $bufcnt)" start_target -b $bufcnt -d 9 0 t0 "$img"
